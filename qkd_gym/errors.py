@@ -1,0 +1,95 @@
+"""One kind of error, and one sentence, for every bad value that a user can hand to the package."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Collection, Iterable
+from typing import Any
+
+import numpy as np
+
+
+class InvalidInput(ValueError):
+    """A configuration, file, checkpoint or argument that cannot be used.
+
+    The message is one sentence that names the field, the value and what is allowed, so that a
+    command line can print it as it is and exit with status 2.
+    """
+
+
+def _interval(low: float, high: float, low_open: bool, high_open: bool, unit: str) -> str:
+    suffix = f" {unit}" if unit else ""
+    if math.isinf(high):
+        return f"{'above' if low_open else 'at least'} {low:g}{suffix}"
+    if math.isinf(low):
+        return f"{'below' if high_open else 'at most'} {high:g}{suffix}"
+    return f"in {'(' if low_open else '['}{low:g}, {high:g}{')' if high_open else ']'}{suffix}"
+
+
+def require_between(
+    field: str,
+    value: Any,
+    low: float = -math.inf,
+    high: float = math.inf,
+    *,
+    low_open: bool = False,
+    high_open: bool = False,
+    unit: str = "",
+) -> None:
+    """Raises unless every element of ``value`` is a finite number in the interval.
+
+    Args:
+        field: Name of the field, as the user wrote it.
+        value: A number or an array of numbers.
+        low: Lower end of the allowed interval.
+        high: Upper end of the allowed interval.
+        low_open: Whether ``low`` itself is excluded.
+        high_open: Whether ``high`` itself is excluded.
+        unit: Unit to print behind the interval.
+
+    Raises:
+        InvalidInput: Naming the field, the first offending value and the interval.
+    """
+    allowed = _interval(low, high, low_open, high_open, unit)
+    try:
+        array = np.atleast_1d(np.asarray(value, dtype=np.float64))
+    except (TypeError, ValueError):
+        raise InvalidInput(f"{field} is {value!r}, but must be a number {allowed}.") from None
+    bad = ~np.isfinite(array)
+    bad |= array <= low if low_open else array < low
+    bad |= array >= high if high_open else array > high
+    if bad.any():
+        raise InvalidInput(f"{field} is {array[bad][0]:g}, but must be {allowed}.")
+
+
+def require_integer(field: str, value: Any, low: int, high: float = math.inf) -> None:
+    """Raises unless ``value`` is an integer in [low, high]."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        allowed = _interval(low, high, False, False, "")
+        raise InvalidInput(f"{field} is {value!r}, but must be an integer {allowed}.")
+    require_between(field, value, low, high)
+
+
+def _nearest(word: str, choices: Iterable[str]) -> str:
+    near = difflib.get_close_matches(word, list(choices), n=1, cutoff=0.5)
+    return f" Did you mean {near[0]!r}?" if near else ""
+
+
+def require_choice(field: str, value: Any, choices: Collection[str]) -> None:
+    """Raises unless ``value`` is one of ``choices``; suggests the nearest one."""
+    if value not in choices:
+        listing = ", ".join(repr(choice) for choice in choices)
+        raise InvalidInput(
+            f"{field} is {value!r}, but must be one of {listing}.{_nearest(str(value), choices)}"
+        )
+
+
+def require_known_keys(owner: str, keys: Iterable[str], allowed: Collection[str]) -> None:
+    """Raises on the first key that ``owner`` does not have; suggests the nearest one."""
+    for key in keys:
+        if key not in allowed:
+            listing = ", ".join(allowed)
+            raise InvalidInput(
+                f"{owner} has no field {key!r}.{_nearest(str(key), allowed)} Its fields are {listing}."
+            )
