@@ -1,0 +1,201 @@
+"""The single environments: batches of one."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import gymnasium as gym
+import numpy as np
+from numpy.typing import NDArray
+
+from qkd_gym.envs.core import ACTIVATION, BOTH, ROUTING, Core, Scenario
+from qkd_gym.errors import require_choice
+
+RENDER_MODES = ["rgb_array"]
+
+
+class QKDEnv(gym.Env[dict[str, NDArray[Any]], Any]):
+    """What the three environments have in common.
+
+    Args:
+        scenario: Name of a scenario, a `NetworkConfig`, or a mapping of its fields.
+        render_mode: ``"rgb_array"`` or None.
+        **overrides: Fields of `NetworkConfig` to change, for instance ``load=1.2``.
+
+    Raises:
+        InvalidInput: On an unknown scenario or field, or a value outside its range.
+    """
+
+    metadata: dict[str, Any] = {"render_modes": RENDER_MODES, "render_fps": 10}  # noqa: RUF012
+    decides: ClassVar[int]
+
+    def __init__(
+        self, scenario: Scenario = "metro", render_mode: str | None = None, **overrides: Any
+    ) -> None:
+        if render_mode is not None:
+            require_choice("render_mode", render_mode, RENDER_MODES)
+        self.render_mode = render_mode
+        self.core = Core(scenario, overrides, 1, self.decides)
+        self.config = self.core.config
+        self.observation_space = self.core.observation_space
+        self.action_space = self.core.action_space
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        """Starts an episode; see `gymnasium.Env.reset`."""
+        super().reset(seed=seed)
+        self.core.generators = [self.np_random]
+        self.core.reset([0])
+        return self._observation(), self._info()
+
+    def step(
+        self, action: Any
+    ) -> tuple[dict[str, NDArray[Any]], float, bool, bool, dict[str, Any]]:
+        """Takes one decision; see `gymnasium.Env.step`. An illegal action does nothing."""
+        self.core.step(np.asarray(action, dtype=np.int64)[None])
+        observation = self._observation()
+        over = bool(self.core.simulator.finished[0])
+        return observation, float(self.core.rewards[0]), False, over, self._info()
+
+    def action_masks(self) -> NDArray[np.bool_]:
+        """Legal actions, flattened; the name that sb3-contrib looks for."""
+        return self.core.masks[0].astype(bool)
+
+    def render(self) -> NDArray[np.uint8] | None:
+        """The network as a picture, (height, width, 3), if the render mode asks for it."""
+        if self.render_mode is None:
+            return None
+        from qkd_gym.rendering import draw_network, snapshot, to_rgb_array
+
+        return to_rgb_array(draw_network(snapshot(self.core.simulator, 0)))
+
+    def _observation(self) -> dict[str, NDArray[Any]]:
+        return {name: array[0].copy() for name, array in self.core.observe().items()}
+
+    def _info(self) -> dict[str, Any]:
+        info: dict[str, Any] = {}
+        for name, value in self.core.info().items():
+            if isinstance(value, dict):
+                info[name] = {key: term.item() for key, term in value.items()}
+            else:
+                info[name] = value.item()
+        info["action_mask"] = self.action_masks()
+        return info
+
+
+class LinkActivationEnv(QKDEnv):
+    """Which links run: the operator's scarce-modules problem.
+
+    ## Description
+    A network of sites, each with a few QKD modules, has more candidate links than modules. An
+    active link fills its key pool; requests between distant sites draw key from the pools of
+    every hop. Links drift, fail, fog over and are attacked, demand moves, and a newly activated
+    link calibrates for minutes before it makes key. Requests are routed by the built-in router
+    (exponential prices over candidate paths).
+
+    ## Action Space
+    ``Discrete(E + 1)``: the candidate link to toggle, or ``E`` to hold. Selecting an inactive
+    link activates it; at an end without a free module, the least needed active link there is
+    released (feature ``need``; links within their dwell time last). Selecting an active link
+    releases it. Padding links are illegal: selecting one does nothing and is counted in
+    ``info["illegal_actions"]``.
+
+    ## Observation Space
+    A flat ``Dict`` of padded arrays, see `qkd_gym.envs.spaces.observation_space` for keys, shapes
+    and dtypes and `qkd_gym.envs.layout` for every feature's meaning and scaling.
+
+    ## Rewards
+    Delivered key over mean offered key per interval, minus ``qber_weight`` times the delivered
+    key's mean QBER over the QBER threshold. ``info["reward_terms"]`` holds both terms, signed.
+
+    ## Starting State
+    A network of the bank, the static plan's links active, their pools filled to
+    ``initial_fill``, random time of day, stationary disturbances.
+
+    ## Episode End
+    Truncated after ``episode_s`` seconds of 60 / ceil(N / 10) seconds per step. Never terminated.
+
+    ## Arguments
+    See `QKDEnv` and `qkd_gym.network.config.NetworkConfig`.
+
+    ## Version History
+    * v0: first release.
+    """
+
+    decides = ACTIVATION
+
+
+class RoutingEnv(QKDEnv):
+    """Which way each key request goes, while the static plan's links run.
+
+    ## Description
+    As `LinkActivationEnv`, but the links of the static plan stay on, and each step serves one key
+    request over one of its candidate paths: b bits over h hops take b bits from each of the h
+    pools, or the request is blocked.
+
+    ## Action Space
+    ``Discrete(K + 1)``: a candidate path, or ``K`` to refuse. Paths that lack the key are illegal;
+    selecting one refuses the request and is counted.
+
+    ## Observation Space
+    As `LinkActivationEnv`, with the request and its candidate paths.
+
+    ## Rewards
+    As `LinkActivationEnv`, in units of the mean request.
+
+    ## Starting State
+    As `LinkActivationEnv`, at the first request.
+
+    ## Episode End
+    Truncated when the last request of the episode has been decided.
+
+    ## Arguments
+    See `QKDEnv`. The default scenario gives every site three modules: with two, the static plan
+    is nearly a tree and leaves no choice of path.
+
+    ## Version History
+    * v0: first release.
+    """
+
+    decides = ROUTING
+
+    def __init__(
+        self,
+        scenario: Scenario = "control-modules",
+        render_mode: str | None = None,
+        **overrides: Any,
+    ) -> None:
+        super().__init__(scenario, render_mode, **overrides)
+
+
+class NetworkEnv(QKDEnv):
+    """Both decisions at every key request: its path, and a link to toggle.
+
+    ## Description
+    The joint problem of `RoutingEnv` and `LinkActivationEnv`; one step per key request.
+
+    ## Action Space
+    ``MultiDiscrete([K + 1, E + 1])``: path (``K`` refuses), then link (``E`` holds). The mask is
+    the two masks one after the other.
+
+    ## Observation Space
+    As `RoutingEnv`.
+
+    ## Rewards
+    As `RoutingEnv`.
+
+    ## Starting State
+    As `RoutingEnv`.
+
+    ## Episode End
+    As `RoutingEnv`.
+
+    ## Arguments
+    See `QKDEnv`.
+
+    ## Version History
+    * v0: first release.
+    """
+
+    decides = BOTH

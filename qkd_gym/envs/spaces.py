@@ -1,0 +1,66 @@
+"""Observation and action spaces of the three environments."""
+
+from __future__ import annotations
+
+import numpy as np
+from gymnasium import spaces
+
+from qkd_gym.envs.observation import Observation
+from qkd_gym.network.kernel import ACTIVATION, BOTH, ROUTING
+
+_REQUEST_PART = ("request", "request_endpoints", "paths", "path_links")
+
+
+def field_names(decides: int) -> tuple[str, ...]:
+    """Keys of the observation: the request's part only where requests are decided."""
+    return tuple(
+        name for name in Observation._fields if decides != ACTIVATION or name not in _REQUEST_PART
+    )
+
+
+def observation_space(buffers: Observation, decides: int) -> spaces.Dict:
+    """The space of one observation, for N sites, E links, K paths of at most H hops.
+
+    ======================  ============================  =======  ===============================
+    key                     shape                         dtype    meaning
+    ======================  ============================  =======  ===============================
+    ``nodes``               (N, len(NODE_FEATURES))       float32  sites, see `layout`
+    ``links``               (E, len(LINK_FEATURES))       float32  candidate links, zero padded
+    ``link_endpoints``      (E, 2)                        int64    sites of each link
+    ``node_mask``           (N,)                          int8     1 for a site, 0 for padding
+    ``link_mask``           (E,)                          int8     1 for a link, 0 for padding
+    ``context``             (len(CONTEXT_FEATURES),)      float32  the network as a whole
+    ``action_mask``         (actions,)                    int8     1 for a legal action
+    ``request``             (len(REQUEST_FEATURES),)      float32  the waiting request
+    ``request_endpoints``   (2,)                          int64    its two sites
+    ``paths``               (K, len(PATH_FEATURES))       float32  its candidate paths
+    ``path_links``          (K, H)                        int64    their links, padded with E
+    ======================  ============================  =======  ===============================
+    """
+    n, links = buffers.nodes.shape[1], buffers.links.shape[1]
+    highest = {"link_endpoints": n - 1, "request_endpoints": n - 1, "path_links": links}
+    members: dict[str, spaces.Space] = {}
+    for name in field_names(decides):
+        array = getattr(buffers, name)
+        shape = array.shape[1:]
+        if name.endswith("_mask"):
+            members[name] = spaces.MultiBinary(shape[0])
+        elif name in highest:
+            members[name] = spaces.Box(0, highest[name], shape, np.int64)
+        else:
+            members[name] = spaces.Box(-np.inf, np.inf, shape, np.float32)
+    return spaces.Dict(members)
+
+
+def action_space(buffers: Observation, decides: int) -> spaces.Space:
+    """``Discrete(E + 1)``, ``Discrete(K + 1)`` or ``MultiDiscrete([K + 1, E + 1])``.
+
+    The last link action holds; the last path action refuses the request.
+    """
+    links, paths = buffers.links.shape[1] + 1, buffers.paths.shape[1] + 1
+    if decides == ACTIVATION:
+        return spaces.Discrete(links)
+    if decides == ROUTING:
+        return spaces.Discrete(paths)
+    assert decides == BOTH
+    return spaces.MultiDiscrete([paths, links])

@@ -1,0 +1,144 @@
+"""The native vector environments: many episodes in one compiled call."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+from gymnasium.utils import seeding
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+from numpy.typing import NDArray
+
+from qkd_gym.envs.core import ACTIVATION, BOTH, ROUTING, Core, Scenario
+from qkd_gym.errors import InvalidInput, require_integer
+
+Batch = dict[str, NDArray[Any]]
+
+
+class QKDVectorEnv(VectorEnv[Batch, NDArray[np.int64], NDArray[Any]]):
+    """Many environments side by side, stepped by one compiled call.
+
+    Member ``i`` with seed ``s`` plays exactly the episode that the single environment plays with
+    seed ``s``. Finished members start their next episode in the same step (SAME_STEP autoreset):
+    ``infos["final_obs"]`` and ``infos["final_info"]`` hold what they ended with, and every account
+    in ``infos`` belongs to the step that was taken, also for finished members.
+
+    Args:
+        num_envs: Number of environments.
+        scenario: As for `qkd_gym.envs.env.QKDEnv`.
+        copy: Whether observations are copies; otherwise they are buffers that stay valid until
+            the second step after.
+        **overrides: Fields of `NetworkConfig` to change.
+
+    Raises:
+        InvalidInput: On an unknown scenario or field, or a value outside its range.
+    """
+
+    metadata: dict[str, Any] = {"autoreset_mode": AutoresetMode.SAME_STEP}  # noqa: RUF012
+    decides: ClassVar[int]
+
+    def __init__(
+        self, num_envs: int = 1, scenario: Scenario = "metro", copy: bool = True, **overrides: Any
+    ) -> None:
+        require_integer("num_envs", num_envs, 1)
+        self.core = Core(scenario, overrides, num_envs, self.decides)
+        self.config = self.core.config
+        self.num_envs = num_envs
+        self.single_observation_space = self.core.observation_space
+        self.single_action_space = self.core.action_space
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self._copy = copy
+
+    def reset(
+        self,
+        *,
+        seed: int | list[int | None] | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> tuple[Batch, dict[str, Any]]:
+        """Starts all episodes; an integer seed gives member ``i`` the seed ``seed + i``."""
+        seeds: list[int | None]
+        if seed is None or isinstance(seed, (int, np.integer)):
+            seeds = [None if seed is None else int(seed) + i for i in range(self.num_envs)]
+        else:
+            seeds = list(seed)
+        if len(seeds) != self.num_envs:
+            raise InvalidInput(f"seed has {len(seeds)} entries, but must have {self.num_envs}.")
+        kept = self.core.generators
+        self.core.generators = [
+            kept[i] if one is None and kept else seeding.np_random(one)[0]
+            for i, one in enumerate(seeds)
+        ]
+        self.core.reset(range(self.num_envs))
+        return self._returned(self.core.observe()), self._infos()
+
+    def step(
+        self, actions: NDArray[np.int64]
+    ) -> tuple[Batch, NDArray[Any], NDArray[Any], NDArray[Any], dict[str, Any]]:
+        """Steps all environments; ``actions`` has shape (num_envs,) or (num_envs, 2)."""
+        core = self.core
+        core.step(np.asarray(actions, dtype=np.int64))
+        rewards, over = core.rewards, core.simulator.finished
+        observations = core.observe()
+        final: dict[str, Any] = {}
+        if over.any():
+            final = self._final(observations, over)
+        infos = self._infos(final_step=final)
+        if over.any():
+            ended = np.flatnonzero(over)
+            core.reset(ended)
+            core.observe_again(ended)
+            infos["action_mask"] = core.masks.astype(bool)
+        terminated = np.zeros(self.num_envs, dtype=bool)
+        return self._returned(observations), rewards, terminated, over, infos
+
+    def action_masks(self) -> NDArray[np.bool_]:
+        """Legal actions of every environment, (num_envs, actions)."""
+        return self.core.masks.astype(bool)
+
+    def _returned(self, observations: Batch) -> Batch:
+        if not self._copy:
+            return observations
+        return {name: array.copy() for name, array in observations.items()}
+
+    def _final(self, observations: Batch, over: NDArray[np.bool_]) -> dict[str, Any]:
+        """Last observations and accounts of the finished members, as gymnasium lays them out."""
+        last = np.full(self.num_envs, None, dtype=object)
+        for b in np.flatnonzero(over):
+            last[b] = {name: array[b].copy() for name, array in observations.items()}
+        info = self._infos()
+        return {"final_obs": last, "_final_obs": over, "final_info": info, "_final_info": over}
+
+    def _infos(self, final_step: dict[str, Any] | None = None) -> dict[str, Any]:
+        infos = self.core.info()
+        infos["action_mask"] = self.action_masks()
+        infos |= {f"_{name}": self.core.all for name in infos}
+        return infos | (final_step or {})
+
+
+class LinkActivationVectorEnv(QKDVectorEnv):
+    """Vector form of `qkd_gym.envs.env.LinkActivationEnv`."""
+
+    decides = ACTIVATION
+
+
+class RoutingVectorEnv(QKDVectorEnv):
+    """Vector form of `qkd_gym.envs.env.RoutingEnv`."""
+
+    decides = ROUTING
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        scenario: Scenario = "control-modules",
+        copy: bool = True,
+        **overrides: Any,
+    ) -> None:
+        super().__init__(num_envs, scenario, copy, **overrides)
+
+
+class NetworkVectorEnv(QKDVectorEnv):
+    """Vector form of `qkd_gym.envs.env.NetworkEnv`."""
+
+    decides = BOTH

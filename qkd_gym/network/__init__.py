@@ -1,0 +1,7 @@
+"""The simulator: key pools, link disturbances, demand and the compiled transition."""
+
+from qkd_gym.network.config import NetworkConfig
+from qkd_gym.network.scenarios import available_scenarios, get_scenario
+from qkd_gym.network.simulator import Simulator
+
+__all__ = ["NetworkConfig", "Simulator", "available_scenarios", "get_scenario"]

@@ -1,0 +1,215 @@
+"""The networks that episodes draw from, as padded arrays that compiled code can index."""
+
+from __future__ import annotations
+
+import zlib
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qkd_gym.errors import InvalidInput
+from qkd_gym.network.config import SPLITS, NetworkConfig
+from qkd_gym.network.fluid import max_concurrent_flow, round_plan
+from qkd_gym.network.paths import candidate_paths
+from qkd_gym.network.tables import RateTable, rate_table
+from qkd_gym.topology import Topology, clustered, clustered_max_links, load, source_study
+
+F64 = NDArray[np.float64]
+Records = NDArray[np.void]
+
+
+NETWORK = np.dtype(
+    [
+        ("n_links", "i8"),
+        ("n_districts", "i8"),
+        ("mean_request_bits", "f8"),
+        ("mean_offered_bps", "f8"),
+    ]
+)
+
+SITE_FACTS = np.dtype(
+    [
+        ("district", "i8"),
+        ("x_km", "f8"),  # relative to the network's centre
+        ("y_km", "f8"),
+        ("degree", "f8"),
+        ("betweenness", "f8"),
+        ("phase", "f8"),  # of the daily demand cycle
+    ]
+)
+
+LINK_FACTS = np.dtype(
+    [
+        ("loss_db", "f8"),  # channel loss that the operator knows
+        ("length_km", "f8"),
+        ("free_space", "i8"),
+        ("nominal_rate_bps", "f8"),
+        ("nominal_qber", "f8"),
+        ("plan", "i8"),  # 1 if the static plan runs it
+    ]
+)
+
+
+class Bank(NamedTuple):
+    """G networks of N sites, padded to E links; P pairs, K candidate paths of at most H hops."""
+
+    n_sites: int
+    networks: Records  # (G,) NETWORK
+    sites: Records  # (G, N) SITE_FACTS
+    links: Records  # (G, E) LINK_FACTS
+    link_endpoints: NDArray[np.int64]  # (G, E, 2)
+    path_links: NDArray[np.int16]  # (G, P, K, H), -1 padded
+    path_hops: NDArray[np.int8]  # (G, P, K), 0 for no path
+    site_cumulative: F64  # (G, N) cumulative gravity weight of the sites
+    peer_cumulative: F64  # (G, N, N) cumulative weight of each site's peers
+    attack_cumulative: F64  # (G, E)
+    key_rate_bps: F64  # (loss, misalignment) table of the protocol, as are the next two
+    sifted_rate_bps: F64
+    qber: F64
+    qber_threshold: float
+
+
+class NetworkBank:
+    """Builds the networks of a configuration on first use and keeps them.
+
+    Args:
+        config: Which networks, and the demand and modules that their plans are made for.
+
+    Attributes:
+        arrays: The padded arrays; the rows of networks not used yet are zero.
+        topologies: The networks built so far, by index.
+    """
+
+    def __init__(self, config: NetworkConfig) -> None:
+        self.config = config
+        self.topologies: dict[int, Topology] = {}
+        if config.topology == "clustered":
+            self.size, n, links = config.bank_size, config.n_sites, 0
+            links = clustered_max_links(n)
+        else:
+            # Every split of a real network is that network; only the episodes' seeds differ.
+            self.size = config.bank_size if config.topology == "source-study" else 1
+            members = [self.topology(index) for index in range(self.size)]
+            n, links = members[0].n_sites, max(member.n_links for member in members)
+        self.n_sites, self.max_links = n, links
+        table = rate_table(config.preset)
+        self.arrays = _empty(self.size, n, links, config, table)
+        self._built = np.zeros(self.size, dtype=bool)
+
+    def topology(self, index: int) -> Topology:
+        """The network with this index."""
+        if index not in self.topologies:
+            self.topologies[index] = self._make_topology(index)
+        return self.topologies[index]
+
+    def _make_topology(self, index: int) -> Topology:
+        config = self.config
+        if config.topology not in ("clustered", "source-study"):
+            return load(config.topology)
+        split = SPLITS.index(config.split)
+        seed = np.random.SeedSequence([config.bank_seed, split, index])
+        rng = np.random.default_rng(seed)
+        if config.topology == "clustered":
+            return clustered(config.n_sites, seed=rng)
+        return source_study(config.n_sites, seed=rng)
+
+    def ensure(self, index: int) -> None:
+        """Fills the rows of this network unless they are there."""
+        if not self._built[index]:
+            _fill(self.arrays, index, self.topology(index), self.config)
+            self._built[index] = True
+
+
+@lru_cache(maxsize=16)
+def shared_bank(config: NetworkConfig) -> NetworkBank:
+    """The bank of a configuration; environments of one process share it."""
+    return NetworkBank(config)
+
+
+def _empty(size: int, n: int, links: int, config: NetworkConfig, table: RateTable) -> Bank:
+    pairs, k, hops = n * (n - 1) // 2, config.candidate_paths, min(config.max_hops, n - 1)
+    return Bank(
+        n_sites=n,
+        networks=np.zeros(size, NETWORK),
+        sites=np.zeros((size, n), SITE_FACTS),
+        links=np.zeros((size, links), LINK_FACTS),
+        link_endpoints=np.zeros((size, links, 2), np.int64),
+        path_links=np.full((size, pairs, k, hops), -1, np.int16),
+        path_hops=np.zeros((size, pairs, k), np.int8),
+        site_cumulative=np.zeros((size, n)),
+        peer_cumulative=np.zeros((size, n, n)),
+        attack_cumulative=np.zeros((size, links)),
+        key_rate_bps=table.key_rate_bps,
+        sifted_rate_bps=table.sifted_rate_bps,
+        qber=table.qber,
+        qber_threshold=table.qber_threshold,
+    )
+
+
+def gravity(topology: Topology, distance_km: float) -> F64:
+    """Symmetric traffic matrix w_i w_j exp(-d_ij / distance), zero diagonal, summing to one."""
+    gaps = topology.positions_km[:, None, :] - topology.positions_km[None, :, :]
+    weight = topology.site_weight[:, None] * topology.site_weight[None, :]
+    matrix = weight * np.exp(-np.linalg.norm(gaps, axis=-1) / distance_km)
+    np.fill_diagonal(matrix, 0.0)
+    return np.asarray(matrix / matrix.sum())
+
+
+def _fill(bank: Bank, g: int, topology: Topology, config: NetworkConfig) -> None:
+    n, links = topology.n_sites, topology.n_links
+    ends = topology.link_endpoints
+    rate, qber = rate_table(config.preset).look_up(topology.loss_db, config.misalignment)
+    traffic = gravity(topology, config.gravity_distance_km)
+    plan = max_concurrent_flow(n, ends, rate, traffic, config.modules_per_site)
+    if not plan.scale > 0.0:
+        raise InvalidInput(
+            f"topology is {topology.name!r}, but it cannot carry any demand: some sites are "
+            "joined only by links without key rate."
+        )
+    # One traffic matrix entry per ordered pair; its sum is the whole demand at load 1 twice over.
+    offered_bps = config.load * plan.scale * traffic.sum() / 2.0
+    requests_per_s = config.requests_per_site_hour * n / 3600.0
+
+    bank.networks[g] = (
+        links,
+        topology.district.max() + 1,
+        offered_bps / requests_per_s,
+        offered_bps,
+    )
+    bank.link_endpoints[g, :links] = ends
+    link_facts = bank.links[g, :links]
+    link_facts["loss_db"] = topology.loss_db
+    link_facts["length_km"] = topology.length_km
+    link_facts["free_space"] = topology.free_space
+    link_facts["nominal_rate_bps"] = rate
+    link_facts["nominal_qber"] = qber
+    link_facts["plan"] = round_plan(plan.time_share, rate, ends, config.modules_per_site)
+    site_facts = bank.sites[g]
+    site_facts["district"] = topology.district
+    centred = topology.positions_km - topology.positions_km.mean(axis=0)
+    site_facts["x_km"], site_facts["y_km"] = centred.T
+    site_facts["degree"] = np.bincount(ends.ravel(), minlength=n)
+    site_facts["betweenness"] = topology.betweenness
+    # Districts peak at different hours; the hour depends on the network's name alone.
+    rng = np.random.default_rng(zlib.crc32(topology.name.encode()))
+    site_facts["phase"] = rng.uniform(0.0, 2.0 * np.pi, n)[topology.district]
+    # Hops cost one, and forty kilometres as much as a hop: long links make key slowly.
+    weights = 1.0 + topology.length_km / 40.0
+    hops = bank.path_links.shape[-1]
+    bank.path_links[g], bank.path_hops[g] = candidate_paths(
+        ends, weights, n, config.candidate_paths, hops
+    )
+    bank.site_cumulative[g] = np.cumsum(traffic.sum(axis=1))
+    bank.peer_cumulative[g] = np.cumsum(traffic, axis=1) / traffic.sum(axis=1, keepdims=True)
+    importance = np.ones(links)
+    if config.attack_target == "central":
+        importance = np.square(_path_share(bank.path_links[g, :, 0, :], links) + 1e-3)
+    bank.attack_cumulative[g, :links] = np.cumsum(importance / importance.sum())
+
+
+def _path_share(first_paths: NDArray[np.int16], links: int) -> F64:
+    """Share of the site pairs whose first path uses each link."""
+    used = first_paths[first_paths >= 0]
+    return np.bincount(used, minlength=links) / len(first_paths)

@@ -1,0 +1,91 @@
+"""The environments are what Gymnasium and Stable-Baselines3 expect."""
+
+import warnings
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env
+
+import qkd_gym  # noqa: F401
+from qkd_gym.envs.wrappers import GraphObservation
+from qkd_gym.errors import InvalidInput
+
+IDS = sorted(name for name in gym.registry if name.startswith("qkd_gym/"))
+
+
+def test_three_environments_are_registered():
+    assert IDS == ["qkd_gym/LinkActivation-v0", "qkd_gym/Network-v0", "qkd_gym/Routing-v0"]
+
+
+@pytest.mark.parametrize("env_id", IDS)
+def test_gymnasium_check_env_without_warnings(env_id):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check_env(gym.make(env_id).unwrapped)
+
+
+@pytest.mark.parametrize("env_id", IDS)
+def test_sb3_check_env_warns_of_unconventional_shapes_only(env_id):
+    checker = pytest.importorskip("stable_baselines3.common.env_checker")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        checker.check_env(gym.make(env_id).unwrapped, warn=True)
+    messages = [str(warning.message) for warning in caught]
+    assert [text for text in messages if "unconventional shape" not in text] == []
+
+
+@pytest.mark.parametrize("env_id", IDS)
+def test_zero_argument_make_and_make_vec(env_id):
+    env = gym.make(env_id)
+    obs, info = env.reset(seed=0)
+    assert obs in env.observation_space
+    assert isinstance(info["offered_bits"], int)
+    vector = gym.make_vec(env_id, num_envs=4)
+    observed, _ = vector.reset(seed=0)
+    assert observed in vector.observation_space
+    assert vector.unwrapped.action_masks().shape == observed["action_mask"].shape
+
+
+def test_spec_with_a_configuration_survives_json():
+    env = gym.make(IDS[0], scenario={"n_sites": 10, "bank_size": 2})
+    spec = gym.envs.registration.EnvSpec.from_json(env.spec.to_json())
+    obs, _ = gym.make(spec).reset(seed=0)
+    assert obs["nodes"].shape[0] == 10
+
+
+@pytest.mark.parametrize("env_id", IDS)
+def test_graph_wrapper(env_id):
+    env = GraphObservation(gym.make(env_id, bank_size=2))
+    graph, info = env.reset(seed=0)
+    assert graph in env.observation_space
+    plain, _ = gym.make(env_id, bank_size=2).reset(seed=0)
+    assert len(graph.edges) == plain["link_mask"].sum()
+    graph, *_ = env.step(env.action_space.sample())
+    assert graph in env.observation_space
+    assert info["action_mask"].any()
+
+
+def test_returned_observations_share_no_memory():
+    env = gym.make(IDS[0], bank_size=1)
+    first, _ = env.reset(seed=0)
+    kept = {name: array.copy() for name, array in first.items()}
+    second = env.step(0)[0]
+    for name in first:
+        assert not np.shares_memory(first[name], second[name])
+        np.testing.assert_array_equal(first[name], kept[name])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"scenario": "metroo"}, "Did you mean 'metro'"),
+        ({"modules_per_site": 0}, "modules_per_site is 0"),
+        ({"moduls_per_site": 2}, "Did you mean 'modules_per_site'"),
+        ({"scenario": 3}, "scenario is 3"),
+        ({"render_mode": "human"}, "render_mode is 'human'"),
+    ],
+)
+def test_bad_arguments(arguments, words):
+    with pytest.raises(InvalidInput, match=words):
+        gym.make(IDS[0], **arguments)
