@@ -88,7 +88,7 @@ def rate_table(preset_name: str) -> RateTable:
         10.0 ** (-loss_db[:, None] / 10.0), misalignment=misalignment[None, :]
     )
     shape = (len(loss_db), len(misalignment))
-    sifted = budget.gain * protocol.sifting * protocol.repetition_rate_hz
+    sifted = budget.gain * protocol.sifted_per_detection * protocol.pulse_rate_hz
     return RateTable(
         key_rate_bps=np.ascontiguousarray(np.broadcast_to(budget.key_rate_bps, shape)),
         sifted_rate_bps=np.ascontiguousarray(np.broadcast_to(sifted, shape)),

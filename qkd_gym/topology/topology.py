@@ -1,0 +1,204 @@
+"""Sites and candidate links of a network."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from functools import cached_property
+
+import networkx as nx
+import numpy as np
+from numpy.typing import NDArray
+
+from qkd_gym.errors import InvalidInput, require_between
+from qkd_gym.physics import Fiber
+
+F64 = NDArray[np.float64]
+
+# Loss per kilometre of a fibre whose loss nobody has measured.
+FIBER = Fiber()
+
+
+@dataclass(frozen=True, eq=False)
+class Topology:
+    """A network of n sites and E candidate links.
+
+    Attributes:
+        name: Name of the network.
+        site_names: Names of the sites.
+        positions_km: Planar positions, (n, 2) float64.
+        link_endpoints: Sites of each link, smaller first, (E, 2) int64.
+        length_km: Lengths, (E,) float64.
+        loss_db: Total channel loss of each link, (E,) float64.
+        free_space: Whether a link crosses air rather than fibre, (E,) bool.
+        district: District of each site, 0 to the number of districts - 1, (n,) int64.
+        site_weight: Weight of each site in gravity demand, (n,) float64.
+        source: Where the data come from.
+        licence: On what terms.
+
+    Raises:
+        InvalidInput: If the parts do not fit together.
+    """
+
+    name: str
+    site_names: tuple[str, ...]
+    positions_km: F64
+    link_endpoints: NDArray[np.int64]
+    length_km: F64
+    loss_db: F64
+    free_space: NDArray[np.bool_]
+    district: NDArray[np.int64]
+    site_weight: F64
+    source: str = ""
+    licence: str = ""
+
+    def __post_init__(self) -> None:
+        where = f"topology {self.name!r}: "
+        n, links = len(self.site_names), len(self.link_endpoints)
+        shapes = {
+            "positions_km": (n, 2),
+            "link_endpoints": (links, 2),
+            "length_km": (links,),
+            "loss_db": (links,),
+            "free_space": (links,),
+            "district": (n,),
+            "site_weight": (n,),
+        }
+        for field, shape in shapes.items():
+            if np.shape(getattr(self, field)) != shape:
+                raise InvalidInput(
+                    f"{where}{field} has shape {np.shape(getattr(self, field))}, but must have "
+                    f"{shape}."
+                )
+        if n < 2:
+            raise InvalidInput(f"{where}sites are {n}, but must be at least 2.")
+        require_between(f"{where}link_endpoints", self.link_endpoints, 0, n - 1)
+        require_between(f"{where}length_km", self.length_km, 0.0, low_open=True, unit="km")
+        require_between(f"{where}loss_db", self.loss_db, 0.0, unit="dB")
+        require_between(f"{where}site_weight", self.site_weight, 0.0, low_open=True)
+        require_between(f"{where}positions_km", self.positions_km, unit="km")
+        seen: set[tuple[int, int]] = set()
+        for first, second in self.link_endpoints.tolist():
+            names = f"{self.site_names[first]!r} to {self.site_names[second]!r}"
+            if first >= second:
+                raise InvalidInput(f"{where}link {names} must join two sites, smaller index first.")
+            if (first, second) in seen:
+                raise InvalidInput(f"{where}link {names} appears twice, but must be unique.")
+            seen.add((first, second))
+        if not nx.is_connected(self.to_networkx()):
+            raise InvalidInput(f"{where}some sites cannot be reached, but all must be connected.")
+
+    @property
+    def n_sites(self) -> int:
+        """Number of sites."""
+        return len(self.site_names)
+
+    @property
+    def n_links(self) -> int:
+        """Number of candidate links."""
+        return len(self.link_endpoints)
+
+    @cached_property
+    def betweenness(self) -> F64:
+        """Normalised betweenness centrality of the sites over lengths, (n,)."""
+        centrality = nx.betweenness_centrality(self.to_networkx(), weight="length_km")
+        return np.array([centrality[site] for site in range(self.n_sites)])
+
+    def to_networkx(self) -> nx.Graph:
+        """The network as an undirected graph with nodes 0 to n - 1.
+
+        Nodes carry ``name``, ``x_km``, ``y_km``, ``district`` and ``weight``; edges carry
+        ``length_km``, ``loss_db`` and ``free_space``.
+        """
+        graph = nx.Graph(name=self.name, source=self.source, licence=self.licence)
+        for site, name in enumerate(self.site_names):
+            x, y = self.positions_km[site].tolist()
+            graph.add_node(
+                site,
+                name=name,
+                x_km=x,
+                y_km=y,
+                district=int(self.district[site]),
+                weight=float(self.site_weight[site]),
+            )
+        for link, (first, second) in enumerate(self.link_endpoints.tolist()):
+            graph.add_edge(
+                first,
+                second,
+                length_km=float(self.length_km[link]),
+                loss_db=float(self.loss_db[link]),
+                free_space=bool(self.free_space[link]),
+            )
+        return graph
+
+    @classmethod
+    def from_networkx(cls, graph: nx.Graph) -> Topology:
+        """Builds a topology from a graph with the attributes of `to_networkx`.
+
+        Only ``length_km`` is required: positions default to a layout that follows the lengths,
+        losses to reference fibre, districts to communities, weights to one.
+
+        Raises:
+            InvalidInput: If an edge has no ``length_km``, or the parts do not fit together.
+        """
+        index = {node: i for i, node in enumerate(graph.nodes)}
+        pairs = {}
+        for first, second, data in graph.edges(data=True):
+            if "length_km" not in data:
+                raise InvalidInput(
+                    f"length_km of edge ({first!r}, {second!r}) is missing, but must be a number "
+                    "above 0 km."
+                )
+            ends = sorted((index[first], index[second]))
+            pairs[ends[0], ends[1]] = data
+        ordered = sorted(pairs)
+        length = np.array([pairs[ends]["length_km"] for ends in ordered], dtype=np.float64)
+        fiber_loss = FIBER.loss_db(length)
+        nodes = [graph.nodes[node] for node in graph.nodes]
+        if all("x_km" in node and "y_km" in node for node in nodes):
+            positions = np.array([(node["x_km"], node["y_km"]) for node in nodes], dtype=float)
+        else:
+            layout = nx.kamada_kawai_layout(graph, weight="length_km", scale=length.max())
+            positions = np.array([layout[node] for node in graph.nodes])
+        if all("district" in node for node in nodes):
+            district = np.array([node["district"] for node in nodes], dtype=np.int64)
+        else:
+            district = communities(graph)
+        return cls(
+            name=str(graph.name),
+            site_names=tuple(str(graph.nodes[node].get("name", node)) for node in graph.nodes),
+            positions_km=positions,
+            link_endpoints=np.array(ordered, dtype=np.int64).reshape(-1, 2),
+            length_km=length,
+            loss_db=np.array(
+                [
+                    loss if pairs[ends].get("loss_db") is None else pairs[ends]["loss_db"]
+                    for ends, loss in zip(ordered, fiber_loss, strict=True)
+                ]
+            ),
+            free_space=np.array([bool(pairs[ends].get("free_space")) for ends in ordered]),
+            district=district,
+            site_weight=np.array([float(node.get("weight", 1.0)) for node in nodes]),
+            source=graph.graph.get("source", ""),
+            licence=graph.graph.get("licence", ""),
+        )
+
+    def scaled(self, factor: float) -> Topology:
+        """The same network with all lengths and losses multiplied; the name says so."""
+        require_between("factor", factor, 0.0, low_open=True)
+        return dataclasses.replace(
+            self,
+            name=f"{self.name}-x{factor:g}",
+            positions_km=self.positions_km * factor,
+            length_km=self.length_km * factor,
+            loss_db=self.loss_db * factor,
+        )
+
+
+def communities(graph: nx.Graph) -> NDArray[np.int64]:
+    """District of every node: greedy modularity communities (Clauset et al., PRE 70, 2004)."""
+    district = {}
+    for number, members in enumerate(nx.community.greedy_modularity_communities(graph)):
+        for node in members:
+            district[node] = number
+    return np.array([district[node] for node in graph.nodes], dtype=np.int64)

@@ -1,0 +1,152 @@
+"""Generated and real networks, and what happens to files that are wrong."""
+
+import json
+
+import networkx as nx
+import numpy as np
+import pytest
+
+from qkd_gym.errors import InvalidInput
+from qkd_gym.topology import (
+    Topology,
+    available,
+    clustered,
+    clustered_max_links,
+    load,
+    source_study,
+)
+
+
+@pytest.mark.parametrize("n_sites", [6, 7, 10, 20, 50, 100, 250])
+def test_clustered(n_sites):
+    for seed in range(3):
+        network = clustered(n_sites, seed=seed)
+        assert network.n_sites == n_sites
+        assert network.n_links <= clustered_max_links(n_sites)
+        assert nx.is_connected(network.to_networkx())
+        assert network.length_km.min() >= 1.0
+        assert network.length_km.max() <= 60.0
+        assert not network.free_space[network.length_km > 10.0].any()
+
+
+def test_clustered_is_a_metro_network():
+    networks = [clustered(20, seed=seed) for seed in range(30)]
+    links = np.array([network.n_links / 20 for network in networks])
+    assert 1.9 < links.mean() < 2.6
+    short = np.concatenate([n.free_space[n.length_km < 10.0] for n in networks])
+    assert abs(short.mean() - 0.25) < 5 * np.sqrt(0.25 * 0.75 / len(short))
+
+
+def test_seed_decides_the_network():
+    first, again, other = clustered(20, seed=1), clustered(20, seed=1), clustered(20, seed=2)
+    np.testing.assert_array_equal(first.length_km, again.length_km)
+    assert first.name == again.name != other.name
+
+
+@pytest.mark.parametrize(("n_sites", "degree", "mean_km"), [(10, 8.2, None), (250, 138.5, 7.2)])
+def test_source_study(n_sites, degree, mean_km):
+    """Degrees at both ends of the study, and its mean link in large networks."""
+    networks = [source_study(n_sites, seed=seed) for seed in range(40 if n_sites == 10 else 10)]
+    degrees = np.array([2 * network.n_links / n_sites for network in networks])
+    error = degrees.std(ddof=1) / np.sqrt(len(degrees))
+    assert abs(degrees.mean() - degree) < 4 * error + 0.02 * degree
+    if mean_km is not None:
+        lengths = np.concatenate([network.length_km for network in networks])
+        assert lengths.mean() == pytest.approx(mean_km, abs=0.35)
+
+
+@pytest.mark.parametrize("name", available())
+def test_catalogue(name):
+    network = load(name)
+    assert network.name == name
+    assert network.source
+    assert network.licence
+    assert (network.length_km > 0).all()
+
+
+def test_catalogue_has_the_published_facts():
+    madrid = load("madrid")
+    assert (madrid.n_sites, madrid.n_links) == (9, 9)
+    assert sorted(madrid.loss_db)[-1] == 14.3
+    vienna = load("vienna")
+    assert (vienna.n_sites, vienna.n_links) == (6, 8)
+    assert vienna.free_space.sum() == 1
+    assert load("nsfnet-x0.05").length_km.max() < 200
+
+
+def test_networkx_round_trip():
+    network = clustered(20, seed=3)
+    back = Topology.from_networkx(network.to_networkx())
+    for field in ("positions_km", "link_endpoints", "length_km", "loss_db", "free_space"):
+        np.testing.assert_array_equal(getattr(back, field), getattr(network, field))
+    np.testing.assert_array_equal(back.district, network.district)
+    assert back.site_names == network.site_names
+
+
+def test_plain_graph_needs_lengths_only():
+    graph = nx.cycle_graph(4)
+    nx.set_edge_attributes(graph, 10.0, "length_km")
+    network = Topology.from_networkx(graph)
+    np.testing.assert_allclose(network.loss_db, 2.0)
+    nx.set_edge_attributes(graph, {(0, 1): {"length_km": -1.0}})
+    with pytest.raises(InvalidInput, match="length_km is -1"):
+        Topology.from_networkx(graph)
+
+
+def valid():
+    return {
+        "name": "small",
+        "nodes": [{"id": "a"}, {"id": "b"}, {"id": "c"}],
+        "edges": [
+            {"source": "a", "target": "b", "length_km": 10},
+            {"source": "b", "target": "c", "length_km": 20, "loss_db": 5},
+        ],
+    }
+
+
+def test_own_file(tmp_path):
+    file = tmp_path / "small.json"
+    file.write_text(json.dumps(valid()))
+    np.testing.assert_allclose(load(file).loss_db, [2.0, 5.0])
+
+
+def broken(change):
+    content = valid()
+    change(content)
+    return json.dumps(content)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "not valid JSON"),
+        ("[]", "must be an object"),
+        (broken(lambda c: c.pop("nodes")), "lacks the field 'nodes'"),
+        (broken(lambda c: c.update(nodes=3)), "nodes is 3, but must be a list"),
+        (broken(lambda c: c.update(edgse=[])), "'edgse'. Did you mean 'edges'"),
+        (broken(lambda c: c["nodes"][1].update(id="a")), r"nodes\[1\].id is 'a'"),
+        (broken(lambda c: c["edges"][0].update(length_km=-3)), "length_km is -3.*above 0 km"),
+        (broken(lambda c: c["edges"][0].update(length_km="far")), "length_km is 'far'"),
+        (broken(lambda c: c["edges"][0].update(loss_db=-1)), "loss_db is -1.*at least 0 dB"),
+        (broken(lambda c: c["edges"][0].update(target="z")), "target is 'z'.*one of 'a', 'b', 'c'"),
+        (broken(lambda c: c["edges"][1].update(source="b", target="a")), "joined already"),
+        (broken(lambda c: c["edges"][1].update(source="b", target="b")), "to itself"),
+        (broken(lambda c: c["edges"].pop()), "cannot be reached"),
+        (broken(lambda c: c["edges"][0].update(kind="fiber")), "Did you mean 'fibre'"),
+        (broken(lambda c: c["edges"][0].update(lenght_km=3)), "Did you mean 'length_km'"),
+    ],
+)
+def test_malformed_files(tmp_path, text, words):
+    file = tmp_path / "bad.json"
+    file.write_text(text)
+    with pytest.raises(InvalidInput, match=words) as caught:
+        load(file)
+    assert "bad" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_file_and_unknown_name():
+    with pytest.raises(InvalidInput, match="existing file"):
+        load("nowhere.json")
+    with pytest.raises(InvalidInput, match="Did you mean 'madrid'"):
+        load("madird")
