@@ -8,6 +8,9 @@ from gymnasium import spaces
 from qkd_gym.envs.observation import Observation
 from qkd_gym.network.kernel import ACTIVATION, BOTH, ROUTING
 
+# Features are of order one; the limit only tells tools that they are bounded.
+FEATURE_LIMIT = 100.0
+
 _REQUEST_PART = ("request", "request_endpoints", "paths", "path_links")
 
 
@@ -48,7 +51,7 @@ def observation_space(buffers: Observation, decides: int) -> spaces.Dict:
         elif name in highest:
             members[name] = spaces.Box(0, highest[name], shape, np.int64)
         else:
-            members[name] = spaces.Box(-np.inf, np.inf, shape, np.float32)
+            members[name] = spaces.Box(-FEATURE_LIMIT, FEATURE_LIMIT, shape, np.float32)
     return spaces.Dict(members)
 
 

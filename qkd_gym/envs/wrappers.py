@@ -11,6 +11,7 @@ from gymnasium.spaces import GraphInstance
 from numpy.typing import NDArray
 
 from qkd_gym.envs.layout import LINK_FEATURES, NODE_FEATURES
+from qkd_gym.envs.spaces import FEATURE_LIMIT
 
 Observation = dict[str, NDArray[Any]]
 
@@ -39,10 +40,10 @@ class GraphObservation(gym.ObservationWrapper[GraphInstance, Any, Observation]):
 
     def __init__(self, env: gym.Env[Observation, Any]) -> None:
         super().__init__(env)
-        unbounded = {"low": -np.inf, "high": np.inf, "dtype": np.float32}
+        bounds = {"low": -FEATURE_LIMIT, "high": FEATURE_LIMIT, "dtype": np.float32}
         self.observation_space = spaces.Graph(
-            node_space=spaces.Box(shape=(len(NODE_FEATURES),), **unbounded),  # type: ignore[arg-type]
-            edge_space=spaces.Box(shape=(len(LINK_FEATURES),), **unbounded),  # type: ignore[arg-type]
+            node_space=spaces.Box(shape=(len(NODE_FEATURES),), **bounds),  # type: ignore[arg-type]
+            edge_space=spaces.Box(shape=(len(LINK_FEATURES),), **bounds),  # type: ignore[arg-type]
         )
 
     def observation(self, observation: Observation) -> GraphInstance:

@@ -83,7 +83,7 @@ def test_returned_observations_share_no_memory():
         ({"modules_per_site": 0}, "modules_per_site is 0"),
         ({"moduls_per_site": 2}, "Did you mean 'modules_per_site'"),
         ({"scenario": 3}, "scenario is 3"),
-        ({"render_mode": "human"}, "render_mode is 'human'"),
+        ({"render_mode": "svg"}, "render_mode is 'svg'"),
     ],
 )
 def test_bad_arguments(arguments, words):

@@ -60,12 +60,12 @@ def test_key_is_conserved_and_reward_is_the_sum_of_its_terms(
             - info["expired_bits"]
         )
         assert info["stored_bits"] - before == change
-        assert info["stored_bits"] == state.pool.sum()
+        assert info["stored_bits"] == state.links["pool"].sum()
         assert info["delivered_bits"] + info["blocked_bits"] == info["offered_bits"]
         assert info["consumed_bits"] >= info["delivered_bits"]
         assert reward == pytest.approx(sum(info["reward_terms"].values()), abs=1e-12)
-        assert state.pool.min() >= 0
-        assert state.pool.max() <= env.unwrapped.config.pool_capacity_bits
+        assert state.links["pool"].min() >= 0
+        assert state.links["pool"].max() <= env.unwrapped.config.pool_capacity_bits
         if lifetime == 0.0:
             assert info["expired_bits"] == 0
         if legal:
@@ -80,11 +80,11 @@ def test_module_limits_hold(env_id, seed, modules):
     env.action_space.seed(seed)
     sim = env.unwrapped.core.simulator
     for _ in play(env, seed, legal=False):
-        g = sim.state.network[0]
-        active = sim.state.active[0].astype(bool)
+        g = sim.state.episodes["network"][0]
+        active = sim.state.links["active"][0].astype(bool)
         used = np.bincount(sim.bank.link_endpoints[g][active].ravel(), minlength=sim.n_sites)
         assert used.max() <= modules
-        np.testing.assert_array_equal(used, sim.state.modules_used[0])
+        np.testing.assert_array_equal(used, sim.state.sites["modules_used"][0])
 
 
 def test_expiry_destroys_exactly_the_old_key():
@@ -158,9 +158,9 @@ def test_no_key_during_calibration_and_key_after_it():
     hold = env.action_space.n - 1
     ever = []
     env.step(link)
-    ever.append(int(state.stored_ever[0, link]))
+    ever.append(int(state.links["stored_ever"][0, link]))
     for _ in range(5):
         env.step(hold)
-        ever.append(int(state.stored_ever[0, link]))
+        ever.append(int(state.links["stored_ever"][0, link]))
     assert ever[:3] == [0, 0, 0]
     assert ever[3] > 0

@@ -35,7 +35,7 @@ def test_vector_equals_single_bit_for_bit(env_id, batch):
     kept = {m: [({k: v[m].copy() for k, v in observed.items()}, 0.0, None)] for m in members}
     actions = []
     rng = np.random.default_rng(0)
-    for _ in range(70):
+    for _ in range(160):
         chosen = [
             legal(vector.single_action_space, mask.astype(bool), rng)
             for mask in observed["action_mask"]
@@ -104,9 +104,12 @@ def test_exogenous_processes_do_not_depend_on_actions():
         other = second.step(hold)[4]
         a, b = (env.unwrapped.core.simulator.state for env in (first, second))
         assert info["offered_bits"] == other["offered_bits"]
-        for name in ("drift", "fog", "outage_left_s", "attack_left_s", "request_bits", "burst_on"):
+        for name in ("drift", "outage_left_s", "attack_left_s"):
+            np.testing.assert_array_equal(a.links[name], b.links[name], err_msg=name)
+        for name in ("requests", "bursts"):
             np.testing.assert_array_equal(getattr(a, name), getattr(b, name), err_msg=name)
-        switched |= bool((a.active != b.active).any())
+        np.testing.assert_array_equal(a.sites["fog"], b.sites["fog"])
+        switched |= bool((a.links["active"] != b.links["active"]).any())
     assert switched
 
 
@@ -123,4 +126,4 @@ def test_network_index_fixes_the_network():
     env = gym.make(IDS[0], network_index=1, bank_size=3)
     for seed in range(3):
         env.reset(seed=seed)
-        assert env.unwrapped.core.simulator.state.network[0] == 1
+        assert env.unwrapped.core.simulator.state.episodes["network"][0] == 1

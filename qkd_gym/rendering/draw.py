@@ -1,0 +1,143 @@
+"""Draws a snapshot with matplotlib, without touching its global state."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qkd_gym.errors import InvalidInput
+from qkd_gym.rendering.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_OFF, _ALARM, _INK = "#c9ced6", "#d1242f", "#24292f"
+
+
+def draw_network(view: Snapshot) -> Figure:
+    """A picture of the network.
+
+    Active links are thick and coloured by the fill of their key pool, dashed while they
+    calibrate, and crossed out when they make no key; inactive links are thin, a dot in their
+    middle showing key that is still stored. The rim of a site shows its used modules.
+
+    Raises:
+        InvalidInput: If matplotlib is not installed.
+    """
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.cm import ScalarMappable
+        from matplotlib.colors import Normalize
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise InvalidInput(
+            "Rendering needs matplotlib, which is not installed: pip install 'qkd-gym[plot]'."
+        ) from None
+    figure = Figure(figsize=(9.0, 7.0), dpi=110, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    colours = ScalarMappable(Normalize(0.0, 1.0), cmap="viridis_r")
+    _draw_links(axes, view, colours)
+    _draw_sites(axes, view)
+    figure.colorbar(colours, ax=axes, shrink=0.6, label="stored key / pool capacity")
+    minutes = view.elapsed_s / 60.0
+    axes.set_title(
+        f"{view.name}: {int(view.active.sum())} of {len(view.active)} links active, "
+        f"{minutes:.0f} min",
+        color=_INK,
+    )
+    _legend(axes)
+    axes.set_aspect("equal", adjustable="datalim")
+    axes.set_xlabel("km")
+    axes.set_ylabel("km")
+    axes.margins(0.08)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    return figure
+
+
+def to_rgb_array(figure: Figure) -> NDArray[np.uint8]:
+    """The drawn figure as an array (height, width, 3)."""
+    canvas: Any = figure.canvas
+    canvas.draw()
+    return np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3])
+
+
+def _draw_links(axes: Axes, view: Snapshot, colours: Any) -> None:
+    ends = view.positions_km[view.link_endpoints]
+    for link in np.argsort(view.active, kind="stable"):
+        (x0, y0), (x1, y1) = ends[link]
+        colour = colours.to_rgba(view.pool_fill[link])
+        if not view.active[link]:
+            axes.plot([x0, x1], [y0, y1], color=_OFF, lw=1.0, zorder=1)
+            if view.pool_fill[link] > 0.0:
+                middle = ((x0 + x1) / 2, (y0 + y1) / 2)
+                axes.plot(*middle, "o", ms=5, color=colour, mec="white", mew=0.6, zorder=2)
+            continue
+        style = (0, (2, 1.2)) if view.calibrating[link] else "-"
+        axes.plot([x0, x1], [y0, y1], color=colour, lw=4.0, ls=style, zorder=3)
+        if view.free_space[link]:
+            axes.plot([x0, x1], [y0, y1], color="white", lw=1.0, zorder=3)
+        if view.no_key[link]:
+            axes.plot((x0 + x1) / 2, (y0 + y1) / 2, "X", ms=10, color=_ALARM, mec="white", zorder=5)
+
+
+def _draw_sites(axes: Axes, view: Snapshot) -> None:
+    import matplotlib
+
+    palette = matplotlib.colormaps["tab10"]
+    full = view.modules_used >= view.modules
+    axes.scatter(
+        *view.positions_km.T,
+        s=190,
+        c=[palette(int(d) % 10) for d in view.district],
+        edgecolors=[_INK if site_full else "white" for site_full in full],
+        linewidths=2.0,
+        zorder=6,
+    )
+    for site, name in enumerate(view.site_names):
+        label = f"{view.modules_used[site]}/{view.modules}"
+        axes.annotate(
+            label,
+            view.positions_km[site],
+            ha="center",
+            va="center",
+            fontsize=6.5,
+            color="white",
+            zorder=7,
+        )
+        axes.annotate(
+            name,
+            view.positions_km[site],
+            xytext=(0, 11),
+            textcoords="offset points",
+            ha="center",
+            fontsize=8,
+            color=_INK,
+            zorder=7,
+        )
+
+
+def _legend(axes: Axes) -> None:
+    from matplotlib.lines import Line2D
+
+    colour = "#2a788e"
+    axes.legend(
+        handles=[
+            Line2D([], [], color=colour, lw=4, label="active"),
+            Line2D([], [], color=colour, lw=4, ls=(0, (2, 1.2)), label="calibrating"),
+            Line2D([], [], color=_OFF, lw=1, label="inactive"),
+            Line2D([], [], color=_OFF, lw=1, marker="o", mfc=colour, label="key still stored"),
+            Line2D([], [], color=_ALARM, marker="X", ls="", ms=9, label="no key (outage, alarm)"),
+            Line2D([], [], marker="o", ls="", ms=10, mec=_INK, mfc="#8c959f", label="modules full"),
+        ],
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.08),
+        ncols=6,
+        frameon=False,
+        fontsize=8,
+        handlelength=1.8,
+    )
