@@ -1,0 +1,94 @@
+"""The graph network that predicts which candidate links are viable."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch_geometric.nn import GATv2Conv, TransformerConv
+
+from qkd_gym.envs.layout import LINK, NODE
+from qkd_gym.errors import require_integer
+from qkd_gym.gnn.graphs import GraphBatch
+
+# What bears on hidden quality, whatever the load: geometry and measurements.
+SITE_INPUTS = ("x", "y", "degree", "betweenness")
+LINK_INPUTS = (
+    "active",
+    "nominal_rate",
+    "observed_rate",
+    "observed_qber",
+    "freshness",
+    "no_key",
+    "length",
+    "free_space",
+)
+
+
+class LinkViabilityGNN(nn.Module):
+    """TransformerConv, then GATv2Conv, then an edge MLP with layer norm.
+
+    Imperfections of a site show on all its links, so what is known of one link tells about its
+    neighbours: two rounds of attention carry measurements across sites (Shi et al., IJCAI 2021;
+    Brody, Alon and Yahav, ICLR 2022).
+
+    Args:
+        hidden: Width of the embeddings, a multiple of ``heads``.
+        heads: Attention heads.
+    """
+
+    def __init__(self, hidden: int = 32, heads: int = 2) -> None:
+        super().__init__()
+        require_integer("hidden", hidden, 1)
+        require_integer("heads", heads, 1)
+        self.hidden, self.heads = hidden, heads
+        self.site_columns = [NODE[name] for name in SITE_INPUTS]
+        self.link_columns = [LINK[name] for name in LINK_INPUTS]
+        self.site_in = nn.Linear(len(SITE_INPUTS), hidden)
+        self.link_in = nn.Sequential(
+            nn.Linear(len(LINK_INPUTS), hidden), nn.ReLU(), nn.Linear(hidden, hidden)
+        )
+        self.transformer = TransformerConv(hidden, hidden // heads, heads, edge_dim=hidden)
+        self.transformer_norm = nn.LayerNorm(hidden)
+        # Self loops would need link features that no site has.
+        self.attention = GATv2Conv(
+            hidden, hidden // heads, heads, edge_dim=hidden, add_self_loops=False
+        )
+        self.attention_norm = nn.LayerNorm(hidden)
+        self.edge_mlp = nn.Sequential(
+            nn.Linear(3 * hidden, hidden),
+            nn.LayerNorm(hidden),
+            nn.ReLU(),
+            nn.Linear(hidden, hidden),
+            nn.LayerNorm(hidden),
+        )
+        self.decoder = nn.Linear(hidden, 1)
+
+    def card(self) -> dict[str, Any]:
+        """What must agree for weights to fit."""
+        return {
+            "hidden": self.hidden,
+            "heads": self.heads,
+            "site_inputs": list(SITE_INPUTS),
+            "link_inputs": list(LINK_INPUTS),
+        }
+
+    def embed(self, graphs: GraphBatch) -> Tensor:
+        """One embedding per link, (L, hidden), the same whichever end is named first."""
+        links = self.link_in(graphs.links[:, self.link_columns])
+        sites = self.site_in(graphs.nodes[:, self.site_columns])
+        # Both directions of every link.
+        edges = torch.cat([graphs.ends, graphs.ends.flip(0)], dim=1)
+        features = torch.cat([links, links])
+        sites = self.transformer_norm(sites + self.transformer(sites, edges, features)).relu()
+        sites = self.attention_norm(sites + self.attention(sites, edges, features))
+        first, second = sites[graphs.ends[0]], sites[graphs.ends[1]]
+        pairs = torch.cat([first + second, (first - second).abs(), links], dim=1)
+        embedding: Tensor = self.edge_mlp(pairs)
+        return embedding
+
+    def forward(self, graphs: GraphBatch) -> Tensor:
+        """Logit that each link is viable, (L,)."""
+        logits: Tensor = self.decoder(self.embed(graphs).relu())[:, 0]
+        return logits

@@ -1,0 +1,80 @@
+"""Weights as safetensors with a JSON card beside them. Loading never runs code from a file."""
+
+from __future__ import annotations
+
+import json
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+
+from qkd_gym.errors import InvalidInput
+from qkd_gym.files import write_bytes, write_json
+from qkd_gym.gnn.model import LinkViabilityGNN
+
+FORMAT = 1
+_SHIPPED = "link_viability.safetensors"
+
+
+def save_weights(model: LinkViabilityGNN, path: Path, facts: dict[str, Any]) -> None:
+    """Writes the weights and, with the suffix ``.json``, their card.
+
+    Args:
+        model: The network.
+        path: File ending in ``.safetensors``.
+        facts: What else the card should say: data, seed, metrics.
+    """
+    card = {"format": FORMAT, "architecture": model.card(), **facts}
+    write_bytes(path, save(model.state_dict()))
+    write_json(path.with_suffix(".json"), card)
+
+
+def load_weights(path: Path) -> LinkViabilityGNN:
+    """Reads what `save_weights` wrote.
+
+    Raises:
+        InvalidInput: If a file is missing, no safetensors, or of another version or shape.
+    """
+    card_path = path.with_suffix(".json")
+    try:
+        card = json.loads(card_path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise InvalidInput(f"weights {str(path)!r}: {error.filename} does not exist.") from None
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        raise InvalidInput(f"weights card {str(card_path)!r} is not valid JSON.") from None
+    if not isinstance(card, dict) or card.get("format") != FORMAT:
+        found = card.get("format") if isinstance(card, dict) else card
+        raise InvalidInput(
+            f"weights {str(path)!r} have format {found!r}, but this version reads {FORMAT}."
+        )
+    architecture = card.get("architecture", {})
+    try:
+        model = LinkViabilityGNN(architecture["hidden"], architecture["heads"])
+    except (KeyError, TypeError):
+        raise InvalidInput(f"weights card {str(card_path)!r} names no architecture.") from None
+    if model.card() != architecture:
+        raise InvalidInput(
+            f"weights {str(path)!r} are for other inputs than this version's: "
+            f"{architecture} instead of {model.card()}."
+        )
+    try:
+        model.load_state_dict(load(content))
+    except (SafetensorError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise InvalidInput(f"weights {str(path)!r} do not fit the network: {reason}.") from None
+    return model
+
+
+def load_pretrained(path: Path | None = None) -> LinkViabilityGNN:
+    """The pretrained network that the package ships, or one from a file.
+
+    Raises:
+        InvalidInput: As `load_weights`.
+    """
+    if path is not None:
+        return load_weights(path)
+    with resources.as_file(resources.files("qkd_gym.gnn") / "weights") as folder:
+        return load_weights(folder / _SHIPPED)

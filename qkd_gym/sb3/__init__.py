@@ -1,0 +1,7 @@
+"""The bridge to Stable-Baselines3."""
+
+from qkd_gym.sb3.extractor import GraphFeaturesExtractor
+from qkd_gym.sb3.policy import LinkPointerPolicy
+from qkd_gym.sb3.vec_env import QKDVecEnv
+
+__all__ = ["GraphFeaturesExtractor", "LinkPointerPolicy", "QKDVecEnv"]
