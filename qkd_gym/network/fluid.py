@@ -13,8 +13,8 @@ from qkd_gym.errors import InvalidInput
 
 F64 = NDArray[np.float64]
 
-# Weight of the module time in the objective beside the scale: large enough that the plan wastes
-# none, small enough that the scale is the optimum's to well below solver tolerance that matters.
+# Weight of the module time in the objective beside the scale: among optimal plans it selects one
+# that wastes none, and it is far too small to trade scale away.
 _THRIFT = 1e-6
 
 

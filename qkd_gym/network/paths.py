@@ -56,7 +56,7 @@ def candidate_paths(
         links, hops = _trace(np.concatenate(found), source, sink_of, link_between)
         # A path that is too long leaves no hole: the ones behind it move up.
         fits = hops <= max_hops
-        row = pair_index(source, sink_of, n_sites)[fits]
+        row = (pair_index(source, source + 1, n_sites) + sink_of - source - 1)[fits]
         rank = (rank - _dropped_before(~fits, sink_of))[fits]
         width = min(max_hops, links.shape[1])
         path_links[row, rank, :width] = links[fits, :width]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from qkd_gym.errors import require_between
+from qkd_gym.errors import require_between, require_integer
 
 F64 = NDArray[np.float64]
 
@@ -23,15 +23,26 @@ class Fiber:
 
     Attributes:
         attenuation_db_per_km: Attenuation; 0.2 dB/km is standard fibre at 1550 nm.
-        fixed_loss_db: Loss of connectors, splices and switches, whatever the length.
+        fixed_loss_db: Loss of switches and filters, whatever the length.
+        connectors: Number of connectors.
+        connector_loss_db: Loss of each, typically 0.25 to 0.5 dB.
+        splices_per_km: Mean number of splices per kilometre.
+        splice_loss_db: Loss of each, typically 0.02 to 0.1 dB.
     """
 
     attenuation_db_per_km: float = 0.2
     fixed_loss_db: float = 0.0
+    connectors: int = 0
+    connector_loss_db: float = 0.3
+    splices_per_km: float = 0.0
+    splice_loss_db: float = 0.05
 
     def __post_init__(self) -> None:
         require_between("attenuation_db_per_km", self.attenuation_db_per_km, 0.0, unit="dB/km")
-        require_between("fixed_loss_db", self.fixed_loss_db, 0.0, unit="dB")
+        require_integer("connectors", self.connectors, 0)
+        require_between("splices_per_km", self.splices_per_km, 0.0)
+        for name in ("fixed_loss_db", "connector_loss_db", "splice_loss_db"):
+            require_between(name, getattr(self, name), 0.0, unit="dB")
 
     def loss_db(self, length_km: ArrayLike) -> F64:
         """Channel loss in dB of fibres with these lengths, in ``length_km``'s shape.
@@ -41,7 +52,9 @@ class Fiber:
         """
         require_between("length_km", length_km, 0.0, unit="km")
         length = np.asarray(length_km, dtype=np.float64)
-        return np.asarray(self.attenuation_db_per_km * length + self.fixed_loss_db)
+        per_km = self.attenuation_db_per_km + self.splices_per_km * self.splice_loss_db
+        fixed = self.fixed_loss_db + self.connectors * self.connector_loss_db
+        return np.asarray(per_km * length + fixed)
 
     def transmittance(self, length_km: ArrayLike) -> F64:
         """Channel transmittance 10^(-loss/10), without the receiver; shape of ``length_km``."""

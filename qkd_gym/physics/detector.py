@@ -1,26 +1,71 @@
-"""Single-photon detectors."""
+"""A receiver with two equal single-photon detectors."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import ArrayLike
 
 from qkd_gym.errors import require_between
+from qkd_gym.physics.entropy import F64, Real
 
 
 @dataclass(frozen=True)
 class Detector:
-    """A threshold detector; a receiver has two of them, one per bit value.
+    """A pair of threshold detectors, one per bit value, and the optics in front of them.
 
     Attributes:
-        efficiency: Probability that an arriving photon makes a click.
-        dark_count_probability: Probability of a click without light, per detector and gate.
+        efficiency: Probability that a photon at the receiver's input clicks, its optics included.
+        dark_count_probability: Probability of a click without light, per detector and gate. It is
+            not reduced by the efficiency.
+        afterpulse_probability: Probability that a click is followed by a spurious one.
+        dead_time_s: Time for which both detectors are held off after a click.
+        background_photons: Mean number of stray photons (Raman scattering, daylight) at each
+            detector's input per gate; they click with the efficiency. Zero in the dark.
+
+    All but ``dead_time_s`` may be arrays, which broadcast against the transmittance.
     """
 
-    efficiency: float = 0.1
-    dark_count_probability: float = 1e-6
+    efficiency: Real = 0.1
+    dark_count_probability: Real = 1e-6
+    afterpulse_probability: Real = 0.0
+    dead_time_s: float = 0.0
+    background_photons: Real = 0.0
 
     def __post_init__(self) -> None:
         require_between("efficiency", self.efficiency, 0.0, 1.0, low_open=True)
         require_between(
             "dark_count_probability", self.dark_count_probability, 0.0, 1.0, high_open=True
         )
+        require_between("afterpulse_probability", self.afterpulse_probability, 0.0, 1.0)
+        require_between("dead_time_s", self.dead_time_s, 0.0, unit="s")
+        require_between("background_photons", self.background_photons, 0.0)
+        for field in fields(self):
+            if field.name != "dead_time_s":
+                value = np.asarray(getattr(self, field.name), dtype=np.float64)
+                object.__setattr__(self, field.name, value if value.ndim else float(value))
+
+    @classmethod
+    def from_background(cls, efficiency: float, background_probability: float) -> Detector:
+        """A detector pair given the background of the whole receiver, Y0 = 1 - (1 - pd)^2."""
+        require_between("background_probability", background_probability, 0.0, 1.0)
+        per_detector = -np.expm1(0.5 * np.log1p(-background_probability))
+        return cls(efficiency=efficiency, dark_count_probability=float(per_detector))
+
+    @property
+    def log_silence(self) -> F64:
+        """Logarithm of the probability that one detector stays silent in an empty gate.
+
+        Means of independent noise add, so this is taken before anything is exponentiated.
+        """
+        dark = np.log1p(-np.asarray(self.dark_count_probability))
+        return np.asarray(dark - np.asarray(self.efficiency) * self.background_photons)
+
+    def saturation(self, click_probability: ArrayLike, repetition_rate_hz: ArrayLike) -> F64:
+        """Share of the clicks that survive the dead time, 1 / (1 + Q D) with D gates of hold-off.
+
+        Source: non-paralysable counter with a common hold-off, Rogers et al., NJP 9, 319 (2007).
+        """
+        gates = np.asarray(repetition_rate_hz) * self.dead_time_s
+        return np.asarray(1.0 / (1.0 + np.asarray(click_probability) * gates))

@@ -9,7 +9,7 @@ from scipy.optimize import brentq
 
 from qkd_gym.errors import InvalidInput
 from qkd_gym.physics import BB84, Detector, Fiber, available_presets, plob_bound, preset
-from qkd_gym.physics.entropy import binary_entropy, threshold
+from qkd_gym.physics.entropy import threshold
 
 ALPHA = 1e-4
 

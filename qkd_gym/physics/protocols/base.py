@@ -1,25 +1,32 @@
-"""What every protocol offers the simulator."""
+"""The interface of all protocols: transmittance in, link budget or counts out."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol as Interface
+import dataclasses
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-F64 = NDArray[np.float64]
+from qkd_gym.errors import InvalidInput, require_between
+from qkd_gym.physics.entropy import F64, Real
+from qkd_gym.physics.sampling import Counts
+
+P = TypeVar("P", bound="Protocol")
 
 
 @dataclass(frozen=True)
 class LinkBudget:
-    """Expected performance of a link; all arrays have the broadcast shape of the arguments.
+    """What a link yields. All fields are float64 arrays of one shape.
 
     Attributes:
-        gain: Probability that a pulse makes a detection.
-        qber: Quantum bit error rate of the sifted key.
-        single_photon_yield: Probability that a pulse of one photon makes a detection.
-        single_photon_qber: Error rate of those detections.
+        gain: Registered clicks (coincidences, symbols) per emitted pulse, after dead time.
+        qber: Error rate of the sifted bits.
+        single_photon_yield: Click probability of a single-photon pulse, as known or bounded by
+            the protocol; NaN where the notion does not apply.
+        single_photon_qber: Error rate of single-photon pulses, likewise.
         key_per_pulse: Secret bits per emitted pulse, never negative.
         key_rate_bps: Secret bits per second.
     """
@@ -33,48 +40,105 @@ class LinkBudget:
 
 
 @dataclass(frozen=True)
-class Counts:
-    """Integer counts of one interval; arrays of int64 in the transmittance's shape.
+class Protocol(ABC):
+    """A quantum key distribution protocol with its source, receiver and post-processing.
+
+    Numeric fields may be arrays; they broadcast against the transmittance.
 
     Attributes:
-        sent: Emitted pulses.
-        detected: Pulses with a detection.
-        sifted: Detections in matching bases.
-        errors: Sifted bits that differ.
+        repetition_rate_hz: Emitted pulses (pairs, symbols) per second.
     """
 
-    sent: NDArray[np.int64]
-    detected: NDArray[np.int64]
-    sifted: NDArray[np.int64]
-    errors: NDArray[np.int64]
-
-
-class Protocol(Interface):
-    """A protocol on a link; instances are immutable."""
+    repetition_rate_hz: Real = field(default=10e6, kw_only=True)
 
     @property
-    def qber_threshold(self) -> float:
-        """QBER from which no key is made."""
-        ...
+    @abstractmethod
+    def qber_threshold(self) -> F64:
+        """QBER from which the protocol makes no key."""
 
     @property
-    def sifted_per_detection(self) -> float:
+    @abstractmethod
+    def sifted_per_detection(self) -> F64:
         """Share of the detections that become sifted key."""
-        ...
 
     @property
-    def pulse_rate_hz(self) -> float:
-        """Emitted pulses per second."""
-        ...
+    def pulse_rate_hz(self) -> F64:
+        """Emitted pulses (pairs, symbols) per second."""
+        return np.asarray(self.repetition_rate_hz, dtype=np.float64)
 
+    @abstractmethod
     def evaluate(
-        self, transmittance: ArrayLike, misalignment: ArrayLike | None = None
+        self, transmittance: ArrayLike, *, misalignment: ArrayLike | None = None
     ) -> LinkBudget:
-        """Expected performance over channels; arguments broadcast against each other."""
-        ...
+        """Expected rates of a link.
 
+        Args:
+            transmittance: Of the channel alone, in [0, 1], any shape; the protocol applies the
+                receiver's efficiency.
+            misalignment: Takes the place of the field of that name.
+
+        Raises:
+            InvalidInput: Naming the value outside its range.
+        """
+
+    @abstractmethod
     def sample(
-        self, transmittance: ArrayLike, pulses: ArrayLike, rng: np.random.Generator
+        self,
+        transmittance: ArrayLike,
+        pulses: ArrayLike,
+        rng: np.random.Generator,
+        *,
+        misalignment: ArrayLike | None = None,
     ) -> Counts:
-        """Exact random counts of one interval, at a cost independent of ``pulses``."""
-        ...
+        """Random counts of an interval, exact in distribution, in time independent of its length.
+
+        Args:
+            transmittance: Of the channel alone, in [0, 1].
+            pulses: Emitted pulses, whole numbers up to 2^53; broadcasts.
+            rng: Source of randomness.
+            misalignment: Takes the place of the field of that name.
+
+        Raises:
+            InvalidInput: Naming the value outside its range.
+        """
+
+
+def with_misalignment(protocol: P, misalignment: ArrayLike | None) -> P:
+    """The protocol itself, or a copy with another misalignment."""
+    if misalignment is None:
+        return protocol
+    return dataclasses.replace(protocol, misalignment=misalignment)  # type: ignore[call-arg]
+
+
+def checked_transmittance(transmittance: ArrayLike) -> F64:
+    """The transmittance as an array.
+
+    Raises:
+        InvalidInput: If any is outside [0, 1].
+    """
+    require_between("transmittance", transmittance, 0.0, 1.0)
+    return np.asarray(transmittance, dtype=np.float64)
+
+
+def as_number(field: str, value: ArrayLike) -> F64:
+    """The value of a numeric field as an array."""
+    try:
+        return np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InvalidInput(f"{field} is {value!r}, but must be a number.") from None
+
+
+def make_budget(
+    gain: ArrayLike,
+    qber: ArrayLike,
+    single_photon_yield: ArrayLike,
+    single_photon_qber: ArrayLike,
+    key_per_pulse: ArrayLike,
+    repetition_rate_hz: ArrayLike,
+) -> LinkBudget:
+    """A budget with all fields broadcast to one shape and the key clamped at zero."""
+    key = np.maximum(key_per_pulse, 0.0)
+    columns = np.broadcast_arrays(
+        gain, qber, single_photon_yield, single_photon_qber, key, key * repetition_rate_hz
+    )
+    return LinkBudget(*(np.array(column, dtype=np.float64) for column in columns))

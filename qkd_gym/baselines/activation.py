@@ -1,0 +1,158 @@
+"""Rules for which link to switch.
+
+The scored rules value every link and switch when a link is worth enough more than the links that
+the environment would release for it. Hysteresis makes up for the key that is lost while a link
+calibrates; without it max-weight is not throughput-optimal (Celik, Borst, Whiting and Modiano,
+Queueing Systems 83, 2016).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qkd_gym.baselines.policy import Observation
+from qkd_gym.baselines.rules import Tunable, parameter
+from qkd_gym.envs.layout import LINK, NODE
+
+F64 = NDArray[np.float64]
+_RUNNING_TIME_S = 600.0  # time constant of the feature `running_time`
+
+
+class StaticPlan:
+    """Never switches: the links that run at the start, the rounded fluid plan, stay on."""
+
+    def __call__(self, obs: Observation, mask: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Holds everywhere."""
+        return np.full(len(mask), mask.shape[1] - 1)
+
+
+def feature(obs: Observation, name: str) -> F64:
+    """A link feature, shape (B, E)."""
+    return np.asarray(obs["links"][..., LINK[name]], dtype=np.float64)
+
+
+def hourly(obs: Observation, name: str) -> F64:
+    """A rate or demand of the links in pool capacities per hour, shape (B, E)."""
+    return np.expm1(feature(obs, name))
+
+
+def relative_rate(obs: Observation) -> F64:
+    """Estimated key rate over nominal rate: the last one seen, fading to 1 with its age."""
+    return 1.0 + feature(obs, "freshness") * (feature(obs, "observed_rate") - 1.0)
+
+
+def released_links(obs: Observation) -> NDArray[np.int64]:
+    """Links that activating each link would release at its two ends, shape (B, E, 2).
+
+    The environment's rule: the active link at a full site with the least `need`, protected ones
+    last. E stands for no link.
+    """
+    n_sites, n_links = obs["nodes"].shape[1], obs["links"].shape[1]
+    ends = obs["link_endpoints"]
+    reluctance = feature(obs, "need") + 1e3 * feature(obs, "protected")
+    active = feature(obs, "active") > 0.5
+    touches = (ends[:, None, :, :] == np.arange(n_sites)[:, None, None]).any(axis=-1)
+    at_site = np.where(touches & active[:, None, :], reluctance[:, None, :], np.inf)
+    least = np.where(np.isfinite(at_site).any(axis=-1), at_site.argmin(axis=-1), n_links)
+    full = obs["nodes"][..., NODE["modules_used"]] > 1.0 - 1e-6
+    least = np.where(full, least, n_links)
+    return np.take_along_axis(least[:, :, None], ends, axis=1)
+
+
+@dataclass(frozen=True)
+class ScoredActivation(Tunable):
+    """Activates the link whose score exceeds that of the links it displaces by the most.
+
+    Attributes:
+        hysteresis: The score of the displaced links counts 1 + this many times.
+        least_gain: Smallest gain in score that is worth a switch.
+        dwell_s: Links that have run for less than this are not displaced.
+    """
+
+    hysteresis: float = parameter(0.5, 0.0, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5)
+    least_gain: float = parameter(0.01, 0.0, 0.01, 0.03, 0.1, 0.3)
+    dwell_s: float = parameter(540.0, 0.0, 240.0, 360.0, 540.0, 720.0, 900.0, 1200.0)
+
+    def score(self, obs: Observation) -> F64:
+        """Worth of running each link, shape (B, E), at least zero."""
+        raise NotImplementedError
+
+    def __call__(self, obs: Observation, mask: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """The link to activate, or to hold."""
+        score = self.score(obs)
+        ran_s = -_RUNNING_TIME_S * np.log(np.maximum(1.0 - feature(obs, "running_time"), 1e-9))
+        price = (1.0 + self.hysteresis) * score
+        price = np.where(ran_s < self.dwell_s, np.inf, price)
+        released = released_links(obs)
+        padded = np.pad(price, ((0, 0), (0, 1)))
+        rows = np.arange(len(score))[:, None, None]
+        gain = score - padded[rows, released].sum(axis=-1)
+        candidate = mask[:, :-1] & (feature(obs, "active") < 0.5)
+        gain = np.where(candidate, gain, -np.inf)
+        best = gain.argmax(axis=1)
+        worth = gain[np.arange(len(gain)), best] > self.least_gain
+        return np.where(worth, best, mask.shape[1] - 1)
+
+
+@dataclass(frozen=True)
+class MaxWeight(ScoredActivation):
+    """Estimated key rate times the pool's deficit (Tassiulas and Ephremides, 1992)."""
+
+    def score(self, obs: Observation) -> F64:
+        """See `ScoredActivation.score`."""
+        rate = hourly(obs, "nominal_rate") * relative_rate(obs)
+        return np.maximum(rate, 0.0) * (1.0 - feature(obs, "pool_fill"))
+
+
+@dataclass(frozen=True)
+class LowestPoolFirst(ScoredActivation):
+    """Refills the emptiest pool whose link seems to work.
+
+    Attributes:
+        rate_gate: Least estimated rate, over nominal, of a link that seems to work.
+    """
+
+    rate_gate: float = parameter(0.1, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
+
+    def score(self, obs: Observation) -> F64:
+        """See `ScoredActivation.score`."""
+        works = relative_rate(obs) > self.rate_gate
+        return np.where(works, 1.0 - feature(obs, "pool_fill"), 0.0)
+
+
+@dataclass(frozen=True)
+class DemandDeficit(ScoredActivation):
+    """Recent demand that the pool cannot meet, plus recent demand that was blocked.
+
+    score = (demand average)^power x deficit, if the link seems to work, + kappa x blocked average
+    x min(1, rate / demand). The deficit mixes what is missing from a full pool with what is
+    missing from half an hour of demand.
+
+    The defaults were found by ``python -m qkd_gym.baselines.tuning demand-deficit --scenario
+    metro`` on training episodes.
+
+    Attributes:
+        kappa: Weight of blocked demand.
+        demand_power: Exponent of the demand average; demands are in pool capacities per hour.
+        rate_gate: Least estimated rate, over nominal, of a link that seems to work.
+        cover_weight: Weight of the second deficit, at most 1.
+    """
+
+    kappa: float = parameter(1.0, 0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
+    demand_power: float = parameter(1.0, 0.0, 0.25, 0.5, 0.75, 1.0, 1.25)
+    rate_gate: float = parameter(0.1, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
+    cover_weight: float = parameter(0.0, 0.0, 0.25, 0.5, 0.75, 1.0)
+
+    def score(self, obs: Observation) -> F64:
+        """See `ScoredActivation.score`."""
+        demand = hourly(obs, "demand_average")
+        rate = hourly(obs, "nominal_rate") * np.maximum(relative_rate(obs), 0.0)
+        fill = feature(obs, "pool_fill")
+        stocked = fill + self.cover_weight * (feature(obs, "pool_cover") - fill)
+        wanted = demand**self.demand_power * (1.0 - stocked)
+        unmet = np.where(relative_rate(obs) > self.rate_gate, wanted, 0.0)
+        served = np.minimum(1.0, rate / np.maximum(demand, 1e-9))
+        return unmet + self.kappa * hourly(obs, "blocked_average") * served

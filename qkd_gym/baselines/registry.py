@@ -1,0 +1,87 @@
+"""Policies by name."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from qkd_gym.baselines import activation, routing
+from qkd_gym.baselines.policy import Rule, RulePolicy
+from qkd_gym.baselines.rules import RandomChoice, Tunable
+from qkd_gym.errors import require_choice, require_known_keys
+
+ACTIVATION_RULES: dict[str, Callable[..., Rule]] = {
+    "random": RandomChoice,
+    "static-plan": activation.StaticPlan,
+    "lowest-pool-first": activation.LowestPoolFirst,
+    "max-weight": activation.MaxWeight,
+    "demand-deficit": activation.DemandDeficit,
+}
+ROUTING_RULES: dict[str, Callable[..., Rule]] = {
+    "random": RandomChoice,
+    "shortest-path": routing.ShortestPath,
+    "widest-path": routing.WidestPath,
+    "exponential-price": routing.ExponentialPrice,
+}
+
+
+def available_policies() -> tuple[str, ...]:
+    """Names that `make_policy` accepts; an activation and a routing rule may be joined by ``+``."""
+    return tuple(dict.fromkeys([*ACTIVATION_RULES, *ROUTING_RULES]))
+
+
+def make_policy(name: str, **parameters: Any) -> RulePolicy:
+    """Makes a baseline.
+
+    A rule for links plays `LinkActivation`, a rule for paths `Routing`, and both play `Network`,
+    alone or joined: ``make_policy("demand-deficit+exponential-price")``. A rule alone is completed
+    there by `static-plan` or `exponential-price`; `random` draws both.
+
+    Args:
+        name: One of `available_policies`, or two of them joined by ``+``, links first.
+        **parameters: Parameters of the rules, for instance ``hysteresis``.
+
+    Raises:
+        InvalidInput: On an unknown name or parameter, or a value outside its range.
+    """
+    first, plus, second = str(name).partition("+")
+    chosen: tuple[Callable[..., Rule] | None, Callable[..., Rule] | None]
+    if plus:
+        require_choice("policy (links)", first, ACTIVATION_RULES)
+        require_choice("policy (paths)", second, ROUTING_RULES)
+        chosen = (ACTIVATION_RULES[first], ROUTING_RULES[second])
+    else:
+        require_choice("policy", name, available_policies())
+        chosen = (ACTIVATION_RULES.get(name), ROUTING_RULES.get(name))
+    fields = [() if rule is None else _parameters(rule) for rule in chosen]
+    require_known_keys(
+        f"policy {name!r}", parameters, list(dict.fromkeys([*fields[0], *fields[1]]))
+    )
+    links, paths = (
+        None if rule is None else rule(**{k: v for k, v in parameters.items() if k in names})
+        for rule, names in zip(chosen, fields, strict=True)
+    )
+    return RulePolicy(name, links, paths, activation.StaticPlan(), routing.ExponentialPrice())
+
+
+def search_space(name: str) -> dict[str, Sequence[float]]:
+    """Parameters of a single rule and the values that tuning tries for them.
+
+    Raises:
+        InvalidInput: If there is no such rule, or it has no parameters to tune.
+    """
+    rules = ACTIVATION_RULES | ROUTING_RULES
+    tunable = {
+        key: rule
+        for key, rule in rules.items()
+        if inspect.isclass(rule) and issubclass(rule, Tunable)
+    }
+    require_choice("policy", name, tunable)
+    return tunable[name].search_space()
+
+
+def _parameters(rule: Callable[..., Rule]) -> tuple[str, ...]:
+    if inspect.isclass(rule) and rule.__init__ is object.__init__:
+        return ()
+    return tuple(inspect.signature(rule).parameters)

@@ -1,0 +1,148 @@
+"""A policy on seeded episodes of the native vector environment."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import time
+from collections.abc import Callable
+from typing import Any, cast
+
+import gymnasium as gym
+import numpy as np
+from numpy.typing import NDArray
+
+import qkd_gym  # noqa: F401  registers the environments
+from qkd_gym.baselines import Policy, make_policy
+from qkd_gym.envs import QKDVectorEnv
+from qkd_gym.errors import InvalidInput, require_choice, require_integer
+from qkd_gym.evaluation.result import EvaluationResult
+
+_BATCH = 64
+_TOTALS = (
+    "offered_bits",
+    "delivered_bits",
+    "blocked_bits",
+    "generated_bits",
+    "overflow_bits",
+    "expired_bits",
+    "qber_weighted_bits",
+    "switches",
+    "illegal_actions",
+)
+Totals = dict[str, NDArray[np.float64]]
+
+
+def evaluate(
+    policy: Policy | str,
+    env_id: str = "qkd_gym/LinkActivation-v0",
+    episodes: int = 100,
+    seed: int = 0,
+    *,
+    name: str | None = None,
+    on_progress: Callable[[int], None] | None = None,
+    **env_kwargs: Any,
+) -> EvaluationResult:
+    """Plays seeded episodes and measures what was delivered.
+
+    Episode ``i`` has seed ``seed + i`` and nothing random in it depends on the actions, so results
+    of two policies with equal arguments are paired. The policy decides deterministically; if its
+    ``predict`` takes ``action_masks``, as sb3-contrib's do, it gets them.
+
+    Args:
+        policy: A policy, or the name of a baseline.
+        env_id: One of the package's environments.
+        episodes: Number of episodes.
+        seed: Seed of the first.
+        name: Name of the policy in reports; by default the baseline's or the class's name.
+        on_progress: Called after each batch of episodes with their number so far.
+        **env_kwargs: Arguments of the environment; ``split`` is ``"test"`` unless given.
+
+    Raises:
+        InvalidInput: On an unknown policy or environment, a number of episodes below one or a bad
+            argument of the environment.
+    """
+    require_integer("episodes", episodes, 1)
+    require_integer("seed", seed, 0)
+    known = [key for key in gym.registry if key.startswith("qkd_gym/")]
+    require_choice("env_id", env_id, known)
+    if isinstance(policy, str):
+        policy = make_policy(policy)
+    if not callable(getattr(policy, "predict", None)):
+        raise InvalidInput(f"policy is {policy!r}, but must have a method predict.")
+    settings = {"split": "test", **env_kwargs}
+    seeds = np.arange(seed, seed + episodes)
+    env = cast(
+        "QKDVectorEnv", gym.make_vec(env_id, num_envs=min(episodes, _BATCH), copy=False, **settings)
+    )
+    finished: list[Totals] = []
+    decision_s = []
+    try:
+        for first in range(0, episodes, env.num_envs):
+            # The last batch is filled up with episodes that nobody counts.
+            batch: list[int | None] = [seed + first + i for i in range(env.num_envs)]
+            totals, spent_s = _play(env, policy, batch)
+            kept = min(env.num_envs, episodes - first)
+            finished.append({key: values[:kept] for key, values in totals.items()})
+            decision_s.append(spent_s)
+            if on_progress is not None:
+                on_progress(first + kept)
+    finally:
+        env.close()
+    totals = {key: np.concatenate([part[key] for part in finished]) for key in finished[0]}
+    plain = {
+        key: dataclasses.asdict(value) if dataclasses.is_dataclass(value) else value  # type: ignore[arg-type]
+        for key, value in settings.items()
+    }
+    label = name or getattr(policy, "name", None) or type(policy).__name__
+    return EvaluationResult(
+        label, env_id, plain, seeds, _metrics(totals), float(np.mean(decision_s))
+    )
+
+
+def _play(env: QKDVectorEnv, policy: Policy, seeds: list[int | None]) -> tuple[Totals, float]:
+    """Plays one episode in every member; totals of shape (B,), and wall time per decision."""
+    wants_masks = "action_masks" in inspect.signature(policy.predict).parameters
+    obs, _ = env.reset(seed=seeds)
+    running = np.ones(env.num_envs, dtype=bool)
+    starting = np.ones(env.num_envs, dtype=bool)
+    totals = {key: np.zeros(env.num_envs) for key in (*_TOTALS, "reward", "elapsed_s")}
+    state, decisions, spent_s = None, 0, 0.0
+    while running.any():
+        masks: dict[str, Any] = {}
+        if wants_masks:
+            masks["action_masks"] = obs["action_mask"].astype(bool)
+        start = time.perf_counter()
+        actions, state = policy.predict(
+            obs, state=state, episode_start=starting, deterministic=True, **masks
+        )
+        spent_s += time.perf_counter() - start
+        decisions += env.num_envs
+        obs, rewards, terminated, truncated, infos = env.step(actions)
+        for key in _TOTALS:
+            totals[key][running] += infos[key][running]
+        totals["reward"][running] += rewards[running]
+        totals["elapsed_s"][running] = infos["elapsed_s"][running]
+        starting = terminated | truncated
+        running &= ~starting
+    return totals, spent_s / decisions
+
+
+def _metrics(totals: Totals) -> dict[str, NDArray[np.float64]]:
+    """Metrics of `result.METRICS`; NaN where an episode has nothing to divide by."""
+
+    def ratio(numerator: str, denominator: str) -> NDArray[np.float64]:
+        below = totals[denominator]
+        return np.divide(totals[numerator], below, out=np.full_like(below, np.nan), where=below > 0)
+
+    return {
+        "delivered_share": ratio("delivered_bits", "offered_bits"),
+        "blocked_share": ratio("blocked_bits", "offered_bits"),
+        "mean_qber": ratio("qber_weighted_bits", "delivered_bits"),
+        "key_rate_bps": ratio("delivered_bits", "elapsed_s"),
+        "overflow_share": ratio("overflow_bits", "generated_bits"),
+        "expired_share": ratio("expired_bits", "generated_bits"),
+        "switches_per_hour": 3600.0 * ratio("switches", "elapsed_s"),
+        "illegal_actions": totals["illegal_actions"],
+        "reward": totals["reward"],
+    }

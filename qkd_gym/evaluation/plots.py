@@ -1,0 +1,40 @@
+"""Learning curves. matplotlib is loaded when a plot is drawn."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+
+
+def plot_learning_curve(
+    path: str | os.PathLike[str],
+    steps: Sequence[float],
+    values: Sequence[float],
+    *,
+    label: str = "policy",
+    quantity: str = "delivered share",
+    references: Mapping[str, float] | None = None,
+) -> None:
+    """Draws a quantity against environment steps and saves it as PNG.
+
+    Args:
+        path: File to write.
+        steps: Environment steps, shape (n,).
+        values: The quantity at those steps, shape (n,).
+        label: Name of the curve.
+        quantity: Name of the vertical axis.
+        references: Levels to compare with, such as baselines, drawn as dashed lines.
+    """
+    # The object interface needs no display and leaves the caller's pyplot state alone.
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.0, 4.0), dpi=150, layout="constrained")
+    axes = figure.add_subplot()
+    axes.plot(steps, values, marker="o", markersize=3, label=label)
+    for number, (name, level) in enumerate((references or {}).items(), start=1):
+        axes.axhline(level, linestyle="--", linewidth=1, color=f"C{number}", label=name)
+    axes.set_xlabel("environment steps")
+    axes.set_ylabel(quantity)
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(path, format="png")

@@ -1,0 +1,118 @@
+"""What an evaluation returns: one number per episode and metric."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Name -> what it is. Shares are of the offered key unless they say otherwise.
+METRICS: dict[str, str] = {
+    "delivered_share": "delivered / offered key",
+    "blocked_share": "blocked / offered key",
+    "mean_qber": "mean QBER of the links that delivered key used, weighted by key",
+    "key_rate_bps": "delivered key per second",
+    "overflow_share": "key lost to full pools / generated key",
+    "expired_share": "key destroyed by age / generated key",
+    "switches_per_hour": "links switched per hour",
+    "illegal_actions": "illegal actions",
+    "reward": "sum of the rewards",
+}
+
+
+@dataclass(frozen=True)
+class EvaluationResult:
+    """Metrics of one policy on a list of seeded episodes.
+
+    Attributes:
+        policy: Name of the policy.
+        env_id: Environment.
+        settings: Keyword arguments of the environment, as plain values.
+        seeds: Seed of each episode, shape (n,).
+        metrics: One array of shape (n,) per name in `METRICS`.
+        decision_s: Mean wall time of a decision in seconds. It is not reproducible, and so is not
+            part of `to_dict`.
+    """
+
+    policy: str
+    env_id: str
+    settings: dict[str, Any]
+    seeds: NDArray[np.int64]
+    metrics: dict[str, NDArray[np.float64]]
+    decision_s: float
+
+    def mean(self, metric: str = "delivered_share") -> float:
+        """Mean over the episodes in which the metric exists."""
+        return float(np.nanmean(self.metrics[metric]))
+
+    def interval(self, metric: str = "delivered_share") -> tuple[float, float]:
+        """95 % bootstrap interval of the mean over episodes."""
+        from qkd_gym.evaluation.statistics import bootstrap_interval
+
+        return bootstrap_interval(self.metrics[metric])[1:]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One dictionary per episode."""
+        return [
+            {"seed": int(seed), **{name: float(v[i]) for name, v in self.metrics.items()}}
+            for i, seed in enumerate(self.seeds)
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything that a second run reproduces, as plain values."""
+        summary = {
+            name: {"mean": self.mean(name), "interval_95": list(self.interval(name))}
+            for name in self.metrics
+        }
+        return {
+            "policy": self.policy,
+            "env_id": self.env_id,
+            "settings": self.settings,
+            "summary": summary,
+            "episodes": self.rows(),
+        }
+
+    def episodes_key(self) -> tuple[str, str, tuple[int, ...]]:
+        """Equal for results that were measured on the same episodes."""
+        settings = json.dumps(self.settings, sort_keys=True, default=str)
+        return self.env_id, settings, tuple(self.seeds.tolist())
+
+
+def write_json(path: str | os.PathLike[str], content: Any) -> None:
+    """Writes JSON so that the file is either complete or not there; NaN becomes null.
+
+    Args:
+        path: Where to; its folder must exist.
+        content: Dictionaries, lists and plain values, numpy's included.
+    """
+    target = Path(path)
+    text = json.dumps(_plain(content), indent=2, allow_nan=False) + "\n"
+    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(temporary, 0o644)  # mkstemp makes it private
+        os.replace(temporary, target)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, np.generic):
+        return _plain(value.item())
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,112 @@
+"""What the gains of several intensities say about single photons.
+
+Asymptotic bounds of Ma, Qi, Zhao, Lo, PRA 72, 012326 (2005), "MQZL" below. Each returns a lower
+bound on the single-photon yield and an upper bound on the single-photon error rate; an infeasible
+bound falls to a yield of 0 or rises to an error of 1/2, never the other way.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import gammainc
+
+from qkd_gym.physics.clicks import Clicks
+from qkd_gym.physics.entropy import F64, ratio
+
+
+class SinglePhotons(NamedTuple):
+    """Yield and error rate of the single-photon pulses."""
+
+    yield_: F64
+    error: F64
+
+
+def two_decoys(
+    signal: Clicks,
+    weak: Clicks,
+    weakest: Clicks,
+    mean_photon_number: ArrayLike,
+    weak_number: ArrayLike,
+    weakest_number: ArrayLike,
+) -> SinglePhotons:
+    """Signal and two decoys, MQZL Eqs. 18, 21, 25; with a vacuum decoy Eqs. 34, 35, 37.
+
+    Args:
+        signal: Clicks at the signal intensity.
+        weak: Clicks at the stronger decoy.
+        weakest: Clicks at the weaker decoy, possibly vacuum.
+        mean_photon_number: mu of the signal.
+        weak_number: nu1; nu1 + nu2 < mu.
+        weakest_number: nu2 < nu1.
+    """
+    mu = np.asarray(mean_photon_number, dtype=np.float64)
+    nu1 = np.asarray(weak_number, dtype=np.float64)
+    nu2 = np.asarray(weakest_number, dtype=np.float64)
+    up1, up2 = np.exp(nu1), np.exp(nu2)
+    y0 = np.maximum((nu1 * weakest.gain * up2 - nu2 * weak.gain * up1) / (nu1 - nu2), 0.0)
+    spread = nu1**2 - nu2**2
+    y1 = (
+        mu
+        / (mu * (nu1 - nu2) - spread)
+        * (weak.gain * up1 - weakest.gain * up2 - spread / mu**2 * (signal.gain * np.exp(mu) - y0))
+    )
+    errors = (weak.error_gain * up1 - weakest.error_gain * up2) / (nu1 - nu2)
+    return _clamped(y1, errors)
+
+
+def one_decoy(
+    signal: Clicks, weak: Clicks, mean_photon_number: ArrayLike, weak_number: ArrayLike
+) -> SinglePhotons:
+    """Signal and one decoy, MQZL Sec. IV D: the background takes its largest possible value.
+
+    Args:
+        signal: Clicks at the signal intensity.
+        weak: Clicks at the decoy.
+        mean_photon_number: mu of the signal.
+        weak_number: nu of the decoy, below mu.
+    """
+    mu = np.asarray(mean_photon_number, dtype=np.float64)
+    nu = np.asarray(weak_number, dtype=np.float64)
+    errors = weak.error_gain * np.exp(nu)
+    y0_upper = 2.0 * errors
+    y1 = (
+        mu
+        / (mu * nu - nu**2)
+        * (
+            weak.gain * np.exp(nu)
+            - signal.gain * np.exp(mu) * nu**2 / mu**2
+            - (mu**2 - nu**2) / mu**2 * y0_upper
+        )
+    )
+    return _clamped(y1, errors / nu)
+
+
+def _clamped(y1: F64, single_photon_errors: F64) -> SinglePhotons:
+    y1 = np.maximum(y1, 0.0)
+    return SinglePhotons(y1, np.clip(ratio(single_photon_errors, y1, 0.5), 0.0, 0.5))
+
+
+def untagged(signal: Clicks, mean_photon_number: ArrayLike) -> SinglePhotons:
+    """Without decoys: every pulse of two or more photons is taken to be known to the eavesdropper.
+
+    The yield is that of the remaining pulses of zero or one photon, which carry all errors.
+
+    Args:
+        signal: Clicks at the signal intensity.
+        mean_photon_number: mu of the signal.
+
+    Source: Gottesman, Lo, Luetkenhaus, Preskill, Quant. Inf. Comput. 4, 325 (2004); Lo, Ma, Chen,
+    PRL 94, 230504 (2005), Eqs. 12-13.
+    """
+    mu = np.asarray(mean_photon_number, dtype=np.float64)
+    clicks = np.maximum(signal.gain - multi_photon_probability(mu), 0.0)
+    error = np.minimum(ratio(signal.error_gain, clicks, 0.5), 0.5)
+    return SinglePhotons(clicks / ((1.0 + mu) * np.exp(-mu)), error)
+
+
+def multi_photon_probability(mean_photon_number: ArrayLike) -> F64:
+    """Probability of two or more photons, 1 - (1 + mu) exp(-mu), accurate for small mu."""
+    return np.asarray(gammainc(2.0, np.asarray(mean_photon_number, dtype=np.float64)))

@@ -1,0 +1,165 @@
+"""Evaluation: reproducible, paired, equal to playing by hand, and honest intervals."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+from qkd_gym.baselines import make_policy
+from qkd_gym.errors import InvalidInput
+from qkd_gym.evaluation import bootstrap_interval, compare, evaluate, print_comparison
+from qkd_gym.evaluation.plots import plot_learning_curve
+from qkd_gym.evaluation.report import markdown_table
+from qkd_gym.evaluation.result import EvaluationResult, write_json
+
+SMALL = {"n_sites": 10, "bank_size": 2, "episode_s": 1800.0}
+ACTIVATION = "qkd_gym/LinkActivation-v0"
+
+
+@pytest.mark.parametrize("env_id", [ACTIVATION, "qkd_gym/Routing-v0", "qkd_gym/Network-v0"])
+def test_metrics_are_those_of_the_single_environment(env_id):
+    policy = make_policy("random" if env_id == ACTIVATION else "exponential-price")
+    if env_id == ACTIVATION:
+        policy = make_policy("max-weight")
+    result = evaluate(policy, env_id, episodes=3, seed=7, **SMALL)
+    env = gym.make(env_id, split="test", **SMALL)
+    for row in result.rows():
+        obs, _ = env.reset(seed=row["seed"])
+        totals = dict.fromkeys(["offered_bits", "delivered_bits", "blocked_bits", "switches"], 0)
+        qber, reward, over = 0.0, 0.0, False
+        while not over:
+            obs, gain, _, over, info = env.step(policy.predict(obs)[0])
+            for key in totals:
+                totals[key] += info[key]
+            qber += info["qber_weighted_bits"]
+            reward += gain
+        assert row["delivered_share"] == totals["delivered_bits"] / totals["offered_bits"]
+        assert row["blocked_share"] == totals["blocked_bits"] / totals["offered_bits"]
+        assert row["delivered_share"] + row["blocked_share"] == pytest.approx(1.0)
+        assert row["mean_qber"] == pytest.approx(qber / totals["delivered_bits"])
+        assert row["switches_per_hour"] == pytest.approx(2.0 * totals["switches"])
+        assert row["reward"] == pytest.approx(reward)
+
+
+def test_episodes_do_not_depend_on_how_they_are_batched(monkeypatch):
+    together = evaluate("demand-deficit", episodes=5, seed=3, **SMALL)
+    monkeypatch.setattr("qkd_gym.evaluation.episodes._BATCH", 2)
+    counts = []
+    apart = evaluate("demand-deficit", episodes=5, seed=3, on_progress=counts.append, **SMALL)
+    assert together.rows() == apart.rows()
+    assert counts == [2, 4, 5]
+    assert together.seeds.tolist() == [3, 4, 5, 6, 7]
+
+
+def test_a_policy_that_takes_masks_gets_them():
+    class LastLegal:
+        def predict(
+            self, obs, state=None, episode_start=None, deterministic=True, action_masks=None
+        ):
+            assert action_masks.dtype == bool
+            last = action_masks.shape[1] - 1 - action_masks[:, -2::-1].argmax(axis=1) - 1
+            return last, state
+
+    result = evaluate(LastLegal(), episodes=2, **SMALL)
+    assert result.policy == "LastLegal"
+    assert result.metrics["illegal_actions"].sum() == 0
+    assert result.metrics["switches_per_hour"].min() > 0
+
+
+def test_a_recurrent_policy_gets_its_state_back():
+    class Counter:
+        def predict(self, obs, state=None, episode_start=None, deterministic=True):
+            if state is None:
+                assert episode_start.all()
+                state = 0
+            self.steps = state + 1
+            return np.full(len(obs["links"]), obs["links"].shape[1]), self.steps
+
+    policy = Counter()
+    evaluate(policy, episodes=2, **SMALL)
+    assert policy.steps == 30
+
+
+def test_comparison_is_paired_and_names_the_best_baseline():
+    results = {
+        name: evaluate(name, episodes=8, **SMALL) for name in ("static-plan", "demand-deficit")
+    }
+    ours = dataclasses.replace(results["static-plan"], policy="ours")
+    delivered = results["demand-deficit"].metrics["delivered_share"] + 0.01
+    ours = dataclasses.replace(ours, metrics={**ours.metrics, "delivered_share": delivered})
+    rows = compare({"ours": ours, **results})
+    assert [row.policy for row in rows] == ["ours", "demand-deficit", "static-plan"]
+    assert {row.baseline for row in rows} == {"demand-deficit"}
+    # The episodes differ by far more than a point, but their differences do not.
+    np.testing.assert_allclose(rows[0].difference, [0.01, 0.01, 0.01])
+    assert rows[1].difference is None
+    assert rows[2].difference.high < 0
+    text = markdown_table(rows)
+    assert "+1.00 [+1.00, +1.00]" in text
+    assert text.count("best baseline") == 2
+
+
+def test_results_of_other_episodes_are_not_compared():
+    first = evaluate("static-plan", episodes=2, **SMALL)
+    for other in (
+        evaluate("static-plan", episodes=2, seed=1, **SMALL),
+        evaluate("static-plan", episodes=2, **(SMALL | {"load": 0.5})),
+    ):
+        with pytest.raises(InvalidInput, match="other episodes"):
+            compare({"a": first, "b": other})
+
+
+def test_bootstrap_interval_covers_the_mean_about_as_often_as_it_says():
+    rng = np.random.default_rng(1)
+    covered = [
+        low <= 0.0 <= high
+        for _, low, high in (bootstrap_interval(rng.normal(size=60)) for _ in range(300))
+    ]
+    assert 0.90 < np.mean(covered) < 0.985
+    assert bootstrap_interval(np.array([1.0, np.nan, 3.0])).mean == 2.0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"episodes": 0}, "episodes is 0"),
+        ({"seed": -1}, "seed is -1"),
+        ({"env_id": "qkd_gym/LinkActivaton-v0"}, "Did you mean 'qkd_gym/LinkActivation-v0'"),
+        ({"policy": "demand-defict"}, "Did you mean 'demand-deficit'"),
+        ({"policy": object()}, "must have a method predict"),
+        ({"laod": 1.0}, "Did you mean 'load'"),
+    ],
+)
+def test_bad_arguments(arguments, message):
+    with pytest.raises(InvalidInput, match=message):
+        evaluate(**{"policy": "static-plan", **arguments})
+
+
+def test_json_is_complete_or_absent(tmp_path):
+    metrics = {"delivered_share": np.array([0.5, np.nan])}
+    result = EvaluationResult("p", ACTIVATION, {"load": 1.0}, np.arange(2), metrics, 0.0)
+    path = tmp_path / "metrics.json"
+    write_json(path, {"result": result.to_dict(), "array": np.arange(3)})
+    content = json.loads(path.read_text())
+    assert content["array"] == [0, 1, 2]
+    assert content["result"]["episodes"][1]["delivered_share"] is None
+    before = path.read_text()
+    with pytest.raises(TypeError):
+        write_json(path, {"bad": object()})
+    assert path.read_text() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_report_and_plot(tmp_path, capsys):
+    rows = compare({"static-plan": evaluate("static-plan", episodes=2, **SMALL)})
+    print_comparison(rows, title="a title")
+    printed = capsys.readouterr().out
+    assert "a title" in printed
+    assert "static-plan" in printed
+    path = tmp_path / "curve.png"
+    plot_learning_curve(path, [0, 100], [0.5, 0.6], references={"demand-deficit": 0.66})
+    assert path.read_bytes().startswith(b"\x89PNG")

@@ -1,0 +1,148 @@
+"""Published and independently computed values of BB84."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from scipy.optimize import brentq
+
+from qkd_gym.errors import InvalidInput
+from qkd_gym.physics import BB84, Detector, Fiber, preset
+from qkd_gym.physics.entropy import six_state_threshold, threshold
+from qkd_gym.physics.protocols.bb84 import efficient_sifting, optimal_mean_photon_number
+
+GYS_FIBER = Fiber(attenuation_db_per_km=0.21)
+
+
+def gys(**changes):
+    return dataclasses.replace(preset("gys"), **changes)
+
+
+def reach_km(protocol, low=5.0, high=250.0):
+    def alive(km):
+        return 1.0 if protocol.evaluate(GYS_FIBER.transmittance(km)).key_per_pulse > 0 else -1.0
+
+    return brentq(alive, low, high, xtol=1e-4)
+
+
+def test_gys_rates():
+    km = np.array([0.0, 7.0, 40.0, 50.0, 100.0, 140.0])
+    expected = [2.55458e-3, 1.81417e-3, 3.63076e-4, 2.22595e-4, 1.71844e-5, 2.46455e-7]
+    rate = gys().evaluate(GYS_FIBER.transmittance(km)).key_per_pulse
+    np.testing.assert_allclose(rate, expected, rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("misalignment", "expected", "reach"),
+    [
+        (0.015, [1.027658e-2, 7.427952e-3, 4.069784e-3, 1.016784e-3, 9.793146e-5], 175.12),
+        (0.06, [9.318671e-4, 6.286711e-4, 3.141499e-4, 6.986558e-5, 4.327614e-6], 120.79),
+    ],
+)
+def test_reference_rates(misalignment, expected, reach):
+    protocol = dataclasses.replace(preset("reference"), misalignment=misalignment)
+    eta = Fiber().transmittance([0.0, 7.0, 20.0, 50.0, 100.0])
+    np.testing.assert_allclose(protocol.evaluate(eta).key_per_pulse, expected, rtol=1e-6)
+    assert protocol.evaluate(Fiber().transmittance(reach - 0.01)).key_per_pulse > 0
+    assert protocol.evaluate(Fiber().transmittance(reach + 0.01)).key_per_pulse == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "published"),
+    [({}, 142.05), ({"decoy": "vacuum+weak"}, 140.55), ({"mean_photon_number": "optimal"}, 142.2)],
+)
+def test_gys_reach(changes, published):
+    assert reach_km(gys(**changes)) == pytest.approx(published, abs=0.2)
+
+
+def test_gys_reach_without_decoys():
+    def unclamped(km):
+        eta = float(GYS_FIBER.transmittance(km))
+        protocol = gys(decoy="none", mean_photon_number=0.045 * eta)
+        return 1.0 if protocol.evaluate(eta).key_per_pulse > 0 else -1.0
+
+    assert brentq(unclamped, 5.0, 60.0, xtol=1e-4) == pytest.approx(32.06, abs=0.05)
+    best = gys(decoy="none", mean_photon_number="optimal")
+    assert reach_km(best) == pytest.approx(40.21, abs=0.05)
+    assert gys(decoy="none").evaluate(GYS_FIBER.transmittance(50.0)).key_per_pulse == 0
+
+
+def test_weak_decoy_deviation():
+    eta = GYS_FIBER.transmittance(40.0)
+    exact = gys().evaluate(eta)
+    bound = gys(decoy="vacuum+weak", decoy_photon_number=0.12).evaluate(eta)
+    deficit = 1 - bound.single_photon_yield / exact.single_photon_yield
+    excess = bound.single_photon_qber / exact.single_photon_qber - 1
+    assert deficit == pytest.approx(0.03510, abs=5e-4)
+    assert excess == pytest.approx(0.16779, abs=5e-4)
+
+
+def test_optimal_photon_number():
+    assert optimal_mean_photon_number(0.033, 1.22) == pytest.approx(0.47892, abs=5e-6)
+    assert optimal_mean_photon_number(0.033, 1.0) == pytest.approx(0.54412, abs=5e-6)
+    protocol = BB84(
+        detector=Detector(0.1, 0.0), mean_photon_number="optimal", misalignment=[0.01, 0.03, 0.06]
+    )
+    closed = optimal_mean_photon_number([0.01, 0.03, 0.06], 1.16)
+    np.testing.assert_allclose(protocol.photon_number(1e-6), closed, rtol=1e-4)
+
+
+def test_thresholds():
+    np.testing.assert_allclose(
+        threshold([1.0, 1.16, 1.22]), [0.110028, 0.098106, 0.094235], atol=1e-6
+    )
+    assert six_state_threshold() == pytest.approx(0.126193, abs=1e-6)
+
+
+def test_broadcasts_over_loss_and_misalignment():
+    eta, error = np.array([[1.0], [0.1]]), np.array([0.0, 0.015, 0.25, 0.5])
+    grid = BB84().evaluate(eta, misalignment=error)
+    assert grid.key_rate_bps.shape == grid.qber.shape == (2, 4)
+    single = BB84(misalignment=0.015).evaluate(0.1)
+    assert grid.key_rate_bps[1, 1] == single.key_rate_bps
+    assert (grid.key_per_pulse[:, 2:] == 0).all()
+
+
+def test_digits_survive_vanishing_light():
+    dark = BB84(detector=Detector(1.0, 0.0), misalignment=0.01).evaluate(1e-30)
+    assert dark.gain == pytest.approx(0.5e-30, rel=1e-12)
+    assert dark.qber == pytest.approx(0.01, rel=1e-12)
+
+
+def test_dark_counts_are_not_attenuated_and_count_twice():
+    budget = BB84(detector=Detector(0.1, 1e-6)).evaluate(0.0)
+    assert budget.gain == pytest.approx(2e-6, rel=1e-5)
+    assert budget.qber == pytest.approx(0.5)
+
+
+def test_efficient_basis_choice():
+    np.testing.assert_allclose(efficient_sifting([0.5, 0.9]), [0.25, 0.81])
+    np.testing.assert_allclose(efficient_sifting([0.5, 0.9], both_bases=True), [0.5, 0.82])
+    ratio = BB84(sifting=0.81).evaluate(0.1).key_per_pulse / BB84().evaluate(0.1).key_per_pulse
+    assert ratio == pytest.approx(0.81 / 0.5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"misalignment": 0.6}, ("misalignment", "0.6", "[0, 0.5]")),
+        ({"decoy": "vacuum"}, ("decoy", "'vacuum'", "vacuum+weak")),
+        ({"mean_photon_number": -1.0}, ("mean_photon_number", "-1", "above 0")),
+        ({"mean_photon_number": "best"}, ("mean_photon_number", "optimal")),
+        ({"decoy": "one", "decoy_photon_number": 0.6}, ("decoy_photon_number", "0.6", "0.5")),
+        ({"sifting": 2.0}, ("sifting", "2", "(0, 1]")),
+        ({"error_correction_efficiency": 0.9}, ("error_correction_efficiency", "0.9", "1")),
+    ],
+)
+def test_bad_parameters_are_named(arguments, words):
+    with pytest.raises(InvalidInput) as caught:
+        BB84(**arguments)
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_bad_transmittance_is_named():
+    with pytest.raises(InvalidInput, match="transmittance is 1.5"):
+        BB84().evaluate([0.1, 1.5])
