@@ -90,6 +90,5 @@ def require_known_keys(owner: str, keys: Iterable[str], allowed: Collection[str]
     for key in keys:
         if key not in allowed:
             listing = ", ".join(allowed)
-            raise InvalidInput(
-                f"{owner} has no field {key!r}.{_nearest(str(key), allowed)} Its fields are {listing}."
-            )
+            hint = _nearest(str(key), allowed)
+            raise InvalidInput(f"{owner} has no field {key!r}.{hint} Its fields are {listing}.")

@@ -65,9 +65,7 @@ class Core:
         """Observations of the whole batch, in buffers that are reused two calls later."""
         self._turn = 1 - self._turn
         buffers, sim = self._buffers[self._turn], self.simulator
-        sim.run(
-            observation.observe_range, buffers, sim.state, sim.bank, sim.params, self.decides
-        )
+        sim.run(observation.observe_range, buffers, sim.state, sim.bank, sim.params, self.decides)
         return {name: getattr(buffers, name) for name in self.names}
 
     def observe_again(self, episodes: Iterable[int]) -> None:

@@ -37,7 +37,7 @@ class QKDEnv(gym.Env[dict[str, NDArray[Any]], Any]):
         self.render_mode = render_mode
         self.core = Core(scenario, overrides, 1, self.decides)
         self.config = self.core.config
-        self.observation_space = self.core.observation_space
+        self.observation_space = self.core.observation_space  # type: ignore[assignment]
         self.action_space = self.core.action_space
 
     def reset(

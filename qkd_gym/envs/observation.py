@@ -160,7 +160,12 @@ def _write_links(o: Observation, s: State, bank: Bank, p: np.record, b: int) -> 
 
 @njit(cache=True)
 def _write_context(o: Observation, s: State, bank: Bank, p: np.record, b: int) -> None:
-    angle = 2.0 * math.pi * (s.episodes[b].phase_s + s.episodes[b].interval * p.interval_s) / p.diurnal_period_s
+    angle = (
+        2.0
+        * math.pi
+        * (s.episodes[b].phase_s + s.episodes[b].interval * p.interval_s)
+        / p.diurnal_period_s
+    )
     demand, blocked = 0.0, 0.0
     for v in range(bank.n_sites):
         demand += s.sites[b, v].demand
@@ -232,7 +237,7 @@ def observe_one(o: Observation, s: State, bank: Bank, p: np.record, b: int, deci
     _write_context(o, s, bank, p, b)
     if decides != ACTIVATION:
         _write_request(o, s, bank, p, b)
-    if decides == ACTIVATION or decides == BOTH:
+    if decides in (ACTIVATION, BOTH):
         links = o.links.shape[1]
         start = o.action_mask.shape[1] - links - 1
         for e in range(links):

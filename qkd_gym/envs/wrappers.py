@@ -31,6 +31,10 @@ def as_graph(observation: Observation) -> GraphInstance:
     )
 
 
+def _features(count: int) -> spaces.Box[np.float32]:
+    return spaces.Box(-FEATURE_LIMIT, FEATURE_LIMIT, (count,), np.float32)
+
+
 class GraphObservation(gym.ObservationWrapper[GraphInstance, Any, Observation]):
     """Turns the padded dictionary into a `GraphInstance`; ``info`` still has the action mask.
 
@@ -40,10 +44,8 @@ class GraphObservation(gym.ObservationWrapper[GraphInstance, Any, Observation]):
 
     def __init__(self, env: gym.Env[Observation, Any]) -> None:
         super().__init__(env)
-        bounds = {"low": -FEATURE_LIMIT, "high": FEATURE_LIMIT, "dtype": np.float32}
         self.observation_space = spaces.Graph(
-            node_space=spaces.Box(shape=(len(NODE_FEATURES),), **bounds),  # type: ignore[arg-type]
-            edge_space=spaces.Box(shape=(len(LINK_FEATURES),), **bounds),  # type: ignore[arg-type]
+            node_space=_features(len(NODE_FEATURES)), edge_space=_features(len(LINK_FEATURES))
         )
 
     def observation(self, observation: Observation) -> GraphInstance:

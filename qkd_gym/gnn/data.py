@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from qkd_gym.envs.core import ACTIVATION, Core
-from qkd_gym.gnn.graphs import GraphBatch, batch_graphs
+from qkd_gym.gnn.graphs import GRAPH_KEYS, GraphBatch, batch_graphs
 
 HORIZON_S = 1800.0
 VIABLE_SHARE = 0.4
 _SAMPLES = 6
-_KEYS = ("nodes", "links", "link_endpoints", "link_mask")
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class ViabilityData:
 
     def batch(self, rows: NDArray[np.int64]) -> tuple[GraphBatch, Tensor]:
         """Some of the graphs as one, and the labels of their links."""
-        tensors = {key: torch.as_tensor(self.observation[key][rows]) for key in _KEYS}
+        tensors = {key: torch.as_tensor(self.observation[key][rows]) for key in GRAPH_KEYS}
         graphs = batch_graphs(tensors)
         return graphs, torch.as_tensor(self.viable[rows]).flatten()[graphs.slots]
 
@@ -71,7 +70,7 @@ def simulate(
         core.observe()
     observed = {key: array.astype(np.float32) for key, array in core.observe().items()}
     viable = _follow(core, round(HORIZON_S / interval_s), hold)
-    return ViabilityData({key: observed[key] for key in _KEYS}, viable)
+    return ViabilityData({key: observed[key] for key in GRAPH_KEYS}, viable)
 
 
 def _follow(core: Core, steps: int, hold: int) -> NDArray[np.float32]:

@@ -14,6 +14,9 @@ from torch_geometric.data import Data
 
 from qkd_gym.envs.wrappers import as_graph
 
+# Parts of an observation that make up its graph.
+GRAPH_KEYS = ("nodes", "links", "link_endpoints", "link_mask")
+
 
 class GraphBatch(NamedTuple):
     """B graphs of N sites as one graph of B * N sites and L real links, without padding.

@@ -26,8 +26,8 @@ from qkd_gym.gnn.data import ViabilityData, simulate
 from qkd_gym.gnn.model import LINK_INPUTS, LinkViabilityGNN
 from qkd_gym.gnn.weights import save_weights
 
-TRAIN_SITES = (10, 20, 30, 50)
-TEST_SITES = (10, 20, 50, 100)
+TRAIN_SITES = (10, 20, 30)
+TEST_SITES = (10, 20, 40)
 _BATCH = 32
 _PATIENCE = 6
 
@@ -119,16 +119,17 @@ def per_link_features(data: ViabilityData) -> tuple[F64, F64]:
     """Own features and labels of all links, for models that see one link at a time."""
     real = data.observation["link_mask"].astype(bool)
     columns = [LINK[name] for name in LINK_INPUTS]
-    return data.observation["links"][real][:, columns].astype(np.float64), data.viable[
-        real
-    ].astype(np.float64)
+    return data.observation["links"][real][:, columns].astype(np.float64), data.viable[real].astype(
+        np.float64
+    )
 
 
 def report(
     model: LinkViabilityGNN, training: list[ViabilityData], seed: int, graphs: int
 ) -> dict[str, dict[str, dict[str, float]]]:
     """Scores on unseen networks per size: the network, and boosting on single links."""
-    inputs, labels = (np.concatenate(part) for part in zip(*map(per_link_features, training)))
+    pairs = [per_link_features(data) for data in training]
+    inputs, labels = (np.concatenate([pair[i] for pair in pairs]) for i in (0, 1))
     boosting = HistGradientBoostingClassifier(random_state=seed).fit(inputs, labels)
     table = {}
     for n_sites in TEST_SITES:

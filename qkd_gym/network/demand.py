@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 from numba import njit
 
 from qkd_gym.network.bank import Bank
@@ -16,7 +17,7 @@ from qkd_gym.network.state import State
 
 
 @njit(cache=True)
-def draw_pair(bank: Bank, g: int, state: int, first: int) -> tuple[int, int, int]:
+def draw_pair(bank: Bank, g: int, state: np.uint64, first: int) -> tuple[np.uint64, int, int]:
     """Draws a pair of sites from the gravity matrix, its first end given if ``first`` >= 0."""
     n = bank.n_sites
     if first < 0:

@@ -108,7 +108,9 @@ def link_budget(s: State, bank: Bank, p: np.record, b: int, e: int) -> tuple[flo
 
 
 @njit(cache=True)
-def link_truth(s: State, bank: Bank, params: np.ndarray, rate: np.ndarray, qber: np.ndarray) -> None:
+def link_truth(
+    s: State, bank: Bank, params: np.ndarray, rate: np.ndarray, qber: np.ndarray
+) -> None:
     """Writes the true key rate (bit/s) and QBER of every link into (B, E) arrays."""
     for b in range(len(s.episodes)):
         for e in range(bank.networks[s.episodes[b].network].n_links):

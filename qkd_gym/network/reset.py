@@ -67,7 +67,9 @@ def _start_links(s: State, bank: Bank, p: np.record, b: int, state: np.uint64) -
             # The drift is reversible, so its past is distributed as its future is.
             s.links[b, e].seen_age_s = age * p.measured_age_s
             memory = math.exp(-s.links[b, e].seen_age_s / p.drift_memory_s)
-            s.links[b, e].drift = memory * now + p.drift_std * math.sqrt(1.0 - memory * memory) * draw
+            s.links[b, e].drift = (
+                memory * now + p.drift_std * math.sqrt(1.0 - memory * memory) * draw
+            )
         else:
             continue
         s.links[b, e].seen = 1

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import Any
 
 # Fewer episodes than this per thread, and waking it costs more than it saves.
@@ -26,7 +27,7 @@ class BatchRunner:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         threads = max(1, min(cores or 1, batch // _SHARE))
         edges = [batch * i // threads for i in range(threads + 1)]
-        self._ranges = list(zip(edges[:-1], edges[1:], strict=True))
+        self._ranges = list(pairwise(edges))
         self._pool = ThreadPoolExecutor(threads - 1) if threads > 1 else None
 
     def __call__(self, function: Callable[..., None], *arguments: Any) -> None:

@@ -91,7 +91,8 @@ def _draw_sites(axes: Axes, view: Snapshot) -> None:
     palette = matplotlib.colormaps["tab10"]
     full = view.modules_used >= view.modules
     axes.scatter(
-        *view.positions_km.T,
+        view.positions_km[:, 0],
+        view.positions_km[:, 1],
         s=190,
         c=[palette(int(d) % 10) for d in view.district],
         edgecolors=[_INK if site_full else "white" for site_full in full],

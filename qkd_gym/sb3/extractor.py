@@ -76,8 +76,11 @@ class GraphFeaturesExtractor(BaseFeaturesExtractor):
     def encode(self, observation: dict[str, Tensor]) -> Encoding:
         """Encodes a batch of padded observations."""
         graphs = batch_graphs(observation)
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
-            quality = self.viability.embed(graphs)
+        if "link_embedding" in observation:
+            quality = observation["link_embedding"].flatten(0, 1)[graphs.slots]
+        else:
+            with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
+                quality = self.viability.embed(graphs)
         first, second = graphs.ends
         around = graphs.nodes[first] + graphs.nodes[second]
         links = self.link_net(torch.cat([graphs.links, quality, around], dim=1))

@@ -7,12 +7,17 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
+import torch
+from gymnasium import spaces
 from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
 
 import qkd_gym  # noqa: F401  registers the environments
+from qkd_gym.envs.spaces import FEATURE_LIMIT
 from qkd_gym.envs.vector import QKDVectorEnv
 from qkd_gym.errors import InvalidInput, require_between
+from qkd_gym.gnn.graphs import GRAPH_KEYS, batch_graphs
+from qkd_gym.gnn.model import LinkViabilityGNN
 
 ACCOUNTS = (
     "offered_bits",
@@ -35,6 +40,8 @@ class QKDVecEnv(VecEnv):
         subtract_offered: Whether to reward minus the blocked instead of the delivered key. The
             offered key does not depend on the actions, so the best policy is the same and the
             variance is less.
+        embedder: A frozen viability network. Its embeddings are then part of the observation, as
+            ``link_embedding``, and are computed once per step instead of in every update.
         **env_kwargs: Arguments of the environment.
 
     Attributes:
@@ -48,6 +55,7 @@ class QKDVecEnv(VecEnv):
         *,
         reward_scale: float = 1.0,
         subtract_offered: bool = False,
+        embedder: LinkViabilityGNN | None = None,
         **env_kwargs: Any,
     ) -> None:
         require_between("reward_scale", reward_scale, 0.0, low_open=True)
@@ -57,7 +65,13 @@ class QKDVecEnv(VecEnv):
             raise InvalidInput(f"env_id is {env_id!r}, but must be one of the package's.")
         self.env = made
         self.reward_scale, self.subtract_offered = reward_scale, subtract_offered
-        super().__init__(num_envs, made.single_observation_space, made.single_action_space)
+        self._embedder = embedder
+        space: Any = made.single_observation_space
+        if embedder is not None:
+            shape = (space["links"].shape[0], embedder.hidden)
+            embedding = spaces.Box(-FEATURE_LIMIT, FEATURE_LIMIT, shape, np.float32)
+            space = spaces.Dict({**space.spaces, "link_embedding": embedding})
+        super().__init__(num_envs, space, made.single_action_space)
         self._seed: int | None = None
         self._actions: NDArray[np.int64] = np.zeros(num_envs, dtype=np.int64)
         self._returns = np.zeros(num_envs)
@@ -65,7 +79,7 @@ class QKDVecEnv(VecEnv):
         self._nothing: list[dict[str, Any]] = [{} for _ in range(num_envs)]
         self.totals = dict.fromkeys(ACCOUNTS, 0.0)
 
-    def seed(self, seed: int | None = None) -> Sequence[None | int]:
+    def seed(self, seed: int | None = None) -> Sequence[int | None]:
         """Seeds the next reset; member i gets ``seed + i``."""
         self._seed = seed
         return [None if seed is None else seed + i for i in range(self.num_envs)]
@@ -76,7 +90,17 @@ class QKDVecEnv(VecEnv):
         self._seed = None
         self._returns[:] = 0.0
         self._lengths[:] = 0
-        return observation
+        return self._embedded(observation)
+
+    def _embedded(self, observation: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        if self._embedder is None:
+            return observation
+        graphs = batch_graphs({name: torch.as_tensor(observation[name]) for name in GRAPH_KEYS})
+        shape = (*observation["link_mask"].shape, self._embedder.hidden)
+        embedding = np.zeros((shape[0] * shape[1], shape[2]), np.float32)
+        with torch.no_grad():
+            embedding[graphs.slots.numpy()] = self._embedder.embed(graphs).numpy()
+        return {**observation, "link_embedding": embedding.reshape(shape)}
 
     def step_async(self, actions: NDArray[Any]) -> None:
         """Keeps the actions for `step_wait`."""
@@ -103,7 +127,7 @@ class QKDVecEnv(VecEnv):
                 }
             self._returns[ended] = 0.0
             self._lengths[ended] = 0
-        return observation, given, ended, reported
+        return self._embedded(observation), given, ended, reported
 
     def _mean_offered(self) -> NDArray[np.float64]:
         """Mean offered bits per step of each member's network."""

@@ -164,7 +164,9 @@ def _add_edge(graph: nx.Graph, place: str, edge: Mapping[str, Any]) -> None:
             known = ", ".join(repr(node) for node in graph.nodes)
             raise InvalidInput(f"{place}.{key} is {end!r}, but must be one of {known}.")
     if graph.has_edge(*ends):
-        raise InvalidInput(f"{place} joins {ends[0]!r} and {ends[1]!r}, but they are joined already.")
+        raise InvalidInput(
+            f"{place} joins {ends[0]!r} and {ends[1]!r}, but they are joined already."
+        )
     if ends[0] == ends[1]:
         raise InvalidInput(f"{place} joins {ends[0]!r} to itself, but must join two sites.")
     length = edge["length_km"]

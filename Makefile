@@ -1,0 +1,25 @@
+# `make train` and `make test` need Python 3.10 or newer and nothing else: they make .venv themselves.
+PYTHON ?= python3
+SCENARIO ?= metro
+ARGS ?=
+
+.PHONY: train test lint clean
+
+train: .venv/installed
+	.venv/bin/python train.py --scenario $(SCENARIO) $(ARGS)
+
+test: .venv/installed
+	.venv/bin/python -m pytest $(ARGS)
+
+lint: .venv/installed
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --constraint constraints.txt --editable ".[train,dev]"
+	touch $@
+
+clean:
+	rm -rf .venv build *.egg-info

@@ -1,0 +1,66 @@
+"""What a training run logs and keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from stable_baselines3.common.callbacks import BaseCallback
+
+from qkd_gym.sb3.vec_env import QKDVecEnv
+
+
+class DomainMetrics(BaseCallback):
+    """Logs delivered share, blocked share, mean QBER and switches of every rollout.
+
+    Attributes:
+        history: One dictionary per rollout, with the number of steps so far.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.history: list[dict[str, float]] = []
+
+    def _on_step(self) -> bool:
+        return True
+
+    def _on_rollout_end(self) -> None:
+        env = self.training_env
+        assert isinstance(env, QKDVecEnv)
+        totals = env.take_totals()
+        offered, delivered = max(totals["offered_bits"], 1.0), totals["delivered_bits"]
+        row = {
+            "delivered_share": delivered / offered,
+            "blocked_share": totals["blocked_bits"] / offered,
+            "mean_qber": totals["qber_weighted_bits"] / max(delivered, 1.0),
+            "overflow_share": totals["overflow_bits"] / max(totals["generated_bits"], 1.0),
+        }
+        for name, value in row.items():
+            self.logger.record(f"qkd/{name}", value)
+        self.history.append({"steps": float(self.num_timesteps), **row})
+
+
+class Periodically(BaseCallback):
+    """Calls a function at the first rollout's end after every so many steps.
+
+    Args:
+        every: Steps between calls.
+        action: What to call, with the number of steps so far.
+    """
+
+    def __init__(self, every: int, action: Callable[[int], Any]) -> None:
+        super().__init__()
+        self.every, self.action = every, action
+        self._next = every
+
+    def _on_training_start(self) -> None:
+        self._next = self.num_timesteps + self.every
+
+    def _on_step(self) -> bool:
+        return True
+
+    def _on_rollout_start(self) -> None:
+        # The update of the last rollout is over, so the weights are those after it.
+        if self.num_timesteps >= self._next:
+            self._next += self.every
+            self.action(self.num_timesteps)

@@ -1,0 +1,204 @@
+"""Trains an agent on a QKD network and measures it against classical baselines.
+
+``python train.py --scenario metro`` writes a folder with the configuration, the trained policy,
+metrics as JSON, a learning curve and a picture of the network, and prints a table.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import gymnasium as gym
+import torch
+import tyro
+from stable_baselines3.common.callbacks import CallbackList, ProgressBarCallback
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+
+from agents import RECIPES, Recipe
+from qkd_gym import __version__
+from qkd_gym.baselines import available_policies, make_policy
+from qkd_gym.errors import InvalidInput, require_choice, require_integer
+from qkd_gym.evaluation import EvaluationResult, compare, evaluate, print_comparison
+from qkd_gym.evaluation.plots import plot_learning_curve
+from qkd_gym.evaluation.report import markdown_table
+from qkd_gym.files import write_bytes, write_json
+from qkd_gym.network.scenarios import as_mapping, resolve
+from qkd_gym.rendering import draw_network, snapshot
+from qkd_gym.sb3.callbacks import DomainMetrics, Periodically
+from qkd_gym.sb3.checkpoint import latest_checkpoint, load_checkpoint, save_checkpoint
+from qkd_gym.sb3.imitation import fit_critic, imitate
+
+# Held-out episodes: networks of the test bank, seeds that training never uses.
+HELD_OUT_SEED = 1_000_000
+_CHECKPOINTS = 8
+
+
+@dataclass
+class Options:
+    """Train an agent on a QKD network and measure it against classical baselines."""
+
+    scenario: str = "metro"
+    """Scenario: a tier such as metro or hidden, a real network such as madrid, or a .json file."""
+    env: Literal["LinkActivation", "Routing", "Network"] = "LinkActivation"
+    """What the agent decides."""
+    agent: str = "pointer"
+    """Recipe of the agent: pointer or ppo."""
+    total_timesteps: int = 0
+    """Steps of reinforcement learning; 0 takes the recipe's."""
+    seed: int = 0
+    """Seed of the training."""
+    out: Path | None = None
+    """Folder of the results; default runs/SCENARIO-ENV-AGENT-SEED."""
+    resume: bool = False
+    """Go on from the newest checkpoint in the folder of the results."""
+    episodes: int = 100
+    """Held-out episodes of the evaluation."""
+
+
+def main() -> None:
+    """The command line; bad input is one sentence and exit status 2."""
+    options = tyro.cli(Options, description=__doc__)
+    try:
+        run(options)
+    except InvalidInput as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("\nInterrupted. Add --resume to go on from the newest checkpoint.", file=sys.stderr)
+        sys.exit(130)
+
+
+def run(options: Options) -> None:
+    """Trains, evaluates and reports."""
+    require_choice("agent", options.agent, tuple(RECIPES[options.env]))
+    require_integer("total_timesteps", options.total_timesteps, 0)
+    require_integer("seed", options.seed, 0, 2**31)
+    require_integer("episodes", options.episodes, 2)
+    recipe = RECIPES[options.env][options.agent]
+    timesteps = options.total_timesteps or recipe.total_timesteps
+    env_id = f"qkd_gym/{options.env}-v0"
+    name = Path(options.scenario).stem
+    folder = options.out or Path("runs") / f"{name}-{options.env}-{options.agent}-{options.seed}"
+    config = {
+        "version": __version__,
+        "options": {**dataclasses.asdict(options), "out": str(folder), "resume": False},
+        "recipe": dataclasses.asdict(recipe),
+        "total_timesteps": timesteps,
+        "network": as_mapping(resolve(options.scenario, {})),
+    }
+    # One thread: on small graphs two are slower, and sums are the same in every run.
+    torch.set_num_threads(1)
+    newest = latest_checkpoint(folder / "checkpoints")
+    if options.resume and newest is None:
+        raise InvalidInput(f"out is {str(folder)!r}, but must hold a checkpoint to resume from.")
+    if not options.resume and newest is not None:
+        raise InvalidInput(
+            f"out is {str(folder)!r}, but it holds checkpoints of an earlier run: add --resume, "
+            "name another folder or delete it."
+        )
+    write_json(folder / "config.json", config)
+    model, history = train(recipe, env_id, options, timesteps, folder)
+    save_checkpoint(folder / "checkpoints", model, {"history": history})
+    report(model, env_id, options, history, folder)
+
+
+def train(
+    recipe: Recipe, env_id: str, options: Options, timesteps: int, folder: Path
+) -> tuple[OnPolicyAlgorithm, list[dict[str, float]]]:
+    """Imitates the recipe's teacher, then learns by reinforcement, with checkpoints."""
+    env = recipe.environment(env_id, options.scenario)
+    model = recipe.model(env, options.seed, str(folder / "tensorboard"))
+    metrics = DomainMetrics()
+    newest = latest_checkpoint(folder / "checkpoints") if options.resume else None
+    if newest is not None:
+        metrics.history = load_checkpoint(newest, model)["history"]
+        print(f"Resuming from {newest}")
+    # A resumed run must not replay the episodes of its beginning.
+    env.seed(options.seed * 10_000 + model.num_timesteps)
+    if newest is None and recipe.teacher:
+        imitate(
+            model.policy,  # type: ignore[arg-type]
+            make_policy(recipe.teacher),
+            env,
+            rounds=recipe.imitation_rounds,
+            steps=30,
+            seed=options.seed,
+        )
+        fit_critic(model.policy, env, model.gamma, steps=300, seed=options.seed)  # type: ignore[arg-type]
+        env.take_totals()
+        save_checkpoint(folder / "checkpoints", model, {"history": metrics.history})
+
+    def keep(_: int) -> None:
+        save_checkpoint(folder / "checkpoints", model, {"history": metrics.history})
+
+    left = timesteps - model.num_timesteps
+    if left > 0:
+        every = max(1, timesteps // _CHECKPOINTS)
+        callbacks = CallbackList([metrics, Periodically(every, keep), ProgressBarCallback()])
+        model.learn(left, callback=callbacks, reset_num_timesteps=False)
+    return model, metrics.history
+
+
+def report(
+    model: OnPolicyAlgorithm,
+    env_id: str,
+    options: Options,
+    history: list[dict[str, float]],
+    folder: Path,
+) -> None:
+    """Evaluates agent and baselines on the same held-out episodes and writes the results."""
+    arguments: dict[str, Any] = {"scenario": options.scenario}
+    results: dict[str, EvaluationResult] = {}
+    rivals = baselines_for(options.env)
+    for name in ("agent", *rivals):
+        print(f"Evaluating {name} on {options.episodes} held-out episodes")
+        policy: Any = model.policy if name == "agent" else make_policy(name)
+        results[name] = evaluate(
+            policy, env_id, options.episodes, HELD_OUT_SEED, name=name, **arguments
+        )
+    rows = compare(results, baselines=rivals)
+    picture(model, env_id, arguments, folder / "network.png")
+    references = {name: results[name].mean() for name in rivals if name != "random"}
+    if history:
+        steps = [row["steps"] for row in history]
+        shares = [row["delivered_share"] for row in history]
+        plot_learning_curve(
+            folder / "learning_curve.png", steps, shares, label="agent", references=references
+        )
+    write_json(
+        folder / "metrics.json", {name: result.to_dict() for name, result in results.items()}
+    )
+    write_bytes(folder / "table.md", (markdown_table(rows) + "\n").encode())
+    title = f"{options.scenario}, {options.env}: {options.episodes} held-out episodes"
+    print_comparison(rows, title)
+    print(f"Results are in {folder}")
+
+
+def baselines_for(env: str) -> list[str]:
+    """Names of the baselines that can play an environment."""
+    if env == "Network":
+        routes = ("shortest-path", "widest-path", "exponential-price")
+        return ["random", "static-plan", *(f"demand-deficit+{route}" for route in routes)]
+    links = ("random", "static-plan", "lowest-pool-first", "max-weight", "demand-deficit")
+    paths = ("random", "shortest-path", "widest-path", "exponential-price")
+    assert set(links + paths) <= set(available_policies())
+    return list(links if env == "LinkActivation" else paths)
+
+
+def picture(model: OnPolicyAlgorithm, env_id: str, arguments: dict[str, Any], path: Path) -> None:
+    """Draws the network half-way through a held-out episode of the agent."""
+    env = gym.make(env_id, split="test", **arguments)
+    observation, info = env.reset(seed=HELD_OUT_SEED)
+    over = False
+    while not over and info["elapsed_s"] < env.unwrapped.config.episode_s / 2:  # type: ignore[attr-defined]
+        action, _ = model.policy.predict(observation, deterministic=True)
+        observation, _, _, over, info = env.step(action)
+    draw_network(snapshot(env.unwrapped.core.simulator)).savefig(path)  # type: ignore[attr-defined]
+
+
+if __name__ == "__main__":
+    main()
