@@ -53,13 +53,17 @@ def released_links(obs: Observation) -> NDArray[np.int64]:
     n_sites, n_links = obs["nodes"].shape[1], obs["links"].shape[1]
     ends = obs["link_endpoints"]
     reluctance = feature(obs, "need") + 1e3 * feature(obs, "protected")
-    active = feature(obs, "active") > 0.5
-    touches = (ends[:, None, :, :] == np.arange(n_sites)[:, None, None]).any(axis=-1)
-    at_site = np.where(touches & active[:, None, :], reluctance[:, None, :], np.inf)
-    least = np.where(np.isfinite(at_site).any(axis=-1), at_site.argmin(axis=-1), n_links)
+    # Every site remembers the last link written to it: the most reluctant go first, and of equals
+    # the one with the lowest number goes last. Inactive links write to a site that nobody reads.
+    order = np.argsort(reluctance, axis=1, kind="stable")[:, ::-1]
+    active = np.take_along_axis(feature(obs, "active") > 0.5, order, axis=1)
+    site = np.where(active[..., None], np.take_along_axis(ends, order[..., None], axis=1), n_sites)
+    rows = np.arange(len(ends))[:, None, None]
+    least = np.full((len(ends), n_sites + 1), n_links)
+    least[rows, site] = order[..., None]
     full = obs["nodes"][..., NODE["modules_used"]] > 1.0 - 1e-6
-    least = np.where(full, least, n_links)
-    return np.asarray(np.take_along_axis(least[:, :, None], ends, axis=1))
+    least[:, :-1][~full] = n_links
+    return np.asarray(least[rows, ends])
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,7 @@ class ScoredActivation(Tunable):
         gain = np.where(candidate, gain, -np.inf)
         best = gain.argmax(axis=1)
         worth = gain[np.arange(len(gain)), best] > self.least_gain
-        return np.where(worth, best, mask.shape[1] - 1)
+        return np.asarray(np.where(worth, best, mask.shape[1] - 1))
 
 
 @dataclass(frozen=True)
