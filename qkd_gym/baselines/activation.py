@@ -53,13 +53,17 @@ def released_links(obs: Observation) -> NDArray[np.int64]:
     n_sites, n_links = obs["nodes"].shape[1], obs["links"].shape[1]
     ends = obs["link_endpoints"]
     reluctance = feature(obs, "need") + 1e3 * feature(obs, "protected")
-    active = feature(obs, "active") > 0.5
-    touches = (ends[:, None, :, :] == np.arange(n_sites)[:, None, None]).any(axis=-1)
-    at_site = np.where(touches & active[:, None, :], reluctance[:, None, :], np.inf)
-    least = np.where(np.isfinite(at_site).any(axis=-1), at_site.argmin(axis=-1), n_links)
+    # Every site remembers the last link written to it: the most reluctant go first, and of equals
+    # the one with the lowest number goes last. Inactive links write to a site that nobody reads.
+    order = np.argsort(reluctance, axis=1, kind="stable")[:, ::-1]
+    active = np.take_along_axis(feature(obs, "active") > 0.5, order, axis=1)
+    site = np.where(active[..., None], np.take_along_axis(ends, order[..., None], axis=1), n_sites)
+    rows = np.arange(len(ends))[:, None, None]
+    least = np.full((len(ends), n_sites + 1), n_links)
+    least[rows, site] = order[..., None]
     full = obs["nodes"][..., NODE["modules_used"]] > 1.0 - 1e-6
-    least = np.where(full, least, n_links)
-    return np.take_along_axis(least[:, :, None], ends, axis=1)
+    least[:, :-1][~full] = n_links
+    return np.asarray(least[rows, ends])
 
 
 @dataclass(frozen=True)
@@ -94,12 +98,16 @@ class ScoredActivation(Tunable):
         gain = np.where(candidate, gain, -np.inf)
         best = gain.argmax(axis=1)
         worth = gain[np.arange(len(gain)), best] > self.least_gain
-        return np.where(worth, best, mask.shape[1] - 1)
+        return np.asarray(np.where(worth, best, mask.shape[1] - 1))
 
 
 @dataclass(frozen=True)
 class MaxWeight(ScoredActivation):
     """Estimated key rate times the pool's deficit (Tassiulas and Ephremides, 1992)."""
+
+    hysteresis: float = parameter(3.0, 0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
+    least_gain: float = parameter(0.6, 0.0, 0.03, 0.1, 0.3, 0.6, 1.0)
+    dwell_s: float = parameter(240.0, 0.0, 240.0, 360.0, 540.0)
 
     def score(self, obs: Observation) -> F64:
         """See `ScoredActivation.score`."""
@@ -115,7 +123,8 @@ class LowestPoolFirst(ScoredActivation):
         rate_gate: Least estimated rate, over nominal, of a link that seems to work.
     """
 
-    rate_gate: float = parameter(0.1, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
+    dwell_s: float = parameter(0.0, 0.0, 240.0, 360.0, 540.0)
+    rate_gate: float = parameter(0.3, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
 
     def score(self, obs: Observation) -> F64:
         """See `ScoredActivation.score`."""
@@ -125,26 +134,32 @@ class LowestPoolFirst(ScoredActivation):
 
 @dataclass(frozen=True)
 class DemandDeficit(ScoredActivation):
-    """Recent demand that the pool cannot meet, plus recent demand that was blocked.
+    """What the pool lacks, weighted by demand and rate, plus recent demand that was blocked.
 
-    score = (demand average)^power x deficit, if the link seems to work, + kappa x blocked average
-    x min(1, rate / demand). The deficit mixes what is missing from a full pool with what is
-    missing from half an hour of demand.
+    score = demand^demand_power x rate^rate_power x deficit, if the link seems to work,
+    + kappa x blocked average x min(1, rate / demand), with demand and rate in pool capacities per
+    hour. The deficit mixes what is missing from a full pool with what is missing from half an
+    hour of recent demand.
 
-    The defaults were found by ``python -m qkd_gym.baselines.tuning demand-deficit --scenario
-    metro`` on training episodes.
+    The defaults were tuned on training episodes of `metro`; ``python -m qkd_gym.baselines.tuning
+    demand-deficit --trials 0`` starts from them and finds nothing better.
 
     Attributes:
         kappa: Weight of blocked demand.
-        demand_power: Exponent of the demand average; demands are in pool capacities per hour.
+        demand_power: Exponent of the recent demand.
+        rate_power: Exponent of the estimated key rate.
         rate_gate: Least estimated rate, over nominal, of a link that seems to work.
         cover_weight: Weight of the second deficit, at most 1.
     """
 
-    kappa: float = parameter(1.0, 0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
-    demand_power: float = parameter(1.0, 0.0, 0.25, 0.5, 0.75, 1.0, 1.25)
-    rate_gate: float = parameter(0.1, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
-    cover_weight: float = parameter(0.0, 0.0, 0.25, 0.5, 0.75, 1.0)
+    hysteresis: float = parameter(0.5, 0.0, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0)
+    least_gain: float = parameter(0.4, 0.0, 0.03, 0.1, 0.2, 0.3, 0.4, 0.5)
+    dwell_s: float = parameter(0.0, 0.0, 240.0, 360.0, 540.0, 720.0)
+    kappa: float = parameter(0.25, 0.0, 0.1, 0.175, 0.25, 0.35, 0.5, 1.0, 2.0)
+    demand_power: float = parameter(0.0, 0.0, 0.125, 0.25, 0.5, 0.75, 1.0)
+    rate_power: float = parameter(0.25, 0.0, 0.125, 0.25, 0.375, 0.5, 0.75, 1.0)
+    rate_gate: float = parameter(0.0, 0.0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
+    cover_weight: float = parameter(0.25, 0.0, 0.15, 0.25, 0.3, 0.4, 0.5, 0.6, 0.75, 1.0)
 
     def score(self, obs: Observation) -> F64:
         """See `ScoredActivation.score`."""
@@ -152,7 +167,7 @@ class DemandDeficit(ScoredActivation):
         rate = hourly(obs, "nominal_rate") * np.maximum(relative_rate(obs), 0.0)
         fill = feature(obs, "pool_fill")
         stocked = fill + self.cover_weight * (feature(obs, "pool_cover") - fill)
-        wanted = demand**self.demand_power * (1.0 - stocked)
+        wanted = demand**self.demand_power * rate**self.rate_power * (1.0 - stocked)
         unmet = np.where(relative_rate(obs) > self.rate_gate, wanted, 0.0)
         served = np.minimum(1.0, rate / np.maximum(demand, 1e-9))
         return unmet + self.kappa * hourly(obs, "blocked_average") * served

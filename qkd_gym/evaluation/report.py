@@ -11,7 +11,7 @@ _HEADER = (
     "delivered share",
     "mean QBER",
     "blocked share",
-    "difference to best baseline, points [95 %]",
+    "points to best baseline [95 %]",
 )
 
 
@@ -59,7 +59,7 @@ def print_comparison(rows: Sequence[Comparison], title: str = "") -> None:
         return
     table = Table(title=title or None)
     for i, column in enumerate(header):
-        table.add_column(column, justify="right" if i else "left")
+        table.add_column(column, justify="right" if i else "left", no_wrap=i == 0)
     for line in body:
         table.add_row(*line)
     Console().print(table)

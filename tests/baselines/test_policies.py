@@ -84,7 +84,7 @@ def test_dwell_protects_a_young_link():
 
 def test_demand_deficit_follows_demand_and_blocking_and_avoids_dead_links():
     obs = links_observation(pool_fill=[1.0, 0.2, 0.2], demand_average=[0.5, 0.3, 0.6])
-    assert choice("demand-deficit", obs) == 2
+    assert choice("demand-deficit", obs, demand_power=1.0) == 2
     obs["links"][1, LINK["blocked_average"]] = 3.0
     assert choice("demand-deficit", obs, kappa=1.0) == 1
     obs["links"][1, LINK["freshness"]] = 1.0  # seen just now, without key

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -10,11 +11,19 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from qkd_gym.errors import InvalidInput, require_between
+from qkd_gym.errors import require_between
 from qkd_gym.physics.entropy import F64, Real
 from qkd_gym.physics.sampling import Counts
 
 P = TypeVar("P", bound="Protocol")
+
+Range = tuple[float, float, bool]  # low, high, whether low itself is excluded
+POSITIVE: Range = (0.0, math.inf, True)
+NOT_NEGATIVE: Range = (0.0, math.inf, False)
+PROBABILITY: Range = (0.0, 1.0, False)
+SHARE: Range = (0.0, 1.0, True)
+ERROR: Range = (0.0, 0.5, False)
+INEFFICIENCY: Range = (1.0, math.inf, False)
 
 
 @dataclass(frozen=True)
@@ -120,12 +129,17 @@ def checked_transmittance(transmittance: ArrayLike) -> F64:
     return np.asarray(transmittance, dtype=np.float64)
 
 
-def as_number(field: str, value: ArrayLike) -> F64:
-    """The value of a numeric field as an array."""
-    try:
-        return np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise InvalidInput(f"{field} is {value!r}, but must be a number.") from None
+def check_fields(protocol: Protocol, **ranges: Range) -> None:
+    """Checks numeric fields against their ranges and turns sequences into arrays.
+
+    Raises:
+        InvalidInput: Naming the field, its value and the range.
+    """
+    for name, (low, high, low_open) in ranges.items():
+        value = getattr(protocol, name)
+        require_between(name, value, low, high, low_open=low_open)
+        array = np.asarray(value, dtype=np.float64)
+        object.__setattr__(protocol, name, array if array.ndim else float(array))
 
 
 def make_budget(

@@ -15,9 +15,14 @@ from qkd_gym.physics.detector import Detector
 from qkd_gym.physics.entropy import F64, Real, binary_entropy, threshold
 from qkd_gym.physics.optimum import maximise
 from qkd_gym.physics.protocols.base import (
+    ERROR,
+    INEFFICIENCY,
+    NOT_NEGATIVE,
+    POSITIVE,
+    SHARE,
     LinkBudget,
     Protocol,
-    as_number,
+    check_fields,
     checked_transmittance,
     make_budget,
     with_misalignment,
@@ -66,20 +71,19 @@ class BB84(Protocol):
 
     def __post_init__(self) -> None:
         require_choice("decoy", self.decoy, DECOYS)
-        if not isinstance(self.mean_photon_number, str):
-            require_between("mean_photon_number", self.mean_photon_number, 0.0, low_open=True)
-        else:
+        if isinstance(self.mean_photon_number, str):
             require_choice("mean_photon_number", self.mean_photon_number, ("optimal",))
-        require_between("decoy_photon_number", self.decoy_photon_number, 0.0, low_open=True)
-        require_between("vacuum_photon_number", self.vacuum_photon_number, 0.0)
-        require_between("misalignment", self.misalignment, 0.0, 0.5)
-        require_between("sifting", self.sifting, 0.0, 1.0, low_open=True)
-        require_between("error_correction_efficiency", self.error_correction_efficiency, 1.0)
-        require_between("repetition_rate_hz", self.repetition_rate_hz, 0.0, unit="Hz")
-        for name in ("decoy_photon_number", "vacuum_photon_number", "misalignment", "sifting",
-                     "error_correction_efficiency", "repetition_rate_hz"):  # fmt: skip
-            value = as_number(name, getattr(self, name))
-            object.__setattr__(self, name, value if value.ndim else float(value))
+        else:
+            check_fields(self, mean_photon_number=POSITIVE)
+        check_fields(
+            self,
+            decoy_photon_number=POSITIVE,
+            vacuum_photon_number=NOT_NEGATIVE,
+            misalignment=ERROR,
+            sifting=SHARE,
+            error_correction_efficiency=INEFFICIENCY,
+            repetition_rate_hz=NOT_NEGATIVE,
+        )
         self._check_intensities()
 
     def _check_intensities(self) -> None:

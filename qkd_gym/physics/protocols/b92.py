@@ -1,0 +1,192 @@
+"""B92 with single photons."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from qkd_gym.errors import InvalidInput, require_choice
+from qkd_gym.physics.detector import Detector
+from qkd_gym.physics.entropy import F64, Real, binary_entropy, ratio
+from qkd_gym.physics.optimum import maximise
+from qkd_gym.physics.protocols.base import (
+    ERROR,
+    INEFFICIENCY,
+    NOT_NEGATIVE,
+    SHARE,
+    LinkBudget,
+    Protocol,
+    check_fields,
+    checked_transmittance,
+    make_budget,
+    with_misalignment,
+)
+from qkd_gym.physics.sampling import Counts, sample_counts
+
+
+class Filtered(NamedTuple):
+    """Probabilities per pulse: conclusive, conclusive with a bit error, with a phase error."""
+
+    conclusive: F64
+    bit_error: F64
+    phase_error: F64
+
+
+@dataclass(frozen=True)
+class B92(Protocol):
+    """Two non-orthogonal states of a single photon; Bob keeps conclusive results only.
+
+    Unambiguous discrimination makes it fragile: no key is possible once the loss exceeds the
+    overlap. A gain here is a conclusive result, so that all of them are sifted bits.
+
+    Attributes:
+        detector: The receiver.
+        overlap: Overlap c of the two states in (0, 1), or ``"optimal"`` at each transmittance.
+        misalignment: QBER that an orthogonal protocol would see; a depolarising probability
+            p = 3/2 of it.
+        error_correction_efficiency: Bits revealed per bit of entropy, f >= 1.
+        trusted_detector: Whether the eavesdropper has no use of the detector's inefficiency.
+
+    Sources: Bennett, PRL 68, 3121 (1992); Tamaki, Luetkenhaus, PRA 69, 032316 (2004).
+    """
+
+    detector: Detector = field(default_factory=Detector)
+    overlap: Real | str = "optimal"
+    misalignment: Real = 0.015
+    error_correction_efficiency: Real = 1.16
+    trusted_detector: bool = False
+
+    def __post_init__(self) -> None:
+        if isinstance(self.overlap, str):
+            require_choice("overlap", self.overlap, ("optimal",))
+        else:
+            check_fields(self, overlap=SHARE)
+            if np.any(np.asarray(self.overlap) >= 1.0):
+                raise InvalidInput(f"overlap is {np.max(self.overlap):g}, but must be below 1.")
+        check_fields(
+            self,
+            misalignment=ERROR,
+            error_correction_efficiency=INEFFICIENCY,
+            repetition_rate_hz=NOT_NEGATIVE,
+        )
+
+    @property
+    def sifted_per_detection(self) -> F64:
+        """1: every conclusive result is a sifted bit."""
+        return np.asarray(1.0)
+
+    @property
+    def qber_threshold(self) -> F64:
+        """QBER at which the key vanishes without loss; with loss it vanishes earlier."""
+        overlap = np.linspace(0.01, 0.99, 99) if isinstance(self.overlap, str) else self.overlap
+        c = np.asarray(overlap)
+        low, high = np.zeros(c.shape), np.full(c.shape, 0.5)
+        for _ in range(50):
+            middle = (low + high) / 2.0
+            alive = self._key(b92_filter(1.0, 1.5 * middle, c)) > 0.0
+            low, high = np.where(alive, middle, low), np.where(alive, high, middle)
+        last = b92_filter(1.0, 1.5 * low, c)
+        return np.asarray(np.max(last.bit_error / last.conclusive))
+
+    def evaluate(
+        self, transmittance: ArrayLike, *, misalignment: ArrayLike | None = None
+    ) -> LinkBudget:
+        eta = checked_transmittance(transmittance)
+        protocol = with_misalignment(self, misalignment)
+        overlap, share = protocol.state_overlap(eta), protocol._registered_share
+        filtered = protocol._filter(eta, overlap)
+        gain = filtered.conclusive * share
+        live = protocol.detector.saturation(gain, protocol.repetition_rate_hz)
+        qber = ratio(filtered.bit_error, filtered.conclusive, 0.5)
+        key = np.maximum(protocol._key(filtered), 0.0) * share * live
+        return make_budget(gain * live, qber, gain, qber, key, protocol.repetition_rate_hz)
+
+    def state_overlap(self, transmittance: ArrayLike) -> F64:
+        """Overlap of the states at each transmittance: as set, or the optimal one."""
+        if not isinstance(self.overlap, str):
+            return np.asarray(self.overlap, dtype=np.float64)
+        eta = checked_transmittance(transmittance)
+        # Of beta^2 - alpha^2 the optimum nears 1 with loss, so the distance from 1 is searched.
+        low, high = np.asarray(1e-7), np.asarray(0.99)
+        return 1.0 - maximise(lambda gap: self._key(self._filter(eta, 1.0 - gap)), low, high, 49)
+
+    @property
+    def _registered_share(self) -> F64:
+        return np.asarray(self.detector.efficiency if self.trusted_detector else 1.0)
+
+    def _filter(self, transmittance: F64, overlap: F64) -> Filtered:
+        eta = transmittance * np.asarray(self.detector.efficiency)
+        noise = -np.expm1(2.0 * self.detector.log_silence)
+        if self.trusted_detector:
+            eta, noise = transmittance, noise / np.asarray(self.detector.efficiency)
+        # A dark count looks like the arrival of a completely depolarised photon.
+        dark = np.minimum(noise, 1.0) * (1.0 - eta)
+        arrived = eta + dark
+        polarised = ratio(eta * (1.0 - 2.0 * np.asarray(self.misalignment)), arrived, 0.0)
+        return b92_filter(arrived, 0.75 * (1.0 - polarised), overlap)
+
+    def _key(self, filtered: Filtered) -> F64:
+        bit = ratio(filtered.bit_error, filtered.conclusive, 0.5)
+        phase = np.minimum(ratio(filtered.phase_error, filtered.conclusive, 0.5), 0.5)
+        leak = np.asarray(self.error_correction_efficiency) * binary_entropy(bit)
+        return np.asarray(filtered.conclusive * (1.0 - leak - binary_entropy(phase)))
+
+    def sample(
+        self,
+        transmittance: ArrayLike,
+        pulses: ArrayLike,
+        rng: np.random.Generator,
+        *,
+        misalignment: ArrayLike | None = None,
+    ) -> Counts:
+        eta = checked_transmittance(transmittance)
+        protocol = with_misalignment(self, misalignment)
+        filtered = protocol._filter(eta, protocol.state_overlap(eta))
+        qber = ratio(filtered.bit_error, filtered.conclusive, 0.5)
+        dead = protocol.detector.dead_time_s * protocol.pulse_rate_hz
+        gain = filtered.conclusive * protocol._registered_share
+        return sample_counts(pulses, gain, 1.0, qber, rng, dead)
+
+
+def b92_filter(arrival: ArrayLike, depolarising: ArrayLike, overlap: ArrayLike) -> Filtered:
+    """Conclusive results of B92 over a lossy depolarising channel and their worst phase errors.
+
+    The phase errors are the maximum of beta^2 n01 + alpha^2 n10 over the eavesdropper's attacks.
+    With n01 + n11 = B and n00 + n10 = A fixed by the observed rates, the bit errors constrain
+    sqrt(n00 n11) + sqrt(n01 n10) from below. That set is convex, so the maximum lies where the
+    losses of the state |1x> reach their limit, which leaves one root to be found by bisection.
+
+    Args:
+        arrival: Probability that a photon arrives, 1 - L.
+        depolarising: Probability p of a random Pauli error, in [0, 3/4].
+        overlap: c = beta^2 - alpha^2 in (0, 1).
+
+    Source: Tamaki, Luetkenhaus, PRA 69, 032316 (2004), Eqs. 17-24.
+    """
+    t, p, c = np.broadcast_arrays(
+        np.asarray(arrival, dtype=np.float64), np.asarray(depolarising), np.asarray(overlap)
+    )
+    alpha2, beta2 = (1.0 - c) / 2.0, (1.0 + c) / 2.0
+    polarised = 1.0 - 4.0 * p / 3.0
+    conclusive = t * (polarised * 2.0 * alpha2 * beta2 + 2.0 * p / 3.0)
+    bit_error = t * p / 3.0
+    b = (conclusive - alpha2 * t) / c
+    a = t - b
+    kept = t - alpha2
+    coherence = (conclusive / 2.0 - bit_error) / np.sqrt(alpha2 * beta2)
+    # Without bit errors the root is here, the top of a parabola.
+    low = np.clip(ratio((alpha2 - b) * b, a - b, 0.0), 0.0, None)
+    high = np.minimum(b, kept)
+    low = np.minimum(low, high)
+    for _ in range(60):
+        n01 = (low + high) / 2.0
+        n00, n11, n10 = kept - n01, b - n01, a - kept + n01
+        amount = np.sqrt(np.maximum(n00 * n11, 0.0)) + np.sqrt(np.maximum(n01 * n10, 0.0))
+        feasible = amount >= coherence
+        low, high = np.where(feasible, n01, low), np.where(feasible, high, n01)
+    phase_error = low + alpha2 * (a - kept)
+    unlimited = b >= kept
+    return Filtered(conclusive, bit_error, np.where(unlimited, conclusive, phase_error))

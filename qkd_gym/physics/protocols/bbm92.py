@@ -1,0 +1,32 @@
+"""BBM92: BB84 with entangled pairs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from qkd_gym.physics.entropy import F64, binary_entropy, threshold
+from qkd_gym.physics.protocols.pairs import PairProtocol
+
+
+@dataclass(frozen=True)
+class BBM92(PairProtocol):
+    """Both stations measure halves of down-converted pairs in one of two bases.
+
+    The source may be in the eavesdropper's hands; multiple pairs cost errors, not security. The
+    fields are those of `PairProtocol`. R = q Q [1 - (1 + f) h(E)].
+
+    Sources: Bennett, Brassard, Mermin, PRL 68, 557 (1992); Koashi, Preskill, PRL 90, 057902 (2003);
+    Ma, Fung, Lo, PRA 76, 012307 (2007).
+    """
+
+    @property
+    def qber_threshold(self) -> F64:
+        """QBER at which 1 - (1 + f) h(E) vanishes."""
+        return threshold(self.error_correction_efficiency)
+
+    def key_per_coincidence(self, qber: ArrayLike) -> F64:
+        """1 - (1 + f) h(E)."""
+        return np.asarray(1.0 - (1.0 + self.error_correction_efficiency) * binary_entropy(qber))

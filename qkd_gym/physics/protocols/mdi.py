@@ -1,0 +1,164 @@
+"""Measurement-device-independent QKD: the two stations send to an untrusted relay."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import i0
+
+from qkd_gym.errors import require_choice
+from qkd_gym.physics.clicks import Clicks
+from qkd_gym.physics.detector import Detector
+from qkd_gym.physics.entropy import F64, Real, binary_entropy, threshold
+from qkd_gym.physics.optimum import maximise
+from qkd_gym.physics.protocols.base import (
+    ERROR,
+    INEFFICIENCY,
+    NOT_NEGATIVE,
+    POSITIVE,
+    PROBABILITY,
+    SHARE,
+    LinkBudget,
+    Protocol,
+    check_fields,
+    checked_transmittance,
+    make_budget,
+    with_misalignment,
+)
+from qkd_gym.physics.sampling import Counts, sample_counts
+
+
+@dataclass(frozen=True)
+class MDI(Protocol):
+    """Weak coherent pulses of both stations meet in a Bell measurement; infinite decoys.
+
+    Attributes:
+        detector: The relay's detectors; dark counts are per detector.
+        mean_photon_number: Mean photon number of either station's signal, or ``"optimal"``.
+        misalignment: Error probability e_d of the rectilinear basis.
+        sifting: Share of the Bell measurements that become key; near 1 where the rectilinear basis
+            is chosen almost always.
+        error_correction_efficiency: Bits revealed per bit of entropy, f >= 1.
+        relay_position: Share of the loss in dB between the first station and the relay.
+
+    Sources: Lo, Curty, Qi, PRL 108, 130503 (2012); Ma, Razavi, PRA 86, 062319 (2012), Eqs. A9-B29.
+    """
+
+    detector: Detector = field(default_factory=lambda: Detector(0.145, 3e-6))
+    mean_photon_number: Real | str = 0.5
+    misalignment: Real = 0.015
+    sifting: Real = 1.0
+    error_correction_efficiency: Real = 1.16
+    relay_position: Real = 0.5
+
+    def __post_init__(self) -> None:
+        if isinstance(self.mean_photon_number, str):
+            require_choice("mean_photon_number", self.mean_photon_number, ("optimal",))
+        else:
+            check_fields(self, mean_photon_number=POSITIVE)
+        check_fields(
+            self,
+            misalignment=ERROR,
+            sifting=SHARE,
+            error_correction_efficiency=INEFFICIENCY,
+            relay_position=PROBABILITY,
+            repetition_rate_hz=NOT_NEGATIVE,
+        )
+
+    @property
+    def qber_threshold(self) -> F64:
+        """QBER at which 1 - (1 + f) h(E) vanishes."""
+        return threshold(self.error_correction_efficiency)
+
+    @property
+    def sifted_per_detection(self) -> F64:
+        """Share of the Bell measurements that become sifted key."""
+        return np.asarray(self.sifting, dtype=np.float64)
+
+    def arms(self, transmittance: ArrayLike) -> tuple[F64, F64]:
+        """Transmittances from either station to the relay, detectors included."""
+        eta = np.asarray(transmittance, dtype=np.float64)
+        position = np.asarray(self.relay_position)
+        efficiency = np.asarray(self.detector.efficiency)
+        return eta**position * efficiency, eta ** (1.0 - position) * efficiency
+
+    def evaluate(
+        self, transmittance: ArrayLike, *, misalignment: ArrayLike | None = None
+    ) -> LinkBudget:
+        eta = checked_transmittance(transmittance)
+        protocol = with_misalignment(self, misalignment)
+        mu = protocol.photon_number(eta)
+        signal = protocol.bell_measurements(eta, mu)
+        single = protocol.single_photons(eta)
+        live = protocol.detector.saturation(signal.gain, protocol.repetition_rate_hz)
+        alive = signal.qber < protocol.qber_threshold
+        key = np.where(alive, np.maximum(protocol._key(eta, mu), 0.0), 0.0) * live
+        return make_budget(
+            signal.gain * live,
+            signal.qber,
+            single.gain,
+            single.qber,
+            key,
+            protocol.repetition_rate_hz,
+        )
+
+    def photon_number(self, transmittance: ArrayLike) -> F64:
+        """Mean photon number of either signal: as set, or the optimal one."""
+        if not isinstance(self.mean_photon_number, str):
+            return np.asarray(self.mean_photon_number, dtype=np.float64)
+        eta = checked_transmittance(transmittance)
+        return maximise(lambda mu: self._key(eta, mu), np.asarray(1e-3), np.asarray(2.0))
+
+    def _key(self, eta: F64, mu: F64) -> F64:
+        signal, single = self.bell_measurements(eta, mu), self.single_photons(eta)
+        secret = mu**2 * np.exp(-2.0 * mu) * single.gain * (1.0 - binary_entropy(single.qber))
+        leak = np.asarray(self.error_correction_efficiency) * binary_entropy(signal.qber)
+        return np.asarray(self.sifting * (secret - signal.gain * leak))
+
+    def bell_measurements(self, transmittance: ArrayLike, mu: ArrayLike) -> Clicks:
+        """Successful Bell measurements per pulse in the rectilinear basis, and their errors."""
+        eta_a, eta_b = self.arms(transmittance)
+        photons = np.asarray(mu, dtype=np.float64)
+        light_a, light_b = eta_a * photons, eta_b * photons
+        silence = self.detector.log_silence
+        noise = -np.expm1(silence)
+        half = (light_a + light_b) / 2.0
+        prefactor = 2.0 * np.exp(2.0 * silence - half)
+        correct = prefactor * np.expm1(silence - light_a / 2) * np.expm1(silence - light_b / 2)
+        beat = _bessel_less_one(np.sqrt(light_a * light_b)) - np.expm1(silence - half)
+        wrong = prefactor * noise * beat
+        error = np.asarray(self.misalignment)
+        return Clicks(correct + wrong, error * correct + (1.0 - error) * wrong)
+
+    def single_photons(self, transmittance: ArrayLike) -> Clicks:
+        """Bell measurements of two single photons, and their errors in the diagonal basis."""
+        a, b = self.arms(transmittance)
+        noise = -np.expm1(self.detector.log_silence)
+        quiet = np.exp(2.0 * self.detector.log_silence)
+        random = (2.0 * (a + b) - 3.0 * a * b) * noise + 4.0 * (1.0 - a) * (1.0 - b) * noise**2
+        both = a * b / 2.0
+        errors = quiet * (random / 2.0 + np.asarray(self.misalignment) * both)
+        return Clicks(quiet * (both + random), errors)
+
+    def sample(
+        self,
+        transmittance: ArrayLike,
+        pulses: ArrayLike,
+        rng: np.random.Generator,
+        *,
+        misalignment: ArrayLike | None = None,
+    ) -> Counts:
+        eta = checked_transmittance(transmittance)
+        protocol = with_misalignment(self, misalignment)
+        signal = protocol.bell_measurements(eta, protocol.photon_number(eta))
+        dead = protocol.detector.dead_time_s * protocol.pulse_rate_hz
+        return sample_counts(pulses, signal.gain, protocol.sifting, signal.qber, rng, dead)
+
+
+def _bessel_less_one(x: F64) -> F64:
+    """I0(x) - 1 without cancellation for small x."""
+    q = x**2 / 4.0
+    series = q * (1.0 + q / 4.0 * (1.0 + q / 9.0 * (1.0 + q / 16.0)))
+    return np.asarray(np.where(x < 0.1, series, i0(x) - 1.0))

@@ -1,0 +1,186 @@
+"""Entangled photon pairs: the statistics and the fields that BBM92 and E91 share."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from qkd_gym.errors import require_choice
+from qkd_gym.physics.clicks import Clicks
+from qkd_gym.physics.detector import Detector
+from qkd_gym.physics.entropy import F64, Real
+from qkd_gym.physics.optimum import maximise
+from qkd_gym.physics.protocols.base import (
+    ERROR,
+    INEFFICIENCY,
+    NOT_NEGATIVE,
+    POSITIVE,
+    PROBABILITY,
+    SHARE,
+    LinkBudget,
+    Protocol,
+    check_fields,
+    checked_transmittance,
+    make_budget,
+    with_misalignment,
+)
+from qkd_gym.physics.sampling import Counts, sample_counts
+
+
+@dataclass(frozen=True)
+class PairProtocol(Protocol):
+    """A source of photon pairs between two stations with equal receivers.
+
+    Attributes:
+        detector: The receiver of either station.
+        brightness: b, half the mean number of pairs per pump pulse, or ``"optimal"`` for the one
+            with the largest key rate at each transmittance.
+        misalignment: Probability that a pair shows the wrong correlation.
+        sifting: Share of the coincidences that become key bits.
+        error_correction_efficiency: Bits revealed per bit of entropy, f >= 1.
+        source_position: Share of the loss in dB that lies between the source and the first
+            station; 1/2 puts the source in the middle.
+    """
+
+    detector: Detector = field(default_factory=Detector)
+    brightness: Real | str = 0.05
+    misalignment: Real = 0.015
+    sifting: Real = 0.5
+    error_correction_efficiency: Real = 1.16
+    source_position: Real = 0.5
+
+    def __post_init__(self) -> None:
+        if isinstance(self.brightness, str):
+            require_choice("brightness", self.brightness, ("optimal",))
+        else:
+            check_fields(self, brightness=POSITIVE)
+        check_fields(
+            self,
+            misalignment=ERROR,
+            sifting=SHARE,
+            error_correction_efficiency=INEFFICIENCY,
+            source_position=PROBABILITY,
+            repetition_rate_hz=NOT_NEGATIVE,
+        )
+
+    @property
+    def sifted_per_detection(self) -> F64:
+        """Share of the coincidences that become sifted key."""
+        return np.asarray(self.sifting, dtype=np.float64)
+
+    @abstractmethod
+    def key_per_coincidence(self, qber: ArrayLike) -> F64:
+        """Secret bits per sifted coincidence; negative where no key can be made."""
+
+    def arms(self, transmittance: ArrayLike) -> tuple[F64, F64]:
+        """Transmittances from the source to either station, detectors included."""
+        eta = np.asarray(transmittance, dtype=np.float64)
+        position = np.asarray(self.source_position)
+        efficiency = np.asarray(self.detector.efficiency)
+        return eta**position * efficiency, eta ** (1.0 - position) * efficiency
+
+    def coincidences(self, transmittance: ArrayLike, brightness: ArrayLike) -> Clicks:
+        """Coincidences per pulse and those with an error, before dead time."""
+        alice, bob = self.arms(transmittance)
+        return spdc_coincidences(alice, bob, brightness, self.misalignment, self.detector)
+
+    def pair_brightness(self, transmittance: ArrayLike) -> F64:
+        """Brightness at each transmittance: as set, or the optimal one."""
+        if not isinstance(self.brightness, str):
+            return np.asarray(self.brightness, dtype=np.float64)
+        eta = checked_transmittance(transmittance)
+
+        def rate(brightness: F64) -> F64:
+            pairs = self.coincidences(eta, brightness)
+            return np.asarray(pairs.gain * self.key_per_coincidence(pairs.qber))
+
+        return maximise(rate, np.asarray(1e-6), np.asarray(2.0))
+
+    def evaluate(
+        self, transmittance: ArrayLike, *, misalignment: ArrayLike | None = None
+    ) -> LinkBudget:
+        eta = checked_transmittance(transmittance)
+        protocol = with_misalignment(self, misalignment)
+        pairs = protocol.coincidences(eta, protocol.pair_brightness(eta))
+        live = protocol.detector.saturation(pairs.gain, protocol.repetition_rate_hz)
+        key = np.maximum(protocol.key_per_coincidence(pairs.qber), 0.0)
+        one_pair = single_pair(*protocol.arms(eta), protocol.misalignment, protocol.detector)
+        return make_budget(
+            pairs.gain * live,
+            pairs.qber,
+            one_pair.gain,
+            one_pair.qber,
+            protocol.sifting * pairs.gain * live * key,
+            protocol.repetition_rate_hz,
+        )
+
+    def sample(
+        self,
+        transmittance: ArrayLike,
+        pulses: ArrayLike,
+        rng: np.random.Generator,
+        *,
+        misalignment: ArrayLike | None = None,
+    ) -> Counts:
+        eta = checked_transmittance(transmittance)
+        protocol = with_misalignment(self, misalignment)
+        pairs = protocol.coincidences(eta, protocol.pair_brightness(eta))
+        dead = protocol.detector.dead_time_s * protocol.pulse_rate_hz
+        return sample_counts(pulses, pairs.gain, protocol.sifting, pairs.qber, rng, dead)
+
+
+def spdc_coincidences(
+    alice: ArrayLike,
+    bob: ArrayLike,
+    brightness: ArrayLike,
+    misalignment: ArrayLike,
+    detector: Detector,
+) -> Clicks:
+    """Coincidences of a down-conversion source with P(n) = (n + 1) b^n / (1 + b)^(n + 2).
+
+    The printed expressions lose all digits in long arms. They are regrouped here into terms for
+    coincidences of light with light, light with noise and noise with noise.
+
+    Args:
+        alice: Transmittance of one arm, detector included.
+        bob: Transmittance of the other.
+        brightness: b, half the mean number of pairs.
+        misalignment: Error probability e_d of a pair.
+        detector: Both receivers; only their noise is used.
+
+    Source: Ma, Fung, Lo, PRA 76, 012307 (2007), Eqs. 9 and 10.
+    """
+    eta_a, eta_b = np.asarray(alice, dtype=np.float64), np.asarray(bob, dtype=np.float64)
+    b = np.asarray(brightness, dtype=np.float64)
+    noise = -np.expm1(2.0 * detector.log_silence)
+    x, y = eta_a * b, eta_b * b
+    # (1 + x)^-2, (1 + y)^-2 and v^-2 are the chances that no photon is seen at A, at B, anywhere.
+    u, v = (1.0 + x) * (1.0 + y), 1.0 + x + eta_b * b * (1.0 - eta_a)
+    pair = eta_a * eta_b * b * (1.0 + b) / (u * v)
+    accidental = np.expm1(-2.0 * np.log1p(x)) * np.expm1(-2.0 * np.log1p(y))
+    only_b = y * (1.0 - eta_a) * (v + 1.0 + x) / ((1.0 + x) * v) ** 2
+    only_a = x * (1.0 - eta_b) * (v + 1.0 + y) / ((1.0 + y) * v) ** 2
+    random = accidental + noise * (only_a + only_b) + (noise / v) ** 2
+    gain = pair * (1.0 / u + 1.0 / v) + random
+    # gain / 2 - (1 - 2 e_d) pair, without subtracting nearly equal numbers.
+    multiple = random - pair * ((u - 1.0) / u + (v - 1.0) / v)
+    errors = multiple / 2.0 + 2.0 * np.asarray(misalignment) * pair
+    return Clicks(gain, np.maximum(errors, 0.0))
+
+
+def single_pair(
+    alice: ArrayLike, bob: ArrayLike, misalignment: ArrayLike, detector: Detector
+) -> Clicks:
+    """Coincidences of exactly one pair; arguments as for `spdc_coincidences`.
+
+    Source: Ma, Fung, Lo, PRA 76, 012307 (2007), Eqs. 5 and 8.
+    """
+    eta_a, eta_b = np.asarray(alice, dtype=np.float64), np.asarray(bob, dtype=np.float64)
+    noise = -np.expm1(2.0 * detector.log_silence)
+    noisy_a, noisy_b = noise * (1.0 - eta_a), noise * (1.0 - eta_b)
+    random = eta_a * noisy_b + eta_b * noisy_a + noisy_a * noisy_b
+    both = eta_a * eta_b
+    return Clicks(both + random, random / 2.0 + np.asarray(misalignment) * both)
