@@ -28,8 +28,14 @@ from qkd_gym.evaluation.report import markdown_table
 from qkd_gym.files import write_bytes, write_json
 from qkd_gym.network.scenarios import as_mapping, resolve
 from qkd_gym.rendering import draw_network, snapshot
+from qkd_gym.sb3 import QKDVecEnv
 from qkd_gym.sb3.callbacks import DomainMetrics, Periodically
-from qkd_gym.sb3.checkpoint import latest_checkpoint, load_checkpoint, save_checkpoint
+from qkd_gym.sb3.checkpoint import (
+    latest_checkpoint,
+    load_checkpoint,
+    save_checkpoint,
+    save_policy,
+)
 from qkd_gym.sb3.imitation import fit_critic, imitate
 
 # Held-out episodes: networks of the test bank, seeds that training never uses.
@@ -100,17 +106,19 @@ def run(options: Options) -> None:
             f"out is {str(folder)!r}, but it holds checkpoints of an earlier run: add --resume, "
             "name another folder or delete it."
         )
+    # A network that cannot be built stops the run before anything is written.
+    env = recipe.environment(env_id, options.scenario)
+    env.reset()
     write_json(folder / "config.json", config)
-    model, history = train(recipe, env_id, options, timesteps, folder)
-    save_checkpoint(folder / "checkpoints", model, {"history": history})
+    model, history = train(recipe, env, options, timesteps, folder)
+    save_policy(folder / "policy.safetensors", model)
     report(model, env_id, options, history, folder)
 
 
 def train(
-    recipe: Recipe, env_id: str, options: Options, timesteps: int, folder: Path
+    recipe: Recipe, env: QKDVecEnv, options: Options, timesteps: int, folder: Path
 ) -> tuple[OnPolicyAlgorithm, list[dict[str, float]]]:
     """Imitates the recipe's teacher, then learns by reinforcement, with checkpoints."""
-    env = recipe.environment(env_id, options.scenario)
     model = recipe.model(env, options.seed, str(folder / "tensorboard"))
     metrics = DomainMetrics()
     newest = latest_checkpoint(folder / "checkpoints") if options.resume else None
@@ -140,6 +148,7 @@ def train(
         every = max(1, timesteps // _CHECKPOINTS)
         callbacks = CallbackList([metrics, Periodically(every, keep), ProgressBarCallback()])
         model.learn(left, callback=callbacks, reset_num_timesteps=False)
+        keep(model.num_timesteps)
     return model, metrics.history
 
 

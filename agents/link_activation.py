@@ -10,10 +10,10 @@ from agents.recipe import Recipe
 RECIPES = {
     "pointer": Recipe(
         pointer=True,
-        total_timesteps=192_000,
+        total_timesteps=500_000,
         teacher="demand-deficit",
-        imitation_rounds=5,
-        learning_rate=2e-3,
+        imitation_rounds=8,
+        learning_rate=3e-3,
         ppo={
             "n_steps": 50,
             "batch_size": 800,

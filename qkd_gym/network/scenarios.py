@@ -43,11 +43,13 @@ def get_scenario(name: str) -> NetworkConfig:
 
     Args:
         name: A tier such as ``"metro"``, or a topology of the catalogue such as ``"madrid"``,
-            which is simulated with the parameters of `metro`.
+            which is simulated with the parameters of `metro`, as is a topology file ``*.json``.
 
     Raises:
         InvalidInput: If there is no such scenario.
     """
+    if name.endswith(".json"):
+        return NetworkConfig(topology=name, bank_size=1)
     require_choice("scenario", name, available_scenarios())
     return NetworkConfig(**_SCENARIOS.get(name, {"topology": name, "bank_size": 1}))
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save, save_file
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from torch import Tensor
 
 from qkd_gym.errors import InvalidInput
-from qkd_gym.files import write_json
+from qkd_gym.files import write_bytes, write_json
 
 FORMAT = 1
 
@@ -48,6 +48,11 @@ def latest_checkpoint(folder: Path) -> Path | None:
     """The checkpoint with the most steps, if there is one."""
     found = sorted(entry for entry in folder.glob("[0-9]*") if entry.is_dir())
     return found[-1] if found else None
+
+
+def save_policy(path: Path, model: OnPolicyAlgorithm) -> None:
+    """Writes the policy's weights as one safetensors file."""
+    write_bytes(path, save(_contiguous(model.policy.state_dict())))
 
 
 def load_policy(path: Path, policy: torch.nn.Module) -> None:

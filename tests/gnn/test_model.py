@@ -1,0 +1,166 @@
+"""The viability network: symmetries, padding, learning, and files that do not fit."""
+
+import json
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("torch_geometric")
+
+import qkd_gym  # noqa: E402, F401
+from qkd_gym.envs.layout import LINK  # noqa: E402
+from qkd_gym.errors import InvalidInput  # noqa: E402
+from qkd_gym.gnn import (  # noqa: E402
+    LinkViabilityGNN,
+    batch_graphs,
+    load_pretrained,
+    load_weights,
+    save_weights,
+    to_pyg,
+)
+from qkd_gym.gnn.data import simulate  # noqa: E402
+from qkd_gym.gnn.graphs import PyGObservation  # noqa: E402
+from qkd_gym.gnn.pretrain import pretrain, scores  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def observed():
+    env = gym.make_vec("qkd_gym/LinkActivation-v0", num_envs=3, scenario="hidden", bank_size=3)
+    observation, _ = env.reset(seed=0)
+    return {name: torch.as_tensor(array) for name, array in observation.items()}
+
+
+@pytest.fixture(scope="module")
+def model():
+    torch.manual_seed(0)
+    return LinkViabilityGNN().eval()
+
+
+def padded(model, observation):
+    """Logits in the padded shape."""
+    graphs = batch_graphs(observation)
+    out = torch.full((observation["link_mask"].numel(),), torch.nan)
+    out[graphs.slots] = model(graphs).detach()
+    return out.view(observation["link_mask"].shape)
+
+
+def test_batching_equals_one_by_one(model, observed):
+    together = padded(model, observed)
+    for i in range(3):
+        alone = padded(model, {name: tensor[i : i + 1] for name, tensor in observed.items()})
+        torch.testing.assert_close(together[i : i + 1], alone, equal_nan=True)
+
+
+def test_padding_changes_nothing(model, observed):
+    more = dict(observed)
+    for name in ("links", "link_endpoints", "link_mask"):
+        empty = torch.zeros_like(observed[name])[:, :7]
+        more[name] = torch.cat([observed[name], empty], dim=1)
+    links = observed["links"].shape[1]
+    torch.testing.assert_close(
+        padded(model, more)[:, :links], padded(model, observed), equal_nan=True
+    )
+
+
+def test_order_of_links_sites_and_ends_does_not_matter(model, observed):
+    expected = padded(model, observed)
+    n_sites, n_links = observed["nodes"].shape[1], observed["links"].shape[1]
+    links, sites = torch.randperm(n_links), torch.randperm(n_sites)
+    place = torch.argsort(sites)
+    shuffled = {
+        "nodes": observed["nodes"][:, sites],
+        "links": observed["links"][:, links],
+        "link_mask": observed["link_mask"][:, links],
+        "link_endpoints": place[observed["link_endpoints"].long()][:, links].flip(2),
+    }
+    torch.testing.assert_close(
+        padded(model, shuffled), expected[:, links], equal_nan=True, rtol=1e-4, atol=1e-5
+    )
+
+
+def test_load_does_not_leak_into_viability(model, observed):
+    """What is in the pools tells nothing about hidden quality."""
+    changed = {name: tensor.clone() for name, tensor in observed.items()}
+    changed["links"][..., LINK["pool_fill"]] += 0.5
+    torch.testing.assert_close(padded(model, changed), padded(model, observed), equal_nan=True)
+
+
+def test_pyg_wrapper_gives_both_directions():
+    env = PyGObservation(gym.make("qkd_gym/LinkActivation-v0", bank_size=1))
+    data, info = env.reset(seed=0)
+    plain, _ = gym.make("qkd_gym/LinkActivation-v0", bank_size=1).reset(seed=0)
+    assert data.num_edges == 2 * plain["link_mask"].sum()
+    assert data.is_undirected()
+    assert data.edge_index.equal(to_pyg(plain).edge_index)
+    data, *_ = env.step(0)
+    assert data.num_nodes == 20
+    assert info["action_mask"].any()
+
+
+def test_shipped_weights_beat_guessing_on_unseen_networks():
+    data = simulate(20, 24, seed=77, split="test")
+    graphs, viable = data.batch(np.arange(24))
+    with torch.no_grad():
+        chance = torch.sigmoid(load_pretrained().eval()(graphs)).numpy()
+    row = scores(chance.astype(float), viable.numpy().astype(float))
+    rate = viable.numpy().mean()
+    assert row["auc"] > 0.8
+    assert row["brier"] < 0.8 * rate * (1 - rate)
+
+
+def test_labels_are_both_and_belong_to_real_links():
+    data = simulate(10, 16, seed=3)
+    real = data.observation["link_mask"].astype(bool)
+    assert 0.2 < data.viable[real].mean() < 0.98
+    again = simulate(10, 16, seed=3)
+    np.testing.assert_array_equal(data.viable, again.viable)
+
+
+def test_weights_round_trip(tmp_path, model, observed):
+    file = tmp_path / "weights.safetensors"
+    save_weights(model, file, {"seed": 0})
+    torch.testing.assert_close(
+        padded(load_weights(file).eval(), observed), padded(model, observed), equal_nan=True
+    )
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "weights.json",
+        "weights.safetensors",
+    ]
+
+
+def test_weights_that_do_not_fit(tmp_path, model):
+    file = tmp_path / "weights.safetensors"
+    with pytest.raises(InvalidInput, match="does not exist"):
+        load_weights(file)
+    save_weights(model, file, {})
+    card = json.loads(file.with_suffix(".json").read_text())
+
+    def rejects(change, words):
+        file.with_suffix(".json").write_text(json.dumps({**card, **change}))
+        with pytest.raises(InvalidInput, match=words) as caught:
+            load_weights(file)
+        assert "\n" not in str(caught.value)
+
+    rejects({"format": 99}, "format 99")
+    rejects({"architecture": {**card["architecture"], "hidden": 64}}, "do not fit")
+    rejects({"architecture": {**card["architecture"], "link_inputs": []}}, "other inputs")
+    rejects({"architecture": {}}, "no architecture")
+    file.with_suffix(".json").write_text(json.dumps(card))
+    file.write_bytes(b"\x80\x04pickle")
+    with pytest.raises(InvalidInput, match="do not fit"):
+        load_weights(file)
+
+
+def test_pretraining_learns_and_repeats(tmp_path, monkeypatch):
+    from qkd_gym.gnn import pretrain as module
+
+    monkeypatch.setattr(module, "TRAIN_SITES", (10,))
+    monkeypatch.setattr(module, "TEST_SITES", (10,))
+    first = pretrain(tmp_path / "a.safetensors", graphs=64, epochs=5, seed=1)
+    again = pretrain(tmp_path / "b.safetensors", graphs=64, epochs=5, seed=1)
+    assert first["history"] == again["history"]
+    assert first["history"][-1]["training"] < 0.98 * first["history"][0]["training"]
+    with pytest.raises(InvalidInput, match="safetensors"):
+        pretrain(tmp_path / "c.pt", graphs=32, epochs=1, seed=1)

@@ -1,0 +1,145 @@
+"""The training command: results, repetition, resumption and bad input."""
+
+import json
+import sys
+
+import pytest
+
+pytest.importorskip("stable_baselines3")
+pytest.importorskip("tyro")
+
+import train
+from agents import RECIPES
+from agents.recipe import Recipe
+
+TINY = ["--scenario", "vienna", "--episodes", "2", "--total-timesteps", "128"]
+
+
+@pytest.fixture(autouse=True)
+def _small_recipe(monkeypatch):
+    """The recipe's own course, but seconds long."""
+    ppo = {"n_steps": 8, "batch_size": 32, "n_epochs": 1, "gamma": 0.97}
+    for env, teacher in (
+        ("LinkActivation", "demand-deficit"),
+        ("Routing", "exponential-price"),
+        ("Network", "demand-deficit+exponential-price"),
+    ):
+        small = Recipe(
+            pointer=True,
+            total_timesteps=64,
+            num_envs=4,
+            teacher=teacher,
+            imitation_rounds=1,
+            ppo=ppo,
+        )
+        dense = Recipe(pointer=False, total_timesteps=64, num_envs=4, ppo=ppo)
+        monkeypatch.setitem(RECIPES, env, {"pointer": small, "ppo": dense})
+
+
+def call(monkeypatch, *arguments):
+    monkeypatch.setattr(sys, "argv", ["train.py", *arguments])
+    train.main()
+
+
+@pytest.mark.parametrize("env", ["LinkActivation", "Routing", "Network"])
+def test_a_run_leaves_its_results(tmp_path, monkeypatch, capsys, env):
+    call(monkeypatch, *TINY, "--env", env, "--out", str(tmp_path / "run"))
+    names = {path.name for path in (tmp_path / "run").iterdir()}
+    assert {"config.json", "metrics.json", "table.md", "learning_curve.png"} <= names
+    assert {"network.png", "policy.safetensors", "tensorboard"} <= names
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    for result in metrics.values():
+        assert len(result["episodes"]) == 2
+    printed = capsys.readouterr().out
+    assert "agent" in printed
+    assert str(tmp_path / "run") in printed.replace("\n", "")
+
+
+def test_the_dense_agent_runs(tmp_path, monkeypatch):
+    call(monkeypatch, *TINY, "--agent", "ppo", "--out", str(tmp_path / "run"))
+    assert (tmp_path / "run" / "metrics.json").exists()
+
+
+def test_the_same_command_gives_the_same_metrics(tmp_path, monkeypatch):
+    for name in ("a", "b"):
+        call(monkeypatch, *TINY, "--out", str(tmp_path / name))
+    first, second = ((tmp_path / name / "metrics.json").read_bytes() for name in ("a", "b"))
+    assert first == second
+
+
+def test_an_interrupted_run_goes_on_from_its_newest_checkpoint(tmp_path, monkeypatch, capsys):
+    saved = train.save_checkpoint
+    count = 0
+
+    def interrupt(*arguments):
+        nonlocal count
+        path = saved(*arguments)
+        count += 1
+        if count == 3:
+            raise KeyboardInterrupt
+        return path
+
+    monkeypatch.setattr(train, "save_checkpoint", interrupt)
+    folder = tmp_path / "run"
+    with pytest.raises(SystemExit) as stopped:
+        call(monkeypatch, *TINY, "--out", str(folder))
+    assert stopped.value.code == 130
+    left = sorted(path.name for path in (folder / "checkpoints").iterdir())
+    assert len(left) == 3
+    monkeypatch.setattr(train, "save_checkpoint", saved)
+    call(monkeypatch, *TINY, "--out", str(folder), "--resume")
+    assert f"Resuming from {folder / 'checkpoints' / left[-1]}" in capsys.readouterr().out
+    after = sorted(path.name for path in (folder / "checkpoints").iterdir())
+    assert after[: len(left)] == left
+    assert int(after[-1]) >= 128
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--scenario", "metroo"], "Did you mean 'metro'"),
+        (["--agent", "pionter"], "Did you mean 'pointer'"),
+        (["--episodes", "1"], "episodes is 1"),
+        (["--seed", "-1"], "seed is -1"),
+        (["--resume"], "must hold a checkpoint"),
+        (["--scenario", "missing.json"], "existing file"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_leaves_nothing(
+    tmp_path, monkeypatch, capsys, arguments, words
+):
+    with pytest.raises(SystemExit) as stopped:
+        call(monkeypatch, *arguments, "--out", str(tmp_path / "run"))
+    assert stopped.value.code == 2
+    message = capsys.readouterr().err
+    assert words in message
+    assert message.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_unknown_option_stops_with_status_2(monkeypatch, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        call(monkeypatch, "--scenaro", "metro")
+    assert stopped.value.code == 2
+    assert "--scenaro" in capsys.readouterr().err
+
+
+def test_malformed_topology_file(tmp_path, monkeypatch, capsys):
+    file = tmp_path / "net.json"
+    edge = {"source": "a", "target": "b", "length_km": -3}
+    file.write_text(json.dumps({"name": "n", "nodes": [{"id": "a"}, {"id": "b"}], "edges": [edge]}))
+    with pytest.raises(SystemExit) as stopped:
+        call(monkeypatch, "--scenario", str(file), "--out", str(tmp_path / "run"))
+    assert stopped.value.code == 2
+    assert "length_km is -3" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_finished_folder_is_not_overwritten(tmp_path, monkeypatch, capsys):
+    call(monkeypatch, *TINY, "--out", str(tmp_path / "run"))
+    before = (tmp_path / "run" / "metrics.json").read_bytes()
+    with pytest.raises(SystemExit) as stopped:
+        call(monkeypatch, *TINY, "--out", str(tmp_path / "run"))
+    assert stopped.value.code == 2
+    assert "--resume" in capsys.readouterr().err
+    assert (tmp_path / "run" / "metrics.json").read_bytes() == before
