@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from qkd_gym.baselines.policy import Observation
 from qkd_gym.baselines.rules import Tunable, parameter
 from qkd_gym.envs.layout import LINK, NODE
+from qkd_gym.errors import require_between
 
 F64 = NDArray[np.float64]
 _RUNNING_TIME_S = 600.0  # time constant of the feature `running_time`
@@ -160,6 +161,10 @@ class DemandDeficit(ScoredActivation):
     rate_power: float = parameter(0.25, 0.0, 0.125, 0.25, 0.375, 0.5, 0.75, 1.0)
     rate_gate: float = parameter(0.0, 0.0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
     cover_weight: float = parameter(0.25, 0.0, 0.15, 0.25, 0.3, 0.4, 0.5, 0.6, 0.75, 1.0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_between("cover_weight", self.cover_weight, 0.0, 1.0)
 
     def score(self, obs: Observation) -> F64:
         """See `ScoredActivation.score`."""

@@ -159,6 +159,7 @@ def test_a_policy_without_a_rule_for_the_decision_says_so():
         ("max-weight+shortest", {}, "Did you mean 'shortest-path'"),
         ("demand-deficit", {"hysterisis": 1.0}, "Did you mean 'hysteresis'"),
         ("demand-deficit", {"kappa": -1.0}, "kappa is -1, but must be at least 0"),
+        ("demand-deficit", {"cover_weight": 2.0}, "cover_weight is 2, but must be in"),
         ("static-plan", {"kappa": 1.0}, "no field 'kappa'"),
     ],
 )
