@@ -7,6 +7,7 @@ metrics as JSON, a learning curve and a picture of the network, and prints a tab
 from __future__ import annotations
 
 import dataclasses
+import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,7 @@ from qkd_gym.sb3.callbacks import DomainMetrics, Periodically
 from qkd_gym.sb3.checkpoint import (
     latest_checkpoint,
     load_checkpoint,
+    load_policy,
     save_checkpoint,
     save_policy,
 )
@@ -40,6 +42,9 @@ from qkd_gym.sb3.imitation import fit_critic, imitate
 
 # Held-out episodes: networks of the test bank, seeds that training never uses.
 HELD_OUT_SEED = 1_000_000
+# Checkpoints are chosen on episodes of the validation bank, never on held-out ones.
+VALIDATION_SEED = 500_000
+_VALIDATION_EPISODES = 64
 _CHECKPOINTS = 8
 
 
@@ -110,17 +115,38 @@ def run(options: Options) -> None:
     env = recipe.environment(env_id, options.scenario)
     env.reset()
     write_json(folder / "config.json", config)
-    model, history = train(recipe, env, options, timesteps, folder)
+    model = train(recipe, env, env_id, options, timesteps, folder)
+    course = choose(model, folder)
     save_policy(folder / "policy.safetensors", model)
-    report(model, env_id, options, history, folder)
+    report(model, recipe, env_id, options, course, folder)
+
+
+def validate(policy: Any, env_id: str, scenario: str) -> float:
+    """Mean delivered share on the validation episodes."""
+    settings = {"scenario": scenario, "split": "validation"}
+    result = evaluate(policy, env_id, _VALIDATION_EPISODES, VALIDATION_SEED, **settings)
+    return result.mean()
 
 
 def train(
-    recipe: Recipe, env: QKDVecEnv, options: Options, timesteps: int, folder: Path
-) -> tuple[OnPolicyAlgorithm, list[dict[str, float]]]:
+    recipe: Recipe,
+    env: QKDVecEnv,
+    env_id: str,
+    options: Options,
+    timesteps: int,
+    folder: Path,
+) -> OnPolicyAlgorithm:
     """Imitates the recipe's teacher, then learns by reinforcement, with checkpoints."""
     model = recipe.model(env, options.seed, str(folder / "tensorboard"))
     metrics = DomainMetrics()
+
+    def keep(_: int) -> None:
+        facts = {
+            "validation_share": validate(model.policy, env_id, options.scenario),
+            "history": metrics.history,
+        }
+        save_checkpoint(folder / "checkpoints", model, facts)
+
     newest = latest_checkpoint(folder / "checkpoints") if options.resume else None
     if newest is not None:
         metrics.history = load_checkpoint(newest, model)["history"]
@@ -138,25 +164,34 @@ def train(
         )
         fit_critic(model.policy, env, model.gamma, steps=300, seed=options.seed)  # type: ignore[arg-type]
         env.take_totals()
-        save_checkpoint(folder / "checkpoints", model, {"history": metrics.history})
-
-    def keep(_: int) -> None:
-        save_checkpoint(folder / "checkpoints", model, {"history": metrics.history})
-
+        keep(0)
     left = timesteps - model.num_timesteps
     if left > 0:
         every = max(1, timesteps // _CHECKPOINTS)
         callbacks = CallbackList([metrics, Periodically(every, keep), ProgressBarCallback()])
         model.learn(left, callback=callbacks, reset_num_timesteps=False)
         keep(model.num_timesteps)
-    return model, metrics.history
+    return model
+
+
+def choose(model: OnPolicyAlgorithm, folder: Path) -> list[tuple[int, float]]:
+    """Loads the checkpoint that did best in validation; returns steps and share of all."""
+    course = []
+    for checkpoint in sorted((folder / "checkpoints").glob("[0-9]*")):
+        facts = json.loads((checkpoint / "checkpoint.json").read_text(encoding="utf-8"))
+        course.append((facts["steps"], facts["validation_share"]))
+    steps, share = max(course, key=lambda point: point[1])
+    load_policy(folder / "checkpoints" / f"{steps:010d}" / "policy.safetensors", model.policy)
+    print(f"Best checkpoint: {steps} steps, delivered share {share:.4f} in validation")
+    return course
 
 
 def report(
     model: OnPolicyAlgorithm,
+    recipe: Recipe,
     env_id: str,
     options: Options,
-    history: list[dict[str, float]],
+    course: list[tuple[int, float]],
     folder: Path,
 ) -> None:
     """Evaluates agent and baselines on the same held-out episodes and writes the results."""
@@ -171,13 +206,18 @@ def report(
         )
     rows = compare(results, baselines=rivals)
     picture(model, env_id, arguments, folder / "network.png")
-    references = {name: results[name].mean() for name in rivals if name != "random"}
-    if history:
-        steps = [row["steps"] for row in history]
-        shares = [row["delivered_share"] for row in history]
-        plot_learning_curve(
-            folder / "learning_curve.png", steps, shares, label="agent", references=references
-        )
+    steps, shares = zip(*course, strict=True)
+    references = {}
+    if recipe.teacher:
+        references[recipe.teacher] = validate(make_policy(recipe.teacher), env_id, options.scenario)
+    plot_learning_curve(
+        folder / "learning_curve.png",
+        steps,
+        shares,
+        label="agent",
+        quantity="delivered share in validation",
+        references=references,
+    )
     write_json(
         folder / "metrics.json", {name: result.to_dict() for name, result in results.items()}
     )

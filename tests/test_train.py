@@ -18,6 +18,8 @@ TINY = ["--scenario", "vienna", "--episodes", "2", "--total-timesteps", "128"]
 @pytest.fixture(autouse=True)
 def _small_recipe(monkeypatch):
     """The recipe's own course, but seconds long."""
+    monkeypatch.setattr(train, "_VALIDATION_EPISODES", 2)
+    monkeypatch.setattr(train, "_CHECKPOINTS", 2)
     ppo = {"n_steps": 8, "batch_size": 32, "n_epochs": 1, "gamma": 0.97}
     for env, teacher in (
         ("LinkActivation", "demand-deficit"),
@@ -75,7 +77,7 @@ def test_an_interrupted_run_goes_on_from_its_newest_checkpoint(tmp_path, monkeyp
         nonlocal count
         path = saved(*arguments)
         count += 1
-        if count == 3:
+        if count == 2:
             raise KeyboardInterrupt
         return path
 
@@ -85,7 +87,7 @@ def test_an_interrupted_run_goes_on_from_its_newest_checkpoint(tmp_path, monkeyp
         call(monkeypatch, *TINY, "--out", str(folder))
     assert stopped.value.code == 130
     left = sorted(path.name for path in (folder / "checkpoints").iterdir())
-    assert len(left) == 3
+    assert len(left) == 2
     monkeypatch.setattr(train, "save_checkpoint", saved)
     call(monkeypatch, *TINY, "--out", str(folder), "--resume")
     assert f"Resuming from {folder / 'checkpoints' / left[-1]}" in capsys.readouterr().out
