@@ -123,8 +123,14 @@ def run(options: Options) -> None:
 
 def validate(policy: Any, env_id: str, scenario: str) -> float:
     """Mean delivered share on the validation episodes."""
-    settings = {"scenario": scenario, "split": "validation"}
-    result = evaluate(policy, env_id, _VALIDATION_EPISODES, VALIDATION_SEED, **settings)
+    result = evaluate(
+        policy,
+        env_id,
+        _VALIDATION_EPISODES,
+        VALIDATION_SEED,
+        scenario=scenario,
+        split="validation",
+    )
     return result.mean()
 
 

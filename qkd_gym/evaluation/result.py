@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -82,37 +79,3 @@ class EvaluationResult:
         """Equal for results that were measured on the same episodes."""
         settings = json.dumps(self.settings, sort_keys=True, default=str)
         return self.env_id, settings, tuple(self.seeds.tolist())
-
-
-def write_json(path: str | os.PathLike[str], content: Any) -> None:
-    """Writes JSON so that the file is either complete or not there; NaN becomes null.
-
-    Args:
-        path: Where to; its folder must exist.
-        content: Dictionaries, lists and plain values, numpy's included.
-    """
-    target = Path(path)
-    text = json.dumps(_plain(content), indent=2, allow_nan=False) + "\n"
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(temporary, 0o644)  # mkstemp makes it private
-        os.replace(temporary, target)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
-    if isinstance(value, np.generic):
-        return _plain(value.item())
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    return value

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qkd_gym.errors import InvalidInput
+from qkd_gym.extras import require_extra
 from qkd_gym.rendering.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -25,17 +25,14 @@ def draw_network(view: Snapshot) -> Figure:
     middle showing key that is still stored. The rim of a site shows its used modules.
 
     Raises:
-        InvalidInput: If matplotlib is not installed.
+        ModuleNotFoundError: If matplotlib is not installed.
     """
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.cm import ScalarMappable
-        from matplotlib.colors import Normalize
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise InvalidInput(
-            "Rendering needs matplotlib, which is not installed: pip install 'qkd-gym[plot]'."
-        ) from None
+    require_extra("plot", "matplotlib")
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(9.0, 7.0), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()

@@ -1,5 +1,9 @@
 """The bridge to Stable-Baselines3."""
 
+from qkd_gym.extras import require_extra
+
+require_extra("train", "torch", "stable_baselines3", "sb3_contrib")
+
 from qkd_gym.sb3.extractor import GraphFeaturesExtractor
 from qkd_gym.sb3.policy import LinkPointerPolicy
 from qkd_gym.sb3.vec_env import QKDVecEnv

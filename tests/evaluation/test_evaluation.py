@@ -14,7 +14,8 @@ from qkd_gym.errors import InvalidInput
 from qkd_gym.evaluation import bootstrap_interval, compare, evaluate, print_comparison
 from qkd_gym.evaluation.plots import plot_learning_curve
 from qkd_gym.evaluation.report import markdown_table
-from qkd_gym.evaluation.result import EvaluationResult, write_json
+from qkd_gym.evaluation.result import EvaluationResult
+from qkd_gym.files import write_json
 
 SMALL = {"n_sites": 10, "bank_size": 2, "episode_s": 1800.0}
 ACTIVATION = "qkd_gym/LinkActivation-v0"

@@ -1,13 +1,11 @@
 """Pictures exist, change with the state, and say what is missing."""
 
-import sys
-
 import gymnasium as gym
 import numpy as np
 import pytest
 
 import qkd_gym  # noqa: F401
-from qkd_gym.errors import InvalidInput
+from qkd_gym import extras
 from qkd_gym.rendering import draw_network, snapshot
 
 
@@ -40,6 +38,6 @@ def test_snapshot_shows_the_state():
 def test_missing_matplotlib_is_one_sentence(monkeypatch):
     env = gym.make("qkd_gym/LinkActivation-v0", bank_size=1).unwrapped
     env.reset(seed=0)
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(InvalidInput, match="pip install"):
+    monkeypatch.setattr(extras, "find_spec", lambda module: None)
+    with pytest.raises(ModuleNotFoundError, match="needs matplotlib.*pip install"):
         draw_network(snapshot(env.core.simulator))

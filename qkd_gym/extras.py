@@ -1,0 +1,24 @@
+"""Optional dependencies: one sentence when they are missing."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+
+def require_extra(extra: str, *modules: str) -> None:
+    """Raises unless all modules can be imported.
+
+    Args:
+        extra: The package's extra that installs them.
+        *modules: Top-level module names.
+
+    Raises:
+        ModuleNotFoundError: Naming the first missing module and the command that installs it.
+    """
+    for module in modules:
+        if find_spec(module) is None:
+            raise ModuleNotFoundError(
+                f"This part of qkd-gym needs {module}, which is not installed: "
+                f"pip install 'qkd-gym[{extra}]'.",
+                name=module,
+            )
