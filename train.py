@@ -9,7 +9,9 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -54,6 +56,8 @@ class Options:
 
     scenario: str = "metro"
     """Scenario: a tier such as metro or hidden, a real network such as madrid, or a .json file."""
+    network: tuple[str, ...] = ()
+    """Changes to the scenario as FIELD=VALUE, for instance load=1.2 modules_per_site=3."""
     env: Literal["LinkActivation", "Routing", "Network"] = "LinkActivation"
     """What the agent decides."""
     agent: str = "pointer"
@@ -92,14 +96,15 @@ def run(options: Options) -> None:
     recipe = RECIPES[options.env][options.agent]
     timesteps = options.total_timesteps or recipe.total_timesteps
     env_id = f"qkd_gym/{options.env}-v0"
-    name = Path(options.scenario).stem
+    network = {"scenario": options.scenario, **changes(options.network)}
+    name = "-".join([Path(options.scenario).stem, *options.network])
     folder = options.out or Path("runs") / f"{name}-{options.env}-{options.agent}-{options.seed}"
     config = {
         "version": __version__,
         "options": {**dataclasses.asdict(options), "out": str(folder), "resume": False},
         "recipe": dataclasses.asdict(recipe),
         "total_timesteps": timesteps,
-        "network": as_mapping(resolve(options.scenario, {})),
+        "network": as_mapping(resolve(options.scenario, changes(options.network))),
     }
     # One thread: on small graphs two are slower, and sums are the same in every run.
     torch.set_num_threads(1)
@@ -112,32 +117,41 @@ def run(options: Options) -> None:
             "name another folder or delete it."
         )
     # A network that cannot be built stops the run before anything is written.
-    env = recipe.environment(env_id, options.scenario)
+    env = recipe.environment(env_id, network)
     env.reset()
     write_json(folder / "config.json", config)
-    model = train(recipe, env, env_id, options, timesteps, folder)
+    judge = partial(validate, env_id=env_id, network=network)
+    model = train(recipe, env, judge, options, timesteps, folder)
     course = choose(model, folder)
     save_policy(folder / "policy.safetensors", model)
-    report(model, recipe, env_id, options, course, folder)
+    curve(course, recipe, judge, folder / "learning_curve.png")
+    report(model, env_id, network, options, folder)
 
 
-def validate(policy: Any, env_id: str, scenario: str) -> float:
+def changes(assignments: Sequence[str]) -> dict[str, Any]:
+    """Parses FIELD=VALUE; values are JSON, or else text."""
+    parsed: dict[str, Any] = {}
+    for assignment in assignments:
+        field, equals, text = assignment.partition("=")
+        if not equals:
+            raise InvalidInput(f"network is {assignment!r}, but must be FIELD=VALUE.")
+        try:
+            parsed[field] = json.loads(text)
+        except json.JSONDecodeError:
+            parsed[field] = text
+    return parsed
+
+
+def validate(policy: Any, env_id: str, network: Mapping[str, Any]) -> float:
     """Mean delivered share on the validation episodes."""
-    result = evaluate(
-        policy,
-        env_id,
-        _VALIDATION_EPISODES,
-        VALIDATION_SEED,
-        scenario=scenario,
-        split="validation",
-    )
-    return result.mean()
+    settings: dict[str, Any] = {**network, "split": "validation"}
+    return evaluate(policy, env_id, _VALIDATION_EPISODES, VALIDATION_SEED, **settings).mean()
 
 
 def train(
     recipe: Recipe,
     env: QKDVecEnv,
-    env_id: str,
+    judge: Callable[[Any], float],
     options: Options,
     timesteps: int,
     folder: Path,
@@ -148,7 +162,7 @@ def train(
 
     def keep(_: int) -> None:
         facts = {
-            "validation_share": validate(model.policy, env_id, options.scenario),
+            "validation_share": judge(model.policy),
             "history": metrics.history,
         }
         save_checkpoint(folder / "checkpoints", model, facts)
@@ -192,38 +206,40 @@ def choose(model: OnPolicyAlgorithm, folder: Path) -> list[tuple[int, float]]:
     return course
 
 
-def report(
-    model: OnPolicyAlgorithm,
-    recipe: Recipe,
-    env_id: str,
-    options: Options,
-    course: list[tuple[int, float]],
-    folder: Path,
+def curve(
+    course: list[tuple[int, float]], recipe: Recipe, judge: Callable[[Any], float], path: Path
 ) -> None:
-    """Evaluates agent and baselines on the same held-out episodes and writes the results."""
-    arguments: dict[str, Any] = {"scenario": options.scenario}
-    results: dict[str, EvaluationResult] = {}
-    rivals = baselines_for(options.env)
-    for name in ("agent", *rivals):
-        print(f"Evaluating {name} on {options.episodes} held-out episodes")
-        policy: Any = model.policy if name == "agent" else make_policy(name)
-        results[name] = evaluate(
-            policy, env_id, options.episodes, HELD_OUT_SEED, name=name, **arguments
-        )
-    rows = compare(results, baselines=rivals)
-    picture(model, env_id, arguments, folder / "network.png")
+    """Draws the course of the validation, with the teacher's level beside it."""
     steps, shares = zip(*course, strict=True)
-    references = {}
-    if recipe.teacher:
-        references[recipe.teacher] = validate(make_policy(recipe.teacher), env_id, options.scenario)
+    references = {recipe.teacher: judge(make_policy(recipe.teacher))} if recipe.teacher else {}
     plot_learning_curve(
-        folder / "learning_curve.png",
+        path,
         steps,
         shares,
         label="agent",
         quantity="delivered share in validation",
         references=references,
     )
+
+
+def report(
+    model: OnPolicyAlgorithm,
+    env_id: str,
+    network: dict[str, Any],
+    options: Options,
+    folder: Path,
+) -> None:
+    """Evaluates agent and baselines on the same held-out episodes and writes the results."""
+    results: dict[str, EvaluationResult] = {}
+    rivals = baselines_for(options.env)
+    for name in ("agent", *rivals):
+        print(f"Evaluating {name} on {options.episodes} held-out episodes")
+        policy: Any = model.policy if name == "agent" else make_policy(name)
+        results[name] = evaluate(
+            policy, env_id, options.episodes, HELD_OUT_SEED, name=name, **network
+        )
+    rows = compare(results, baselines=rivals)
+    picture(model, env_id, network, folder / "network.png")
     write_json(
         folder / "metrics.json", {name: result.to_dict() for name, result in results.items()}
     )
@@ -244,9 +260,9 @@ def baselines_for(env: str) -> list[str]:
     return list(links if env == "LinkActivation" else paths)
 
 
-def picture(model: OnPolicyAlgorithm, env_id: str, arguments: dict[str, Any], path: Path) -> None:
+def picture(model: OnPolicyAlgorithm, env_id: str, network: dict[str, Any], path: Path) -> None:
     """Draws the network half-way through a held-out episode of the agent."""
-    env = gym.make(env_id, split="test", **arguments)
+    env = gym.make(env_id, **{**network, "split": "test"})
     observation, info = env.reset(seed=HELD_OUT_SEED)
     over = False
     while not over and info["elapsed_s"] < env.unwrapped.config.episode_s / 2:  # type: ignore[attr-defined]

@@ -39,7 +39,7 @@ class Recipe:
     reward_scale: float = 0.05
     ppo: dict[str, Any] = field(default_factory=dict)
 
-    def environment(self, env_id: str, scenario: str) -> QKDVecEnv:
+    def environment(self, env_id: str, network: dict[str, Any]) -> QKDVecEnv:
         """Training environments, with the embeddings of the frozen viability network."""
         return QKDVecEnv(
             env_id,
@@ -47,8 +47,7 @@ class Recipe:
             reward_scale=self.reward_scale,
             subtract_offered=True,
             embedder=load_pretrained().eval() if self.pointer else None,
-            scenario=scenario,
-            split="train",
+            **{**network, "split": "train"},
         )
 
     def model(self, env: QKDVecEnv, seed: int, tensorboard: str | None) -> OnPolicyAlgorithm:

@@ -94,7 +94,7 @@ class NetworkBank:
             members = [self.topology(index) for index in range(self.size)]
             n, links = members[0].n_sites, max(member.n_links for member in members)
         self.n_sites, self.max_links = n, links
-        table = rate_table(config.preset)
+        table = rate_table(config.preset, config.detector_efficiency)
         self.arrays = _empty(self.size, n, links, config, table)
         self._built = np.zeros(self.size, dtype=bool)
 
@@ -160,7 +160,8 @@ def gravity(topology: Topology, distance_km: float) -> F64:
 def _fill(bank: Bank, g: int, topology: Topology, config: NetworkConfig) -> None:
     n, links = topology.n_sites, topology.n_links
     ends = topology.link_endpoints
-    rate, qber = rate_table(config.preset).look_up(topology.loss_db, config.misalignment)
+    table = rate_table(config.preset, config.detector_efficiency)
+    rate, qber = table.look_up(topology.loss_db, config.misalignment)
     traffic = gravity(topology, config.gravity_distance_km)
     plan = max_concurrent_flow(n, ends, rate, traffic, config.modules_per_site)
     if not plan.scale > 0.0:

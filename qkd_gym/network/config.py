@@ -48,6 +48,7 @@ class NetworkConfig:
         split: Which of the disjoint banks to draw from.
         network_index: Fixes every episode to this network of the bank.
         preset: Named link preset of `qkd_gym.physics`.
+        detector_efficiency: Efficiency of the detectors instead of the preset's.
         modules_per_site: QKD modules at each site; an active link holds one at both ends.
         calibration_s: Time from activation until key flows.
         dwell_s: A link is released last until it has yielded key for this long.
@@ -101,6 +102,7 @@ class NetworkConfig:
     split: str = _choice("train", SPLITS)
     network_index: int | None = None
     preset: str = "reference"
+    detector_efficiency: float | None = None
 
     modules_per_site: int = _integer(2, 1)
     calibration_s: float = _number(180.0, 0.0, unit="s")
@@ -162,6 +164,9 @@ class NetworkConfig:
                 raise InvalidInput(f"{field.name} is {value!r}, but must be a name.")
         if self.network_index is not None:
             require_integer("network_index", self.network_index, 0, self.bank_size - 1)
+        if self.detector_efficiency is not None:
+            efficiency = self.detector_efficiency
+            require_between("detector_efficiency", efficiency, 0.0, 1.0, low_open=True)
         share = self.hot_spot_share + self.burst_share
         if share > 1.0:
             raise InvalidInput(f"hot_spot_share + burst_share is {share:g}, but must be at most 1.")

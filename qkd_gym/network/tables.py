@@ -5,13 +5,16 @@ The kernel knows no protocol: it interpolates these tables in loss and misalignm
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
+from qkd_gym.errors import InvalidInput
 from qkd_gym.physics import preset
 
 F64 = NDArray[np.float64]
@@ -75,13 +78,21 @@ class RateTable:
 
 
 @lru_cache(maxsize=16)
-def rate_table(preset_name: str) -> RateTable:
-    """The table of a named link preset.
+def rate_table(preset_name: str, detector_efficiency: float | None = None) -> RateTable:
+    """The table of a named link preset, with other detectors if an efficiency is given.
 
     Raises:
-        InvalidInput: If there is no such preset.
+        InvalidInput: If there is no such preset, or it has no detectors.
     """
-    protocol = preset(preset_name)
+    protocol: Any = preset(preset_name)
+    if detector_efficiency is not None:
+        if not hasattr(protocol, "detector"):
+            raise InvalidInput(
+                f"detector_efficiency is {detector_efficiency:g}, but preset {preset_name!r} has "
+                "no single-photon detectors."
+            )
+        detector = dataclasses.replace(protocol.detector, efficiency=detector_efficiency)
+        protocol = dataclasses.replace(protocol, detector=detector)
     loss_db = np.arange(0.0, MAX_LOSS_DB + LOSS_STEP_DB / 2, LOSS_STEP_DB)
     misalignment = np.arange(0.0, 0.5 + MISALIGNMENT_STEP / 2, MISALIGNMENT_STEP)
     budget = protocol.evaluate(
