@@ -22,11 +22,12 @@ from qkd_gym.topology.topology import FIBER, Topology
 _SCALED = {
     "cost239-x0.05": ("cost239", 0.05),
     "dt14-x0.1": ("dt14", 0.1),
-    "geant-x0.05": ("geant", 0.05),
+    "geant-x0.01": ("geant", 0.01),
     "germany50-x0.2": ("germany50", 0.2),
     "nobel-germany-x0.2": ("nobel-germany", 0.2),
     "nsfnet-x0.05": ("nsfnet", 0.05),
     "polska-x0.2": ("polska", 0.2),
+    "uknet-x0.15": ("uknet", 0.15),
     "usnet-x0.05": ("usnet", 0.05),
 }
 

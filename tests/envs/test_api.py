@@ -10,6 +10,7 @@ from gymnasium.utils.env_checker import check_env
 import qkd_gym  # noqa: F401
 from qkd_gym.envs.wrappers import GraphObservation
 from qkd_gym.errors import InvalidInput
+from qkd_gym.network import available_scenarios
 
 IDS = sorted(name for name in gym.registry if name.startswith("qkd_gym/"))
 
@@ -45,6 +46,14 @@ def test_zero_argument_make_and_make_vec(env_id):
     observed, _ = vector.reset(seed=0)
     assert observed in vector.observation_space
     assert vector.unwrapped.action_masks().shape == observed["action_mask"].shape
+
+
+@pytest.mark.parametrize("scenario", available_scenarios())
+def test_every_scenario_starts_and_delivers(scenario):
+    env = gym.make(IDS[0], scenario=scenario)
+    env.reset(seed=0)
+    delivered = sum(env.step(env.action_space.n - 1)[4]["delivered_bits"] for _ in range(60))
+    assert delivered > 0
 
 
 def test_spec_with_a_configuration_survives_json():
