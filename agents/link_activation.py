@@ -2,21 +2,21 @@
 
 `pointer` scores every link by shared weights on the pretrained viability network. It imitates
 the strongest baseline first and improves on it by reinforcement learning from there. Pools hold
-key for an hour or more, so the discount of .99 per decision of 30 seconds looks far ahead;
+key for an hour or more, so the discount of .995 per decision of 30 seconds looks far ahead;
 shorter horizons (.97, .98) unlearned what imitation had given.
 """
 
 from agents.recipe import Recipe
 
-_PPO = {"n_steps": 100, "batch_size": 1600, "n_epochs": 2, "gamma": 0.99, "gae_lambda": 0.95}
+_PPO = {"n_steps": 100, "batch_size": 3200, "n_epochs": 2, "gamma": 0.995, "gae_lambda": 0.95}
 
 RECIPES = {
     "pointer": Recipe(
         pointer=True,
         total_timesteps=400_000,
         teacher="demand-deficit",
-        imitation_rounds=11,
-        learning_rate=5e-4,
+        imitation_rounds=8,
+        learning_rate=1e-3,
         ppo=_PPO,
     ),
     "ppo": Recipe(pointer=False, total_timesteps=64_000, ppo=_PPO),
