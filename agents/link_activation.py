@@ -3,7 +3,7 @@
 `pointer` scores every link by shared weights on the pretrained viability network. It imitates
 the strongest baseline first and improves on it by reinforcement learning from there. Pools hold
 key for an hour or more, so the discount of .995 per decision of 30 seconds looks far ahead;
-shorter horizons (.97, .98) unlearned what imitation had given.
+a discount of .97 lost more than two points of what imitation had given.
 """
 
 from agents.recipe import Recipe
