@@ -1,19 +1,30 @@
-"""Eavesdropping through its effect on the clicks."""
+"""Eavesdropping and accidents through their effect on the clicks.
+
+What each one does to gain and QBER follows from the click statistics; nothing is added to a QBER.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from qkd_gym.errors import require_between
+from qkd_gym.physics.decoy import multi_photon_probability
+from qkd_gym.physics.detector import Detector
+from qkd_gym.physics.entropy import F64
+from qkd_gym.physics.protocols.base import LinkBudget, Protocol
+from qkd_gym.physics.protocols.bb84 import BB84
 
 
-def intercept_resend_qber(qber: ArrayLike, fraction: ArrayLike) -> NDArray[np.float64]:
+def intercept_resend_qber(qber: ArrayLike, fraction: ArrayLike) -> F64:
     """QBER when a fraction of the pulses is measured in a random basis and sent again.
 
     Eve's wrong basis makes every fourth of those bits random: two binary symmetric channels in
     series, E + (f / 4) (1 - 2 E) (Bennett and Brassard 1984). A full attack on an error-free
-    link gives 25 %.
+    link gives 25 %. Applied to a misalignment it gives that of the link under attack, from which
+    the protocol's own rate formula finds what is left of the key.
 
     Args:
         qber: Error rate without the attack, in [0, 0.5].
@@ -26,3 +37,127 @@ def intercept_resend_qber(qber: ArrayLike, fraction: ArrayLike) -> NDArray[np.fl
     require_between("fraction", fraction, 0.0, 1.0)
     error = np.asarray(qber, dtype=np.float64)
     return np.asarray(error + 0.25 * np.asarray(fraction, dtype=np.float64) * (1.0 - 2.0 * error))
+
+
+def intercept_resend_chsh(fraction: ArrayLike) -> F64:
+    """CHSH value of ideal pairs of which a fraction is intercepted, 2 sqrt(2) (1 - f / 2).
+
+    Source: Naik et al., PRL 84, 4733 (2000).
+
+    Raises:
+        InvalidInput: If the fraction is outside [0, 1].
+    """
+    require_between("fraction", fraction, 0.0, 1.0)
+    return np.asarray(2.0 * np.sqrt(2.0) * (1.0 - np.asarray(fraction, dtype=np.float64) / 2.0))
+
+
+def detection_probability(disclosed_bits: ArrayLike, fraction: ArrayLike) -> F64:
+    """Chance that comparing sifted bits of an error-free link reveals an intercept-resend attack.
+
+    Args:
+        disclosed_bits: Number n of compared bits; 1 - (1 - f / 4)^n.
+        fraction: Intercepted fraction f in [0, 1].
+
+    Raises:
+        InvalidInput: If an argument is out of range.
+    """
+    require_between("disclosed_bits", disclosed_bits, 0.0)
+    require_between("fraction", fraction, 0.0, 1.0)
+    missed = np.log1p(-np.asarray(fraction, dtype=np.float64) / 4.0)
+    return np.asarray(-np.expm1(np.asarray(disclosed_bits, dtype=np.float64) * missed))
+
+
+@dataclasses.dataclass(frozen=True)
+class SplittingAttack:
+    """A photon-number-splitting attack that leaves the signal's gain and errors unchanged.
+
+    Attributes:
+        multi_photon_yield: Click probability Eve gives to pulses of two or more photons.
+        feasible: Whether it is at most 1; without decoys no key is secure then.
+        decoy_gain: Gain of the weak decoy under the attack.
+        decoy_ratio: That gain over the one without attack, by which the decoys reveal it.
+    """
+
+    multi_photon_yield: F64
+    feasible: np.ndarray
+    decoy_gain: F64
+    decoy_ratio: F64
+
+
+def photon_number_splitting(protocol: BB84, transmittance: ArrayLike) -> SplittingAttack:
+    """Blocks single photons and forwards multi-photon pulses less one photon through a clear path.
+
+    Where the yield needed exceeds 1 the attack cannot keep up the gain.
+
+    Args:
+        protocol: The link; its mean photon numbers matter even without decoys.
+        transmittance: Of the channel, in [0, 1].
+
+    Source: Brassard, Luetkenhaus, Mor, Sanders, PRL 85, 1330 (2000).
+
+    Raises:
+        InvalidInput: If a transmittance is outside [0, 1].
+    """
+    require_between("transmittance", transmittance, 0.0, 1.0)
+    mu = protocol.photon_number(transmittance)
+    nu = np.asarray(protocol.decoy_photon_number)
+    noise = protocol.signal_clicks(0.0, mu).gain
+    dark = (1.0 + mu) * np.exp(-mu) * noise
+    signal = protocol.signal_clicks(transmittance, mu).gain
+    needed = (signal - dark) / multi_photon_probability(mu)
+    attacked = (1.0 + nu) * np.exp(-nu) * noise + needed * multi_photon_probability(nu)
+    weak = protocol.signal_clicks(transmittance, nu).gain
+    return SplittingAttack(needed, needed <= 1.0, attacked, attacked / weak)
+
+
+def jam(detector: Detector, photons: ArrayLike) -> Detector:
+    """The receiver while continuous light is shone into it: the gain rises, the QBER goes to 1/2.
+
+    Args:
+        detector: The receiver without the light.
+        photons: Mean number of photons per gate at the receiver's input.
+
+    Raises:
+        InvalidInput: If the number is negative.
+    """
+    return detector.with_stray_light(photons)
+
+
+@dataclasses.dataclass(frozen=True)
+class BlindingAttack:
+    """A link whose detectors the eavesdropper controls.
+
+    Attributes:
+        observed: The budget that the stations measure, as without the attack.
+        secret_key_rate_bps: What of its key is secret: nothing.
+    """
+
+    observed: LinkBudget
+    secret_key_rate_bps: F64
+
+
+def blinding(
+    protocol: Protocol, transmittance: ArrayLike, *, misalignment: ArrayLike | None = None
+) -> BlindingAttack:
+    """Bright light turns the detectors into classical ones that click when Eve says so.
+
+    She resends what she measured, with the gain and the QBER of the undisturbed link; no count
+    shows the attack, and she knows the whole key. Only a monitor of the photocurrent would tell.
+
+    Args:
+        protocol: The link.
+        transmittance: Of the channel, in [0, 1].
+        misalignment: Takes the place of the protocol's field of that name.
+
+    Source: Lydersen et al., Nat. Photon. 4, 686 (2010).
+
+    Raises:
+        InvalidInput: If an argument is out of range.
+    """
+    observed = protocol.evaluate(transmittance, misalignment=misalignment)
+    return BlindingAttack(observed, np.zeros_like(observed.key_rate_bps))
+
+
+def fiber_cut(protocol: Protocol) -> LinkBudget:
+    """The link once its fibre is cut: only noise clicks, half of it wrong, and no key is left."""
+    return protocol.evaluate(0.0)

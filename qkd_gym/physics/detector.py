@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -52,6 +53,19 @@ class Detector:
         require_between("background_probability", background_probability, 0.0, 1.0)
         per_detector = -np.expm1(0.5 * np.log1p(-background_probability))
         return cls(efficiency=efficiency, dark_count_probability=float(per_detector))
+
+    def with_stray_light(self, photons: ArrayLike) -> Detector:
+        """The receiver with more unpolarised stray light, half of which meets either detector.
+
+        Args:
+            photons: Mean number of stray photons per gate at the receiver's input.
+
+        Raises:
+            InvalidInput: If the number is negative.
+        """
+        require_between("photons", photons, 0.0)
+        share = np.asarray(photons, dtype=np.float64) / 2.0
+        return dataclasses.replace(self, background_photons=self.background_photons + share)
 
     @property
     def log_silence(self) -> F64:

@@ -11,7 +11,7 @@ from scipy.optimize import brentq
 from qkd_gym.errors import InvalidInput
 from qkd_gym.physics import BB84, Detector, Fiber, preset
 from qkd_gym.physics.entropy import six_state_threshold, threshold
-from qkd_gym.physics.protocols.bb84 import efficient_sifting, optimal_mean_photon_number
+from qkd_gym.physics.optimum import efficient_sifting, optimal_mean_photon_number
 
 GYS_FIBER = Fiber(attenuation_db_per_km=0.21)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,9 +10,11 @@ from numpy.typing import ArrayLike
 
 from qkd_gym.errors import InvalidInput, require_between, require_choice
 from qkd_gym.physics import decoy as decoys
+from qkd_gym.physics.blocks import BlockCounts, expected_counts, mixture, sample_block_counts
 from qkd_gym.physics.clicks import Clicks, coherent_clicks, single_photon_clicks
 from qkd_gym.physics.detector import Detector
 from qkd_gym.physics.entropy import F64, Real, binary_entropy, threshold
+from qkd_gym.physics.finite_key import FiniteKey, one_decoy_key, two_decoy_key
 from qkd_gym.physics.optimum import maximise
 from qkd_gym.physics.protocols.base import (
     ERROR,
@@ -27,14 +29,14 @@ from qkd_gym.physics.protocols.base import (
     make_budget,
     with_misalignment,
 )
-from qkd_gym.physics.sampling import Counts, sample_counts
+from qkd_gym.physics.sampling import Counts, as_pulses, sample_counts
 
 DECOYS = ("infinite", "vacuum+weak", "one", "none")
 
 
 @dataclass(frozen=True)
 class BB84(Protocol):
-    """BB84 with weak coherent pulses and two threshold detectors, asymptotic in the block size.
+    """BB84 with weak coherent pulses and two threshold detectors.
 
     Attributes:
         detector: The receiver.
@@ -49,9 +51,18 @@ class BB84(Protocol):
         misalignment: Probability that a photon reaches the wrong detector.
         sifting: Share of the clicks that become key bits: 1/2 for two equally likely bases, p^2 for
             a key basis chosen with probability p by both (Lo, Chau, Ardehali, J. Cryptol. 18, 133
-            (2005); see `efficient_sifting`).
+            (2005); see `qkd_gym.physics.optimum.efficient_sifting`).
         error_correction_efficiency: Bits revealed per bit of entropy, f >= 1.
         repetition_rate_hz: Pulses per second.
+        block_size: Sifted detections from which a key is distilled at once; infinite for asymptotic
+            rates. Finite blocks need the decoys ``"vacuum+weak"`` (Lim 2014) or ``"one"`` (Rusca
+            2018). Pulses of all intensities then make key, in a basis that both parties choose with
+            probability sqrt(``sifting``); the other basis is the test. Gain and QBER are those of
+            the mixture of intensities.
+        intensity_probabilities: Those of signal, weak decoy and, with two decoys, vacuum in finite
+            blocks, as relative weights.
+        secrecy: Failure probability of the secrecy of a finite block.
+        correctness: Failure probability of its correctness.
 
     No key is made once the QBER reaches `qber_threshold`, even where vacuum clicks could be told
     apart.
@@ -68,6 +79,10 @@ class BB84(Protocol):
     misalignment: Real = 0.015
     sifting: Real = 0.5
     error_correction_efficiency: Real = 1.16
+    block_size: float = math.inf
+    intensity_probabilities: tuple[float, float, float] = (0.7, 0.2, 0.1)
+    secrecy: float = 1e-10
+    correctness: float = 1e-15
 
     def __post_init__(self) -> None:
         require_choice("decoy", self.decoy, DECOYS)
@@ -85,6 +100,8 @@ class BB84(Protocol):
             repetition_rate_hz=NOT_NEGATIVE,
         )
         self._check_intensities()
+        if self.finite:
+            self._check_block()
 
     def _check_intensities(self) -> None:
         if self.decoy not in ("vacuum+weak", "one"):
@@ -101,6 +118,24 @@ class BB84(Protocol):
                     f"decoy_photon_number is {nu.max():g}, but must, with vacuum_photon_number, "
                     f"be below the mean_photon_number {mu.min():g}."
                 )
+
+    def _check_block(self) -> None:
+        require_between("block_size", self.block_size, 1.0)
+        require_choice("decoy of a finite block", self.decoy, ("vacuum+weak", "one"))
+        require_between("sifting of a finite block", self.sifting, 0.0, 1.0, high_open=True)
+        chances = self.intensity_probabilities
+        if len(chances) != 3:
+            raise InvalidInput(
+                f"intensity_probabilities has {len(chances)} values, but must have 3."
+            )
+        require_between("intensity_probabilities", chances, 0.0, low_open=True)
+        for name in ("secrecy", "correctness"):
+            require_between(name, getattr(self, name), 0.0, 1.0, low_open=True, high_open=True)
+
+    @property
+    def finite(self) -> bool:
+        """Whether keys come from finite blocks."""
+        return self.block_size != math.inf
 
     @property
     def _weakest(self) -> Real:
@@ -122,14 +157,17 @@ class BB84(Protocol):
         eta = checked_transmittance(transmittance)
         protocol = with_misalignment(self, misalignment)
         mu = protocol.photon_number(eta)
-        signal, single, key = protocol._key(eta, mu)
-        gates = protocol.detector.saturation(signal.gain, protocol.repetition_rate_hz)
+        clicks = protocol.sifted_clicks(eta, mu)
+        single = protocol._single_photons(eta, mu)
+        live = protocol.detector.saturation(clicks.gain, protocol.repetition_rate_hz)
+        alive = clicks.qber < protocol.qber_threshold
+        key = np.where(alive, np.maximum(protocol._key(eta, mu), 0.0), 0.0)
         return make_budget(
-            signal.gain * gates,
-            signal.qber,
+            clicks.gain * live,
+            clicks.qber,
             single.yield_,
             single.error,
-            key * gates,
+            key * live,
             protocol.repetition_rate_hz,
         )
 
@@ -142,35 +180,103 @@ class BB84(Protocol):
         low = np.asarray(1e-9)
         if self.decoy in ("vacuum+weak", "one"):
             low = (np.asarray(self.decoy_photon_number) + self._weakest) * (1.0 + 1e-6)
-        return maximise(self._signed_key_rate(eta), low, np.maximum(4.0, 2.0 * low))
 
-    def _signed_key_rate(self, eta: F64) -> Callable[[F64], F64]:
         def rate(mu: F64) -> F64:
-            signal, _, key = self._key(eta, mu, clamp=False)
-            return key * self.detector.saturation(signal.gain, self.repetition_rate_hz)
+            gain = self.sifted_clicks(eta, mu).gain
+            return self._key(eta, mu) * self.detector.saturation(gain, self.repetition_rate_hz)
 
-        return rate
+        return maximise(rate, low, np.maximum(4.0, 2.0 * low))
 
     def signal_clicks(self, transmittance: ArrayLike, mean_photon_number: ArrayLike) -> Clicks:
         """Gain and error gain of pulses of some intensity, before dead time."""
         light = np.asarray(transmittance) * np.asarray(mean_photon_number)
         return coherent_clicks(light, self.misalignment, self.detector)
 
-    def _key(
-        self, eta: F64, mu: F64, clamp: bool = True
-    ) -> tuple[Clicks, decoys.SinglePhotons, F64]:
-        signal = self.signal_clicks(eta, mu)
-        single = self._single_photons(eta, mu, signal)
-        weight = (1.0 + mu if self.decoy == "none" else mu) * np.exp(-mu)
-        f = np.asarray(self.error_correction_efficiency)
-        entropy = binary_entropy(signal.qber)
-        secret = weight * single.yield_ * (1.0 - binary_entropy(single.error))
-        key = np.asarray(self.sifting * (secret - signal.gain * f * entropy))
-        if clamp:
-            key = np.where((1.0 + f) * entropy < 1.0, np.maximum(key, 0.0), 0.0)
-        return signal, single, key
+    def sifted_clicks(self, transmittance: ArrayLike, mean_photon_number: ArrayLike) -> Clicks:
+        """Clicks of a pulse that may make key: a signal, or in finite blocks any intensity.
 
-    def _single_photons(self, eta: F64, mu: F64, signal: Clicks) -> decoys.SinglePhotons:
+        Args:
+            transmittance: Of the channel alone.
+            mean_photon_number: Of the signal.
+        """
+        if self.finite:
+            clicks, _, chances = self._intensities(transmittance, mean_photon_number)
+            return mixture(clicks, chances)
+        return self.signal_clicks(transmittance, mean_photon_number)
+
+    def _intensities(
+        self, eta: ArrayLike, mu: ArrayLike
+    ) -> tuple[list[Clicks], tuple[F64, ...], tuple[float, ...]]:
+        """Clicks, mean photon numbers and probabilities of all intensities of a finite block."""
+        number = 3 if self.decoy == "vacuum+weak" else 2
+        values = (mu, self.decoy_photon_number, self.vacuum_photon_number)[:number]
+        weights = self.intensity_probabilities[:number]
+        photons = tuple(np.asarray(value, dtype=np.float64) for value in values)
+        clicks = [self.signal_clicks(eta, value) for value in photons]
+        return clicks, photons, tuple(weight / sum(weights) for weight in weights)
+
+    def _key(self, eta: F64, mu: F64) -> F64:
+        """Key per pulse, before dead time; asymptotic rates are negative where there is none."""
+        if self.finite:
+            clicks, photons, chances = self._intensities(eta, mu)
+            # Pulses until the block is full; where nothing clicks it never is.
+            yields = self.sifting * mixture(clicks, chances).gain
+            pulses = self.block_size / np.maximum(yields, 1e-300)
+            counts = expected_counts(clicks, chances, np.sqrt(self.sifting), pulses)
+            return np.asarray(self._analyse(counts, photons, chances).length_bits / pulses)
+        signal, single = self.signal_clicks(eta, mu), self._single_photons(eta, mu)
+        weight = (1.0 + mu if self.decoy == "none" else mu) * np.exp(-mu)
+        leak = np.asarray(self.error_correction_efficiency) * binary_entropy(signal.qber)
+        secret = weight * single.yield_ * (1.0 - binary_entropy(single.error))
+        return np.asarray(self.sifting * (secret - signal.gain * leak))
+
+    def _analyse(
+        self, counts: BlockCounts, photons: tuple[F64, ...], chances: tuple[float, ...]
+    ) -> FiniteKey:
+        analyse = two_decoy_key if self.decoy == "vacuum+weak" else one_decoy_key
+        f = self.error_correction_efficiency
+        return analyse(counts, photons, chances, f, self.secrecy, self.correctness)
+
+    def key_from_counts(self, counts: BlockCounts, transmittance: ArrayLike = 1.0) -> FiniteKey:
+        """Secret key of one block of counts, one row per intensity, strongest first.
+
+        Args:
+            counts: Measured (or expected) counts.
+            transmittance: Of the channel; matters for an ``"optimal"`` mean photon number only.
+
+        Raises:
+            InvalidInput: If ``block_size`` is infinite.
+        """
+        self._require_finite()
+        _, photons, chances = self._intensities(transmittance, self.photon_number(transmittance))
+        return self._analyse(counts, photons, chances)
+
+    def sample_block(
+        self, transmittance: float, pulses: int, rng: np.random.Generator
+    ) -> BlockCounts:
+        """Random counts of a block in one multinomial draw, for `key_from_counts`.
+
+        Args:
+            transmittance: Of the channel, in [0, 1].
+            pulses: Emitted pulses that meet a live detector.
+            rng: Source of randomness.
+
+        Raises:
+            InvalidInput: If ``block_size`` is infinite or an argument is out of range.
+        """
+        self._require_finite()
+        eta = checked_transmittance(transmittance)
+        clicks, _, chances = self._intensities(eta, self.photon_number(eta))
+        return sample_block_counts(
+            clicks, chances, float(np.sqrt(self.sifting)), int(as_pulses(pulses)), rng
+        )
+
+    def _require_finite(self) -> None:
+        if not self.finite:
+            raise InvalidInput("block_size is inf, but must be a finite number of at least 1.")
+
+    def _single_photons(self, eta: F64, mu: F64) -> decoys.SinglePhotons:
+        signal = self.signal_clicks(eta, mu)
         if self.decoy == "none":
             return decoys.untagged(signal, mu)
         clicks = single_photon_clicks(eta, self.misalignment, self.detector)
@@ -199,42 +305,6 @@ class BB84(Protocol):
     ) -> Counts:
         eta = checked_transmittance(transmittance)
         protocol = with_misalignment(self, misalignment)
-        signal = protocol.signal_clicks(eta, protocol.photon_number(eta))
-        dead = protocol.detector.dead_time_s * np.asarray(protocol.repetition_rate_hz)
-        return sample_counts(pulses, signal.gain, protocol.sifting, signal.qber, rng, dead)
-
-
-def efficient_sifting(key_basis_probability: ArrayLike, both_bases: bool = False) -> F64:
-    """Share of clicks that become key when both parties choose the key basis with probability p.
-
-    Args:
-        key_basis_probability: p in [0, 1].
-        both_bases: Whether bits of the other basis make key too: p^2 + (1 - p)^2, else p^2.
-
-    Raises:
-        InvalidInput: If p is outside [0, 1].
-    """
-    require_between("key_basis_probability", key_basis_probability, 0.0, 1.0)
-    p = np.asarray(key_basis_probability, dtype=np.float64)
-    return np.asarray(p**2 + (1.0 - p) ** 2 * both_bases)
-
-
-def optimal_mean_photon_number(
-    misalignment: ArrayLike, error_correction_efficiency: ArrayLike
-) -> F64:
-    """Optimal mu for infinite decoys where loss is high and noise negligible.
-
-    Solves (1 - mu) exp(-mu) = f h(e_d) / (1 - h(e_d)); MQZL Eq. 12. Zero where no key is possible.
-
-    Raises:
-        InvalidInput: If the misalignment is outside [0, 1/2].
-    """
-    require_between("misalignment", misalignment, 0.0, 0.5)
-    entropy = binary_entropy(misalignment)
-    goal = np.asarray(error_correction_efficiency) * entropy / np.maximum(1.0 - entropy, 1e-300)
-    low, high = np.zeros_like(goal), np.ones_like(goal)
-    for _ in range(60):
-        middle = (low + high) / 2.0
-        left = (1.0 - middle) * np.exp(-middle) > goal
-        low, high = np.where(left, middle, low), np.where(left, high, middle)
-    return np.asarray(low)
+        clicks = protocol.sifted_clicks(eta, protocol.photon_number(eta))
+        dead = protocol.detector.dead_time_s * protocol.pulse_rate_hz
+        return sample_counts(pulses, clicks.gain, protocol.sifting, clicks.qber, rng, dead)

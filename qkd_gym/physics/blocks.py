@@ -1,0 +1,106 @@
+"""Counts of a block of pulses of several intensities, expected or drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from qkd_gym.physics.clicks import Clicks
+from qkd_gym.physics.entropy import F64
+
+
+@dataclass(frozen=True)
+class BlockCounts:
+    """Sifted detections of a block by basis and intensity, strongest intensity first.
+
+    All arrays have a leading axis over the intensities and otherwise one shape. Counts are integers
+    or, as expected values, real numbers.
+
+    Attributes:
+        key: Detections in the key basis.
+        key_errors: Errors among them.
+        test: Detections in the test basis.
+        test_errors: Errors among them.
+    """
+
+    key: ArrayLike
+    key_errors: ArrayLike
+    test: ArrayLike
+    test_errors: ArrayLike
+
+
+def mixture(clicks: Sequence[Clicks], probabilities: Sequence[float]) -> Clicks:
+    """Clicks of a pulse of random intensity.
+
+    Args:
+        clicks: Clicks at each intensity.
+        probabilities: With which the intensities are chosen.
+    """
+    gains, wrong = _weighted(clicks, probabilities)
+    return Clicks(gains.sum(axis=0), wrong.sum(axis=0))
+
+
+def expected_counts(
+    clicks: Sequence[Clicks],
+    probabilities: Sequence[float],
+    key_basis_probability: ArrayLike,
+    pulses: ArrayLike,
+) -> BlockCounts:
+    """Mean counts of a block.
+
+    Args:
+        clicks: Clicks at each intensity, of one shape.
+        probabilities: With which the intensities are chosen.
+        key_basis_probability: With which both parties choose the key basis; the other is the test.
+        pulses: Emitted pulses.
+    """
+    kept, tested = _basis_shares(key_basis_probability)
+    gains, wrong = _weighted(clicks, probabilities)
+    sent = np.asarray(pulses, dtype=np.float64)
+    return BlockCounts(
+        sent * kept * gains, sent * kept * wrong, sent * tested * gains, sent * tested * wrong
+    )
+
+
+def _basis_shares(key_basis_probability: ArrayLike) -> tuple[F64, F64]:
+    basis = np.asarray(key_basis_probability, dtype=np.float64)
+    return np.asarray(basis**2), np.asarray((1.0 - basis) ** 2)
+
+
+def _weighted(clicks: Sequence[Clicks], probabilities: Sequence[float]) -> tuple[F64, F64]:
+    pairs = list(zip(probabilities, clicks, strict=True))
+    return (
+        np.stack([p * click.gain for p, click in pairs]),
+        np.stack([p * click.error_gain for p, click in pairs]),
+    )
+
+
+def sample_block_counts(
+    clicks: Sequence[Clicks],
+    probabilities: Sequence[float],
+    key_basis_probability: float,
+    pulses: int,
+    rng: np.random.Generator,
+) -> BlockCounts:
+    """Random counts of one block: a single multinomial over intensity, basis and outcome.
+
+    Args:
+        clicks: Clicks at each intensity, scalars.
+        probabilities: With which the intensities are chosen.
+        key_basis_probability: With which both parties choose the key basis.
+        pulses: Emitted pulses.
+        rng: Source of randomness.
+    """
+    gains, wrong = _weighted(clicks, probabilities)
+    cells = [
+        share * outcome
+        for share in _basis_shares(key_basis_probability)
+        for outcome in (gains - wrong, wrong)
+    ]
+    chances = np.concatenate(cells)
+    drawn = rng.multinomial(pulses, [*chances, 1.0 - chances.sum()])[:-1]
+    right, errors, test_right, test_errors = drawn.reshape(4, -1)
+    return BlockCounts(right + errors, errors, test_right + test_errors, test_errors)

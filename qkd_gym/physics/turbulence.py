@@ -1,0 +1,128 @@
+"""Fading by atmospheric turbulence, averaged over an interval.
+
+The air changes within milliseconds, so over a second a link yields the mean of its rate over the
+fading, not the rate at the mean loss.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from qkd_gym.errors import require_between, require_integer
+from qkd_gym.physics.entropy import F64
+from qkd_gym.physics.protocols.base import LinkBudget, Protocol, checked_transmittance
+
+
+def rytov_variance(length_km: ArrayLike, cn2: ArrayLike, wavelength_nm: float = 1550.0) -> F64:
+    """Variance of the log-intensity of a plane wave, 1.23 Cn2 k^(7/6) L^(11/6).
+
+    Args:
+        length_km: Length of the path.
+        cn2: Refractive-index structure constant in m^(-2/3); 1e-15 is weak, 1e-13 strong.
+        wavelength_nm: Wavelength.
+
+    Source: Andrews, Phillips, Laser Beam Propagation through Random Media (2005), Ch. 8.
+
+    Raises:
+        InvalidInput: If an argument is negative.
+    """
+    require_between("length_km", length_km, 0.0, unit="km")
+    require_between("cn2", cn2, 0.0)
+    require_between("wavelength_nm", wavelength_nm, 0.0, low_open=True, unit="nm")
+    wave_number = 2.0 * np.pi / (wavelength_nm * 1e-9)
+    metres = np.asarray(length_km, dtype=np.float64) * 1e3
+    return np.asarray(1.23 * np.asarray(cn2) * wave_number ** (7 / 6) * metres ** (11 / 6))
+
+
+def log_normal_fading(variance: ArrayLike, points: int = 32) -> tuple[F64, F64]:
+    """Nodes and weights of a unit-mean log-normal factor, for weak turbulence (variance < 1).
+
+    Args:
+        variance: Variance s of the factor's logarithm, which is normal with mean -s / 2.
+        points: Number of nodes.
+
+    Returns:
+        Factors of shape (points, *variance.shape) and weights (points,) that sum to 1.
+
+    Raises:
+        InvalidInput: If the variance is negative.
+    """
+    require_between("variance", variance, 0.0)
+    require_integer("points", points, 1)
+    x, weights = np.polynomial.hermite_e.hermegauss(points)
+    s = np.asarray(variance, dtype=np.float64)
+    nodes = x.reshape(-1, *([1] * s.ndim))
+    return np.exp(nodes * np.sqrt(s) - s / 2.0), weights / weights.sum()
+
+
+def gamma_gamma_fading(variance: ArrayLike, points: int = 24) -> tuple[F64, F64]:
+    """Nodes and weights of a unit-mean gamma-gamma factor, for strong turbulence.
+
+    Args:
+        variance: Rytov variance, positive.
+        points: Nodes per gamma factor, of which there are two.
+
+    Returns:
+        Factors of shape (points^2, *variance.shape) and weights of the same shape.
+
+    Source: Al-Habash, Andrews, Phillips, Opt. Eng. 40, 1554 (2001), plane wave.
+
+    Raises:
+        InvalidInput: If the variance is not positive.
+    """
+    require_between("variance", variance, 0.0, low_open=True)
+    require_integer("points", points, 1)
+    s = np.atleast_1d(np.asarray(variance, dtype=np.float64))
+    large = 1.0 / np.expm1(0.49 * s / (1.0 + 1.11 * s**1.2) ** (7 / 6))
+    small = 1.0 / np.expm1(0.51 * s / (1.0 + 0.69 * s**1.2) ** (5 / 6))
+    factors = np.empty((points**2, *s.shape))
+    weights = np.empty_like(factors)
+    for index in np.ndindex(s.shape):
+        x, wx = _gamma_rule(float(large[index]), points)
+        y, wy = _gamma_rule(float(small[index]), points)
+        factors[(slice(None), *index)] = np.outer(x, y).ravel()
+        weights[(slice(None), *index)] = np.outer(wx, wy).ravel()
+    shape = (points**2, *np.shape(variance))
+    return factors.reshape(shape), weights.reshape(shape)
+
+
+def _gamma_rule(shape: float, points: int) -> tuple[F64, F64]:
+    """Gauss quadrature of a unit-mean gamma distribution from its Jacobi matrix."""
+    k = np.arange(points)
+    off = np.sqrt(k[1:] * (k[1:] + shape - 1.0))
+    nodes, vectors = np.linalg.eigh(np.diag(2.0 * k + shape) + np.diag(off, 1) + np.diag(off, -1))
+    return nodes / shape, vectors[0] ** 2
+
+
+def fading_average(
+    protocol: Protocol, transmittance: ArrayLike, factors: F64, weights: F64
+) -> LinkBudget:
+    """Budget of a link averaged over its fading.
+
+    Args:
+        protocol: The protocol.
+        transmittance: Mean transmittance of the channel.
+        factors: Fading factors, nodes on the leading axis, broadcasting against the transmittance.
+        weights: Their weights, one per node or of the factors' shape.
+
+    Returns:
+        Mean gain and key; error rates are means weighted with the gain.
+
+    Raises:
+        InvalidInput: If a transmittance is outside [0, 1].
+    """
+    eta = checked_transmittance(transmittance)
+    faded = np.minimum(factors * eta, 1.0)
+    w = weights.reshape(weights.shape + (1,) * (faded.ndim - weights.ndim))
+    budget = protocol.evaluate(faded)
+    seen = w * budget.gain
+    means = {
+        field.name: (w * getattr(budget, field.name)).sum(axis=0)
+        for field in dataclasses.fields(budget)
+    }
+    for name in ("qber", "single_photon_qber"):
+        means[name] = (seen * getattr(budget, name)).sum(axis=0) / seen.sum(axis=0)
+    return LinkBudget(**means)
