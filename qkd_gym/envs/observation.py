@@ -97,9 +97,7 @@ def _write_nodes(rows: F32, sites: np.ndarray, facts: np.ndarray, p: np.record) 
 
 
 @njit(cache=True)
-def _write_link(
-    row: F32, link: np.record, facts: np.record, p: np.record, threshold: float
-) -> None:
+def _write_link(row: F32, link: np.record, facts: np.record, p: np.record) -> None:
     """All features of a link but those that depend on its ends."""
     hourly = 3600.0 / p.capacity
     pool = float(link.pool)
@@ -114,7 +112,7 @@ def _write_link(
     if link.seen:
         if facts.nominal_rate_bps > 0.0:
             row[5] = min(link.seen_rate_bps / facts.nominal_rate_bps, 2.0)
-        row[6] = link.seen_qber / threshold
+        row[6] = link.seen_qber / facts.qber_threshold
         row[7] = math.exp(-link.seen_age_s / 3600.0)
     row[8] = math.log1p(link.demand_average * hourly)
     row[9] = math.log1p(link.demand_now / p.interval_s * hourly)
@@ -141,7 +139,7 @@ def _write_links(o: Observation, s: State, bank: Bank, p: np.record, b: int) -> 
     _release_needs(links, ends, needs, p, at_site)
     for e in range(n_links):
         row = rows[e]
-        _write_link(row, links[e], facts[e], p, bank.qber_threshold)
+        _write_link(row, links[e], facts[e], p)
         row[15] = math.log1p(needs[e] * hourly)
         released = 0.0
         for side in range(2):
@@ -209,7 +207,7 @@ def _write_request(o: Observation, s: State, bank: Bank, p: np.record, b: int) -
             link = s.links[b, e]
             o.path_links[b, k, h] = e
             length += bank.links[g, e].length_km
-            qber += link.seen_qber
+            qber += link.seen_qber / bank.links[g, e].qber_threshold
             active += link.active
             smallest = min(smallest, float(link.pool))
         row = o.paths[b, k]
@@ -220,7 +218,7 @@ def _write_request(o: Observation, s: State, bank: Bank, p: np.record, b: int) -
         row[4] = smallest / p.capacity
         row[5] = smallest / (smallest + bits)
         row[6] = math.log1p(price)
-        row[7] = qber / hops / bank.qber_threshold
+        row[7] = qber / hops
         row[8] = active / hops
         feasible += lacking == 0
         o.action_mask[b, k] = 1 if lacking == 0 else 0

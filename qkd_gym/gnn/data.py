@@ -83,6 +83,6 @@ def _follow(core: Core, steps: int, hold: int) -> NDArray[np.float32]:
             rate, qber = core.simulator.true_links()
             rates.append(rate)
             qbers.append(qber)
-    nominal = bank.links["nominal_rate_bps"][state.episodes["network"]]
-    works = np.mean(rates, axis=0) > VIABLE_SHARE * nominal
-    return (works & (np.mean(qbers, axis=0) < bank.qber_threshold)).astype(np.float32)
+    facts = bank.links[state.episodes["network"]]
+    works = np.mean(rates, axis=0) > VIABLE_SHARE * facts["nominal_rate_bps"]
+    return (works & (np.mean(qbers, axis=0) < facts["qber_threshold"])).astype(np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import zlib
 from functools import lru_cache
 from typing import NamedTuple
@@ -48,6 +49,8 @@ LINK_FACTS = np.dtype(
         ("nominal_rate_bps", "f8"),
         ("nominal_qber", "f8"),
         ("plan", "i8"),  # 1 if the static plan runs it
+        ("table", "i8"),  # row of the rate tables
+        ("qber_threshold", "f8"),  # of its protocol
     ]
 )
 
@@ -65,10 +68,9 @@ class Bank(NamedTuple):
     site_cumulative: F64  # (G, N) cumulative gravity weight of the sites
     peer_cumulative: F64  # (G, N, N) cumulative weight of each site's peers
     attack_cumulative: F64  # (G, E)
-    key_rate_bps: F64  # (loss, misalignment) table of the protocol, as are the next two
+    key_rate_bps: F64  # (protocol, loss, misalignment) tables, as are the next two
     sifted_rate_bps: F64
     qber: F64
-    qber_threshold: float
 
 
 class NetworkBank:
@@ -94,8 +96,9 @@ class NetworkBank:
             members = [self.topology(index) for index in range(self.size)]
             n, links = members[0].n_sites, max(member.n_links for member in members)
         self.n_sites, self.max_links = n, links
-        table = rate_table(config.preset, config.detector_efficiency)
-        self.arrays = _empty(self.size, n, links, config, table)
+        self.presets = _presets(config, self.topologies)
+        tables = [rate_table(name, config.detector_efficiency) for name in self.presets]
+        self.arrays = _empty(self.size, n, links, config, tables)
         self._built = np.zeros(self.size, dtype=bool)
 
     def topology(self, index: int) -> Topology:
@@ -111,14 +114,18 @@ class NetworkBank:
         split = SPLITS.index(config.split)
         seed = np.random.SeedSequence([config.bank_seed, split, index])
         rng = np.random.default_rng(seed)
-        if config.topology == "clustered":
-            return clustered(config.n_sites, seed=rng)
-        return source_study(config.n_sites, seed=rng)
+        generate = clustered if config.topology == "clustered" else source_study
+        network = generate(config.n_sites, seed=rng)
+        if config.hybrid_presets:
+            choices = (config.preset, *config.hybrid_presets)
+            drawn = tuple(rng.choice(choices, network.n_links).tolist())
+            network = dataclasses.replace(network, link_presets=drawn)
+        return network
 
     def ensure(self, index: int) -> None:
         """Fills the rows of this network unless they are there."""
         if not self._built[index]:
-            _fill(self.arrays, index, self.topology(index), self.config)
+            _fill(self.arrays, index, self.topology(index), self.config, self.presets)
             self._built[index] = True
 
 
@@ -128,7 +135,15 @@ def shared_bank(config: NetworkConfig) -> NetworkBank:
     return NetworkBank(config)
 
 
-def _empty(size: int, n: int, links: int, config: NetworkConfig, table: RateTable) -> Bank:
+def _presets(config: NetworkConfig, topologies: dict[int, Topology]) -> list[str]:
+    """Link presets of all networks of a bank, the configuration's own first."""
+    named = set(config.hybrid_presets)
+    for topology in topologies.values():
+        named.update(filter(None, topology.link_presets))
+    return [config.preset, *sorted(named - {config.preset})]
+
+
+def _empty(size: int, n: int, links: int, config: NetworkConfig, tables: list[RateTable]) -> Bank:
     pairs, k, hops = n * (n - 1) // 2, config.candidate_paths, min(config.max_hops, n - 1)
     return Bank(
         n_sites=n,
@@ -141,10 +156,9 @@ def _empty(size: int, n: int, links: int, config: NetworkConfig, table: RateTabl
         site_cumulative=np.zeros((size, n)),
         peer_cumulative=np.zeros((size, n, n)),
         attack_cumulative=np.zeros((size, links)),
-        key_rate_bps=table.key_rate_bps,
-        sifted_rate_bps=table.sifted_rate_bps,
-        qber=table.qber,
-        qber_threshold=table.qber_threshold,
+        key_rate_bps=np.stack([table.key_rate_bps for table in tables]),
+        sifted_rate_bps=np.stack([table.sifted_rate_bps for table in tables]),
+        qber=np.stack([table.qber for table in tables]),
     )
 
 
@@ -157,11 +171,18 @@ def gravity(topology: Topology, distance_km: float) -> F64:
     return np.asarray(matrix / matrix.sum())
 
 
-def _fill(bank: Bank, g: int, topology: Topology, config: NetworkConfig) -> None:
+def _fill(
+    bank: Bank, g: int, topology: Topology, config: NetworkConfig, presets: list[str]
+) -> None:
     n, links = topology.n_sites, topology.n_links
     ends = topology.link_endpoints
-    table = rate_table(config.preset, config.detector_efficiency)
-    rate, qber = table.look_up(topology.loss_db, config.misalignment)
+    kind = np.array([presets.index(name or config.preset) for name in topology.link_presets])
+    rate, qber, threshold = np.zeros(links), np.zeros(links), np.zeros(links)
+    for number, name in enumerate(presets):
+        table, of_kind = rate_table(name, config.detector_efficiency), kind == number
+        losses = topology.loss_db[of_kind]
+        rate[of_kind], qber[of_kind] = table.look_up(losses, config.misalignment)
+        threshold[of_kind] = table.qber_threshold
     traffic = gravity(topology, config.gravity_distance_km)
     plan = max_concurrent_flow(n, ends, rate, traffic, config.modules_per_site)
     if not plan.scale > 0.0:
@@ -186,6 +207,8 @@ def _fill(bank: Bank, g: int, topology: Topology, config: NetworkConfig) -> None
     link_facts["free_space"] = topology.free_space
     link_facts["nominal_rate_bps"] = rate
     link_facts["nominal_qber"] = qber
+    link_facts["table"] = kind
+    link_facts["qber_threshold"] = threshold
     link_facts["plan"] = round_plan(plan.time_share, rate, ends, config.modules_per_site)
     site_facts = bank.sites[g]
     site_facts["district"] = topology.district

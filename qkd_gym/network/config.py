@@ -15,6 +15,7 @@ from qkd_gym.errors import (
     require_integer,
     require_known_keys,
 )
+from qkd_gym.physics import preset
 
 SPLITS = ("train", "validation", "test")
 ATTACK_TARGETS = ("uniform", "central")
@@ -47,7 +48,10 @@ class NetworkConfig:
         bank_seed: Seed of the bank; every (seed, split, index) is another network.
         split: Which of the disjoint banks to draw from.
         network_index: Fixes every episode to this network of the bank.
-        preset: Named link preset of `qkd_gym.physics`.
+        preset: Named link preset of `qkd_gym.physics`, which sets the protocol; fields may be
+            changed, as in ``"reference(decoy=vacuum+weak, block_size=1e7)"``.
+        hybrid_presets: More presets; each link of a generated network has one of all of them, with
+            equal chance. Links of real networks have the preset that their file gives.
         detector_efficiency: Efficiency of the detectors instead of the preset's.
         modules_per_site: QKD modules at each site; an active link holds one at both ends.
         calibration_s: Time from activation until key flows.
@@ -102,6 +106,7 @@ class NetworkConfig:
     split: str = _choice("train", SPLITS)
     network_index: int | None = None
     preset: str = "reference"
+    hybrid_presets: tuple[str, ...] = ()
     detector_efficiency: float | None = None
 
     modules_per_site: int = _integer(2, 1)
@@ -162,6 +167,7 @@ class NetworkConfig:
                 require_choice(field.name, value, field.metadata["choice"])
             elif field.name in ("topology", "preset") and not isinstance(value, str):
                 raise InvalidInput(f"{field.name} is {value!r}, but must be a name.")
+        self._check_presets()
         if self.network_index is not None:
             require_integer("network_index", self.network_index, 0, self.bank_size - 1)
         if self.detector_efficiency is not None:
@@ -170,6 +176,16 @@ class NetworkConfig:
         share = self.hot_spot_share + self.burst_share
         if share > 1.0:
             raise InvalidInput(f"hot_spot_share + burst_share is {share:g}, but must be at most 1.")
+
+    def _check_presets(self) -> None:
+        hybrid = self.hybrid_presets
+        names = [hybrid] if isinstance(hybrid, str) else list(hybrid)
+        if not all(isinstance(name, str) for name in names):
+            raise InvalidInput(f"hybrid_presets is {hybrid!r}, but must be a list of names.")
+        # Files and command lines give lists or a single name.
+        object.__setattr__(self, "hybrid_presets", tuple(names))
+        for name in (self.preset, *names):
+            preset(name)
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> NetworkConfig:

@@ -102,8 +102,14 @@ def link_budget(s: State, bank: Bank, p: np.record, b: int, e: int) -> tuple[flo
     loss_db = facts.loss_db + link.excess_loss_db
     if facts.free_space and s.sites[b, bank.sites[g, u].district].fog:
         loss_db += p.fog_loss_db
+    t = facts.table
     return interpolate(
-        bank.key_rate_bps, bank.sifted_rate_bps, bank.qber, bank.qber_threshold, loss_db, error
+        bank.key_rate_bps[t],
+        bank.sifted_rate_bps[t],
+        bank.qber[t],
+        facts.qber_threshold,
+        loss_db,
+        error,
     )
 
 

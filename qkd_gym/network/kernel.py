@@ -234,6 +234,7 @@ def step_one(
     for k in range(s.bits.shape[1]):
         s.bits[b, k] = 0
     s.episodes[b].qber_bits = 0.0
+    s.episodes[b].strained_bits = 0.0
     if decides == ACTIVATION:
         toggle(s, bank, p, b, link)
         advance(s, bank, p, b)
@@ -273,8 +274,7 @@ def account(s: State, bank: Bank, p: np.record, b: int, decides: int) -> None:
     s.episodes[b].key_term = delivered / mean_offered
     s.episodes[b].qber_term = 0.0
     if delivered > 0:
-        mean_qber = s.episodes[b].qber_bits / delivered
-        s.episodes[b].qber_term = -p.qber_weight * mean_qber / bank.qber_threshold
+        s.episodes[b].qber_term = -p.qber_weight * s.episodes[b].strained_bits / delivered
 
 
 @njit(cache=True, nogil=True)

@@ -88,16 +88,23 @@ def best_path(
 
 
 @njit(cache=True)
-def draw_key(links: np.ndarray, path: np.ndarray, hops: int, bits: int) -> float:
-    """Takes the key from every pool of a path and returns the mean QBER of what was taken."""
-    qber = 0.0
+def draw_key(
+    links: np.ndarray, facts: np.ndarray, path: np.ndarray, hops: int, bits: int
+) -> tuple[float, float]:
+    """Takes the key from every pool of a path.
+
+    Returns:
+        The mean QBER of what was taken, as it is and in units of the protocols' thresholds.
+    """
+    qber, strain = 0.0, 0.0
     for h in range(hops):
         link = links[path[h]]
         link.pool -= bits
         link.left_ever += bits
         link.demand_now += bits
         qber += link.pool_qber
-    return qber / hops
+        strain += link.pool_qber / facts[path[h]].qber_threshold
+    return qber / hops, strain / hops
 
 
 @njit(cache=True)
@@ -141,10 +148,11 @@ def settle(s: State, bank: Bank, p: np.record, b: int, k: int) -> None:
     first.demand += gain
     second.demand += gain
     if lacking == 0:
-        qber = draw_key(links, paths[k], hops[k], bits)
+        qber, strain = draw_key(links, bank.links[episode.network], paths[k], hops[k], bits)
         s.bits[b, DELIVERED] += bits
         s.bits[b, CONSUMED] += bits * hops[k]
         episode.qber_bits += bits * qber
+        episode.strained_bits += bits * strain
     else:
         nearest, _ = best_path(links, paths, hops, p.capacity, bits)
         if nearest >= 0:

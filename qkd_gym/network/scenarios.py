@@ -27,6 +27,9 @@ _SCENARIOS: dict[str, dict[str, Any]] = {
     "metro-busy": {"load": 1.2},
     "metro-attacked": {"attacks_per_link_minute": 1 / 200, "attack_target": "central"},
     "hidden": {"misalignment": 0.01, "site_misalignment": 0.02, "link_excess_loss_db": 1.0},
+    # Key from finite blocks, and links of different protocols side by side.
+    "metro-finite": {"preset": "reference(decoy=one, block_size=1e7, sifting=0.81)"},
+    "hybrid": {"hybrid_presets": ("spdc", "cv-metro(repetition_rate_hz=1e6)")},
     # Control tiers, in which learning has nothing to gain.
     "control-instant": {"calibration_s": 0.0, "dwell_s": 0.0, **_STATIONARY},
     "control-modules": {"modules_per_site": 3},

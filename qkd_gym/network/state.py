@@ -141,6 +141,7 @@ EPISODE = np.dtype(
         ("n_requests", "i8"),  # of this interval
         ("cursor", "i8"),  # next of them
         ("qber_bits", "f8"),  # delivered bits times mean QBER of their paths, this step
+        ("strained_bits", "f8"),  # the same with QBERs in units of their protocols' thresholds
         ("key_term", "f8"),  # reward terms of this step
         ("qber_term", "f8"),
     ]

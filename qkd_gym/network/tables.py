@@ -33,7 +33,7 @@ def interpolate(
     loss_db: float,
     misalignment: float,
 ) -> tuple[float, float, float]:
-    """Bilinear interpolation in a protocol's tables.
+    """Bilinear interpolation in the tables of one protocol, each (losses, misalignments).
 
     Returns:
         Secret key rate (bit/s, zero from the QBER threshold on), sifted rate (bit/s) and QBER.

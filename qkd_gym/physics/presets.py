@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+import dataclasses
+import re
+from typing import Any, cast
 
-from qkd_gym.errors import require_choice
+from qkd_gym.errors import InvalidInput, require_choice, require_known_keys
 from qkd_gym.physics.detector import Detector
 from qkd_gym.physics.optimum import efficient_sifting
 from qkd_gym.physics.protocols.b92 import B92
@@ -92,10 +94,44 @@ def available_presets() -> tuple[str, ...]:
 
 
 def preset(name: str) -> Protocol:
-    """The protocol with the parameters of a named preset.
+    """The protocol with the parameters of a named preset, some of them changed.
+
+    Args:
+        name: A name of `available_presets`, or one with other values for fields of the protocol or
+            of its detector, such as ``"lim-ingaas(block_size=1e9, detector.efficiency=0.2)"``.
 
     Raises:
-        InvalidInput: If there is no such preset.
+        InvalidInput: If there is no such preset or field, or a value is out of range.
     """
-    require_choice("preset", name, available_presets())
-    return _PRESETS[name]
+    match = re.fullmatch(r"\s*([^()\s]*)\s*(?:\((.*)\))?\s*", name)
+    base, changes = match.groups() if match else (name, None)
+    require_choice("preset", base, available_presets())
+    protocol: Any = _PRESETS[base]
+    for assignment in filter(None, (part.strip() for part in (changes or "").split(","))):
+        field, equals, text = (part.strip() for part in assignment.partition("="))
+        if not equals:
+            raise InvalidInput(f"preset is {name!r}, but {assignment!r} must be FIELD=VALUE.")
+        protocol = _with(base, protocol, field.split("."), _number_or_word(text))
+    return cast("Protocol", protocol)
+
+
+def _number_or_word(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text.strip("'\"")
+
+
+def _with(owner: str, thing: Any, path: list[str], value: float | str) -> Any:
+    field, *rest = path
+    require_known_keys(owner, [field], [f.name for f in dataclasses.fields(thing)])
+    inner = getattr(thing, field)
+    if rest and not dataclasses.is_dataclass(inner):
+        raise InvalidInput(f"{owner}.{field} has no field {'.'.join(rest)!r}.")
+    changed = _with(f"{owner}.{field}", inner, rest, value) if rest else value
+    if not rest and isinstance(inner, bool):
+        require_choice(f"{owner}.{field}", value, ("true", "false"))
+        changed = value == "true"
+    elif dataclasses.is_dataclass(inner) and not rest:
+        raise InvalidInput(f"{owner}.{field} is {value!r}, but its own fields must be set.")
+    return dataclasses.replace(thing, **{field: changed})

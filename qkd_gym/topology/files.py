@@ -14,6 +14,7 @@ import networkx as nx
 import numpy as np
 
 from qkd_gym.errors import InvalidInput, require_between, require_choice, require_known_keys
+from qkd_gym.physics import preset
 from qkd_gym.topology.generators import FREE_SPACE
 from qkd_gym.topology.topology import FIBER, Topology
 
@@ -35,7 +36,7 @@ _FILE_KEYS = ("name", "source", "licence", "note", "derived", "position_note",
               "operational_facts", "nodes", "edges")  # fmt: skip
 _NODE_KEYS = ("id", "name", "x_km", "y_km", "lat", "lon", "population", "role")
 _EDGE_KEYS = (
-    "source", "target", "length_km", "loss_db", "kind", "system", "skr_bps", "skr_sd_bps",
+    "source", "target", "length_km", "loss_db", "kind", "preset", "system", "skr_bps", "skr_sd_bps",
     "skr_note", "qber", "qber_sd", "length_alt_km", "endpoint_note", "derived", "geodesic_km",
     "inferred", "aerial_km", "buried_km",
 )  # fmt: skip
@@ -54,9 +55,9 @@ def load(name_or_path: str | Path) -> Topology:
 
     A file is an object with ``name``, ``nodes`` (each with ``id``; optionally ``name``, ``x_km``
     and ``y_km`` or ``lat`` and ``lon``, ``population``) and ``edges`` (each with ``source``,
-    ``target``, ``length_km``; optionally ``loss_db`` and ``kind``, ``"fibre"`` or
-    ``"free-space"``). Losses that are not given follow from the length: 0.2 dB/km in fibre,
-    geometric loss and clear-air extinction in free space.
+    ``target``, ``length_km``; optionally ``loss_db``, ``kind``, ``"fibre"`` or ``"free-space"``,
+    and ``preset``, a named link preset of `qkd_gym.physics`). Losses that are not given follow
+    from the length: 0.2 dB/km in fibre, geometric loss and clear-air extinction in free space.
 
     Args:
         name_or_path: A name of `available`, or a path that ends in ``.json``.
@@ -179,4 +180,12 @@ def _add_edge(graph: nx.Graph, place: str, edge: Mapping[str, Any]) -> None:
         medium = FREE_SPACE if kind == "free-space" else FIBER
         loss = float(medium.loss_db(length))
     require_between(f"{place}.loss_db", loss, 0.0, unit="dB")
-    graph.add_edge(*ends, length_km=length, loss_db=loss, free_space=kind == "free-space")
+    name = edge.get("preset", "")
+    try:
+        if name != "":
+            preset(str(name))
+    except InvalidInput as error:
+        raise InvalidInput(f"{place}.{error}") from None
+    graph.add_edge(
+        *ends, length_km=length, loss_db=loss, free_space=kind == "free-space", preset=name
+    )

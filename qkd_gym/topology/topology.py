@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkd_gym.errors import InvalidInput, require_between
-from qkd_gym.physics import Fiber
+from qkd_gym.physics import Fiber, preset
 
 F64 = NDArray[np.float64]
 
@@ -33,6 +33,8 @@ class Topology:
         free_space: Whether a link crosses air rather than fibre, (E,) bool.
         district: District of each site, 0 to the number of districts - 1, (n,) int64.
         site_weight: Weight of each site in gravity demand, (n,) float64.
+        link_presets: Named link preset (protocol and parameters) of each link, E names; an empty
+            one, and an empty tuple for all, leaves the choice to the simulation.
         source: Where the data come from.
         licence: On what terms.
 
@@ -49,6 +51,7 @@ class Topology:
     free_space: NDArray[np.bool_]
     district: NDArray[np.int64]
     site_weight: F64
+    link_presets: tuple[str, ...] = ()
     source: str = ""
     licence: str = ""
 
@@ -70,6 +73,14 @@ class Topology:
                     f"{where}{field} has shape {np.shape(getattr(self, field))}, but must have "
                     f"{shape}."
                 )
+        if not self.link_presets:
+            object.__setattr__(self, "link_presets", ("",) * links)
+        if len(self.link_presets) != links:
+            raise InvalidInput(
+                f"{where}link_presets has {len(self.link_presets)} names, but must have {links}."
+            )
+        for name in set(filter(None, self.link_presets)):
+            preset(name)
         if n < 2:
             raise InvalidInput(f"{where}sites are {n}, but must be at least 2.")
         require_between(f"{where}link_endpoints", self.link_endpoints, 0, n - 1)
@@ -108,7 +119,7 @@ class Topology:
         """The network as an undirected graph with nodes 0 to n - 1.
 
         Nodes carry ``name``, ``x_km``, ``y_km``, ``district`` and ``weight``; edges carry
-        ``length_km``, ``loss_db`` and ``free_space``.
+        ``length_km``, ``loss_db``, ``free_space`` and ``preset``.
         """
         graph = nx.Graph(name=self.name, source=self.source, licence=self.licence)
         for site, name in enumerate(self.site_names):
@@ -128,6 +139,7 @@ class Topology:
                 length_km=float(self.length_km[link]),
                 loss_db=float(self.loss_db[link]),
                 free_space=bool(self.free_space[link]),
+                preset=self.link_presets[link],
             )
         return graph
 
@@ -179,6 +191,7 @@ class Topology:
             free_space=np.array([bool(pairs[ends].get("free_space")) for ends in ordered]),
             district=district,
             site_weight=np.array([float(node.get("weight", 1.0)) for node in nodes]),
+            link_presets=tuple(str(pairs[ends].get("preset", "")) for ends in ordered),
             source=graph.graph.get("source", ""),
             licence=graph.graph.get("licence", ""),
         )
