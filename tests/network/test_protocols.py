@@ -78,7 +78,9 @@ def test_file_gives_the_protocol_of_each_link(tmp_path):
     for link, name in enumerate(("cv-metro", "spdc", "reference")):
         protocol = preset(name)
         budget = protocol.evaluate(10**-0.2, misalignment=0.0)
-        assert facts["nominal_rate_bps"][link] == pytest.approx(float(budget.key_rate_bps), rel=0.01)
+        assert facts["nominal_rate_bps"][link] == pytest.approx(
+            float(budget.key_rate_bps), rel=0.01
+        )
         assert facts["qber_threshold"][link] == pytest.approx(float(protocol.qber_threshold))
 
 

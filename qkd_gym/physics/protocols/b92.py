@@ -187,6 +187,7 @@ def b92_filter(arrival: ArrayLike, depolarising: ArrayLike, overlap: ArrayLike) 
         amount = np.sqrt(np.maximum(n00 * n11, 0.0)) + np.sqrt(np.maximum(n01 * n10, 0.0))
         feasible = amount >= coherence
         low, high = np.where(feasible, n01, low), np.where(feasible, high, n01)
-    phase_error = low + alpha2 * (a - kept)
+    # Rounding may leave less than nothing of a vanishing phase error.
+    phase_error = np.maximum(low + alpha2 * (a - kept), 0.0)
     unlimited = b >= kept
     return Filtered(conclusive, bit_error, np.where(unlimited, conclusive, phase_error))
