@@ -1,7 +1,8 @@
-"""Training data for link viability, from simulated networks with hidden quality."""
+"""Networks whose links are labelled by whether they prove viable."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from qkd_gym.envs.core import ACTIVATION, Core
-from qkd_gym.gnn.graphs import GRAPH_KEYS, GraphBatch, batch_graphs
+from qkd_gym.gnn.graphs import GraphBatch
 
 HORIZON_S = 1800.0
 VIABLE_SHARE = 0.4
@@ -18,32 +19,44 @@ _SAMPLES = 6
 
 
 @dataclass(frozen=True)
-class ViabilityData:
-    """Padded observations of one size of network, and whether each link proved viable.
+class ViabilityGraph:
+    """One network as an operator sees it, and what becomes of its links.
 
     Attributes:
-        observation: ``nodes``, ``links``, ``link_endpoints`` and ``link_mask`` of G graphs.
-        viable: (G, E) float32, 1 if over the next half hour the mean QBER stayed below the
-            threshold and the mean key rate above 40 % of nominal.
+        nodes: (n, features) float32, in the layout of the observation.
+        links: (E, features) float32, likewise.
+        ends: (E, 2) int64, sites of each link.
+        viable: (E,) float32, 1 if over the next half hour the mean QBER stays below the threshold
+            and the mean key rate above 40 % of nominal.
+        rate_bps: (E,) mean secret key rate over that half hour.
+        qber: (E,) mean QBER over it.
     """
 
-    observation: dict[str, NDArray[np.float32]]
+    nodes: NDArray[np.float32]
+    links: NDArray[np.float32]
+    ends: NDArray[np.int64]
     viable: NDArray[np.float32]
+    rate_bps: NDArray[np.float64]
+    qber: NDArray[np.float64]
 
-    def __len__(self) -> int:
-        return len(self.viable)
 
-    def batch(self, rows: NDArray[np.int64]) -> tuple[GraphBatch, Tensor]:
-        """Some of the graphs as one, and the labels of their links."""
-        tensors = {key: torch.as_tensor(self.observation[key][rows]) for key in GRAPH_KEYS}
-        graphs = batch_graphs(tensors)
-        return graphs, torch.as_tensor(self.viable[rows]).flatten()[graphs.slots]
+def join(graphs: Sequence[ViabilityGraph]) -> tuple[GraphBatch, Tensor]:
+    """Several graphs as one without links between them, and the labels of all links."""
+    sites = np.cumsum([0] + [len(graph.nodes) for graph in graphs[:-1]])
+    ends = np.concatenate([graph.ends + first for graph, first in zip(graphs, sites, strict=True)])
+    batch = GraphBatch(
+        nodes=torch.as_tensor(np.concatenate([graph.nodes for graph in graphs])),
+        links=torch.as_tensor(np.concatenate([graph.links for graph in graphs])),
+        ends=torch.as_tensor(ends.T.copy()),
+        slots=torch.arange(len(ends)),
+    )
+    return batch, torch.as_tensor(np.concatenate([graph.viable for graph in graphs]))
 
 
 def simulate(
     n_sites: int, graphs: int, seed: int, split: str = "train", scenario: str = "hidden"
-) -> ViabilityData:
-    """Simulates networks and labels their links by what happens next.
+) -> list[ViabilityGraph]:
+    """Runs the simulator on networks and labels their links by what happens next.
 
     Every graph is a network of its own at the start of an episode or up to half an hour into
     one, during which links were switched at random, so that measurements have many ages.
@@ -68,14 +81,30 @@ def simulate(
         choice = (rng.random(core.masks.shape) * core.masks).argmax(axis=1)
         core.step(np.where((step < warm_up) & (rng.random(graphs) < 0.5), choice, hold))
         core.observe()
-    observed = {key: array.astype(np.float32) for key, array in core.observe().items()}
-    viable = _follow(core, round(HORIZON_S / interval_s), hold)
-    return ViabilityData({key: observed[key] for key in GRAPH_KEYS}, viable)
+    seen = {key: array.copy() for key, array in core.observe().items()}
+    rates, qbers = _follow(core, round(HORIZON_S / interval_s), hold)
+    facts = core.simulator.bank.links[core.simulator.state.episodes["network"]]
+    works = rates > VIABLE_SHARE * facts["nominal_rate_bps"]
+    viable = (works & (qbers < facts["qber_threshold"])).astype(np.float32)
+    found = []
+    for i, real in enumerate(seen["link_mask"].astype(bool)):
+        found.append(
+            ViabilityGraph(
+                nodes=seen["nodes"][i],
+                links=seen["links"][i, real],
+                ends=seen["link_endpoints"][i, real].astype(np.int64),
+                viable=viable[i, real],
+                rate_bps=rates[i, real],
+                qber=qbers[i, real],
+            )
+        )
+    return found
 
 
-def _follow(core: Core, steps: int, hold: int) -> NDArray[np.float32]:
-    """Lets the horizon pass and judges every link by its mean rate and QBER."""
-    state, bank = core.simulator.state, core.simulator.bank
+def _follow(
+    core: Core, steps: int, hold: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Lets the horizon pass; mean key rate (bit/s) and mean QBER of every link."""
     rates, qbers = [], []
     for step in range(steps):
         core.step(np.full(core.batch, hold))
@@ -83,6 +112,4 @@ def _follow(core: Core, steps: int, hold: int) -> NDArray[np.float32]:
             rate, qber = core.simulator.true_links()
             rates.append(rate)
             qbers.append(qber)
-    facts = bank.links[state.episodes["network"]]
-    works = np.mean(rates, axis=0) > VIABLE_SHARE * facts["nominal_rate_bps"]
-    return (works & (np.mean(qbers, axis=0) < facts["qber_threshold"])).astype(np.float32)
+    return np.mean(rates, axis=0), np.mean(qbers, axis=0)
