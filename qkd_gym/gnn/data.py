@@ -29,6 +29,7 @@ class ViabilityGraph:
         viable: (E,) float32, 1 if over the next half hour the mean QBER stays below the threshold
             and the mean key rate above 40 % of nominal.
         rate_bps: (E,) mean secret key rate over that half hour.
+        nominal_rate_bps: (E,) what length and medium promise.
         qber: (E,) mean QBER over it.
     """
 
@@ -37,7 +38,14 @@ class ViabilityGraph:
     ends: NDArray[np.int64]
     viable: NDArray[np.float32]
     rate_bps: NDArray[np.float64]
+    nominal_rate_bps: NDArray[np.float64]
     qber: NDArray[np.float64]
+
+    @property
+    def rate_share(self) -> NDArray[np.float32]:
+        """Key rate as a share of nominal, at most 1; (E,)."""
+        nominal = np.where(self.nominal_rate_bps > 0.0, self.nominal_rate_bps, np.inf)
+        return np.minimum(self.rate_bps / nominal, 1.0).astype(np.float32)
 
 
 def join(graphs: Sequence[ViabilityGraph]) -> tuple[GraphBatch, Tensor]:
@@ -95,15 +103,14 @@ def simulate(
                 ends=seen["link_endpoints"][i, real].astype(np.int64),
                 viable=viable[i, real],
                 rate_bps=rates[i, real],
+                nominal_rate_bps=facts["nominal_rate_bps"][i, real],
                 qber=qbers[i, real],
             )
         )
     return found
 
 
-def _follow(
-    core: Core, steps: int, hold: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _follow(core: Core, steps: int, hold: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Lets the horizon pass; mean key rate (bit/s) and mean QBER of every link."""
     rates, qbers = [], []
     for step in range(steps):

@@ -125,6 +125,7 @@ def draw(
             np.float32
         ),
         rate_bps=rate,
+        nominal_rate_bps=nominal_rate,
         qber=qber,
     )
 

@@ -27,22 +27,25 @@ LINK_INPUTS = (
 
 
 class LinkViabilityGNN(nn.Module):
-    """TransformerConv, then GATv2Conv, then an edge MLP with layer norm.
+    """TransformerConv, then GATv2Conv, both twice, then an edge MLP with layer norm.
 
     Imperfections of a site show on all its links, so what is known of one link tells about its
-    neighbours: two rounds of attention carry measurements across sites (Shi et al., IJCAI 2021;
-    Brody, Alon and Yahav, ICLR 2022).
+    neighbours: attention carries measurements across sites (Shi et al., IJCAI 2021; Brody, Alon
+    and Yahav, ICLR 2022). A second pass with the same weights refines the estimates of sites by
+    those of their neighbours, as message passing does in a factor graph.
 
     Args:
         hidden: Width of the embeddings, a multiple of ``heads``.
         heads: Attention heads.
+        passes: How often the two convolutions are applied.
     """
 
-    def __init__(self, hidden: int = 32, heads: int = 2) -> None:
+    def __init__(self, hidden: int = 32, heads: int = 2, passes: int = 2) -> None:
         super().__init__()
         require_integer("hidden", hidden, 1)
         require_integer("heads", heads, 1)
-        self.hidden, self.heads = hidden, heads
+        require_integer("passes", passes, 1)
+        self.hidden, self.heads, self.passes = hidden, heads, passes
         self.site_columns = [NODE[name] for name in SITE_INPUTS]
         self.link_columns = [LINK[name] for name in LINK_INPUTS]
         self.site_in = nn.Linear(len(SITE_INPUTS), hidden)
@@ -63,13 +66,14 @@ class LinkViabilityGNN(nn.Module):
             nn.Linear(hidden, hidden),
             nn.LayerNorm(hidden),
         )
-        self.decoder = nn.Linear(hidden, 1)
+        self.decoder = nn.Linear(hidden, 2)
 
     def card(self) -> dict[str, Any]:
         """What must agree for weights to fit."""
         return {
             "hidden": self.hidden,
             "heads": self.heads,
+            "passes": self.passes,
             "site_inputs": list(SITE_INPUTS),
             "link_inputs": list(LINK_INPUTS),
         }
@@ -77,18 +81,38 @@ class LinkViabilityGNN(nn.Module):
     def embed(self, graphs: GraphBatch) -> Tensor:
         """One embedding per link, (L, hidden), the same whichever end is named first."""
         links = self.link_in(graphs.links[:, self.link_columns])
+        return self.embed_pairs(self.embed_sites(graphs, links), graphs.ends, links)
+
+    def embed_sites(self, graphs: GraphBatch, links: Tensor) -> Tensor:
+        """One embedding per site, (sites, hidden), from encoded links (L, hidden)."""
         sites = self.site_in(graphs.nodes[:, self.site_columns])
         # Both directions of every link.
         edges = torch.cat([graphs.ends, graphs.ends.flip(0)], dim=1)
         features = torch.cat([links, links])
-        sites = self.transformer_norm(sites + self.transformer(sites, edges, features)).relu()
-        sites = self.attention_norm(sites + self.attention(sites, edges, features))
-        first, second = sites[graphs.ends[0]], sites[graphs.ends[1]]
+        for _ in range(self.passes):
+            sites = self.transformer_norm(sites + self.transformer(sites, edges, features)).relu()
+            sites = self.attention_norm(sites + self.attention(sites, edges, features))
+        return sites
+
+    def embed_pairs(self, sites: Tensor, ends: Tensor, links: Tensor) -> Tensor:
+        """One embedding, (pairs, hidden), per pair of sites ``ends`` (2, pairs)."""
+        first, second = sites[ends[0]], sites[ends[1]]
         pairs = torch.cat([first + second, (first - second).abs(), links], dim=1)
         embedding: Tensor = self.edge_mlp(pairs)
         return embedding
 
     def forward(self, graphs: GraphBatch) -> Tensor:
         """Logit that each link is viable, (L,)."""
-        logits: Tensor = self.decoder(self.embed(graphs).relu())[:, 0]
-        return logits
+        return self.decode(self.embed(graphs))[0]
+
+    def decode(self, embedding: Tensor) -> tuple[Tensor, Tensor]:
+        """Logit of viability, and logit of the expected key rate as a share of nominal, both (L,).
+
+        The second is `predict_rate_share` before the sigmoid.
+        """
+        viability, share = self.decoder(embedding.relu()).unbind(1)
+        return viability, share
+
+    def predict_rate_share(self, graphs: GraphBatch) -> Tensor:
+        """Expected key rate over the horizon as a share of nominal, (L,)."""
+        return self.decode(self.embed(graphs))[1].sigmoid()

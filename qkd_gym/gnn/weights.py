@@ -14,7 +14,7 @@ from qkd_gym.errors import InvalidInput
 from qkd_gym.files import write_bytes, write_json
 from qkd_gym.gnn.model import LinkViabilityGNN
 
-FORMAT = 1
+FORMAT = 2
 _SHIPPED = "link_viability.safetensors"
 
 
@@ -52,7 +52,9 @@ def load_weights(path: Path) -> LinkViabilityGNN:
         )
     architecture = card.get("architecture", {})
     try:
-        model = LinkViabilityGNN(architecture["hidden"], architecture["heads"])
+        model = LinkViabilityGNN(
+            architecture["hidden"], architecture["heads"], architecture["passes"]
+        )
     except (KeyError, TypeError):
         raise InvalidInput(f"weights card {str(card_path)!r} names no architecture.") from None
     if model.card() != architecture:
