@@ -68,8 +68,7 @@ class QKDVecEnv(VecEnv):
         **env_kwargs: Any,
     ) -> None:
         require_between("reward_scale", reward_scale, 0.0, low_open=True)
-        # Buffers are reused two steps later; SB3 copies an observation before that.
-        made = gym.make_vec(env_id, num_envs=num_envs, copy=False, **env_kwargs).unwrapped
+        made = gym.make_vec(env_id, num_envs=num_envs, **env_kwargs).unwrapped
         if not isinstance(made, QKDVectorEnv):
             raise InvalidInput(f"env_id is {env_id!r}, but must be one of the package's.")
         self.env = made
