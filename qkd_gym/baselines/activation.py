@@ -85,8 +85,13 @@ class ScoredActivation(Tunable):
         """Worth of running each link, shape (B, E), at least zero."""
         raise NotImplementedError
 
-    def __call__(self, obs: Observation, mask: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """The link to activate, or to hold."""
+    def gain(self, obs: Observation, mask: NDArray[np.bool_]) -> F64:
+        """Gain in score of switching each link on, (B, E); minus infinity where that is no option.
+
+        Args:
+            obs: Observations with a leading batch axis B.
+            mask: Legal choices, (B, E + 1).
+        """
         score = self.score(obs)
         ran_s = -_RUNNING_TIME_S * np.log(np.maximum(1.0 - feature(obs, "running_time"), 1e-9))
         price = (1.0 + self.hysteresis) * score
@@ -96,7 +101,11 @@ class ScoredActivation(Tunable):
         rows = np.arange(len(score))[:, None, None]
         gain = score - padded[rows, released].sum(axis=-1)
         candidate = mask[:, :-1] & (feature(obs, "active") < 0.5)
-        gain = np.where(candidate, gain, -np.inf)
+        return np.where(candidate, gain, -np.inf)
+
+    def __call__(self, obs: Observation, mask: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """The link to activate, or to hold."""
+        gain = self.gain(obs, mask)
         best = gain.argmax(axis=1)
         worth = gain[np.arange(len(gain)), best] > self.least_gain
         return np.asarray(np.where(worth, best, mask.shape[1] - 1))
