@@ -14,7 +14,7 @@ from qkd_gym.errors import InvalidInput
 from qkd_gym.files import write_bytes, write_json
 from qkd_gym.gnn.model import LinkViabilityGNN
 
-FORMAT = 2
+FORMAT = 3
 _SHIPPED = "link_viability.safetensors"
 
 
