@@ -1,8 +1,8 @@
 """Tuned parameters that ship with the package, per scenario, with the command that made them.
 
-``data/tuned.json`` maps scenario, then policy, to ``parameters``, ``default_share`` and
-``tuned_share`` (mean delivered share of the defaults and of the parameters on the same fresh
-training episodes) and ``command``.
+``data/tuned.json`` maps scenario, then policy, to ``parameters``, ``default_share`` and ``gain``
+(mean delivered share of the defaults, and the paired difference to it, on training episodes that
+the search had not seen) and ``command``.
 """
 
 from __future__ import annotations

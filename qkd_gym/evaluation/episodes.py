@@ -94,7 +94,7 @@ def evaluate(
         env_id,
         plain,
         seeds,
-        _metrics(totals),
+        metrics_of(totals),
         float(np.mean(decision_s)),
         totals=totals,
         actions=actions,
@@ -102,9 +102,17 @@ def evaluate(
 
 
 class Played(NamedTuple):
-    """Episodes side by side: totals of shape (B,), actions of each, wall time per decision."""
+    """Episodes side by side.
+
+    Attributes:
+        totals: Sums over each episode, arrays of shape (B,).
+        steps: Number of steps of each episode, shape (B,).
+        actions: Actions of each episode, if they were recorded.
+        decision_s: Mean wall time of a decision in seconds.
+    """
 
     totals: Totals
+    steps: NDArray[np.int64]
     actions: list[NDArray[np.int64]]
     decision_s: float
 
@@ -128,7 +136,7 @@ def play(
     obs, _ = env.reset(seed=seeds)
     account = Account(env, obs)
     starting = np.ones(env.num_envs, dtype=bool)
-    history, lengths = [], np.zeros(env.num_envs, dtype=np.int64)
+    history, steps = [], np.zeros(env.num_envs, dtype=np.int64)
     state, decisions, spent_s = None, 0, 0.0
     while account.running.any():
         masks: dict[str, Any] = {}
@@ -142,16 +150,16 @@ def play(
         decisions += env.num_envs
         if record_actions:
             history.append(np.array(actions, dtype=np.int64))
-            lengths += account.running
+        steps += account.running
         obs, rewards, terminated, truncated, infos = env.step(actions)
         starting = terminated | truncated
         account.add(obs, rewards, starting, infos)
-    recorded = [np.stack(history)[:length, b] for b, length in enumerate(lengths) if history]
-    return Played(account.finish(), recorded, spent_s / decisions)
+    recorded = [np.stack(history)[:length, b] for b, length in enumerate(steps) if history]
+    return Played(account.finish(), steps, recorded, spent_s / decisions)
 
 
-def _metrics(totals: Totals) -> dict[str, NDArray[np.float64]]:
-    """Metrics of `result.METRICS`; NaN where an episode has nothing to divide by."""
+def metrics_of(totals: Totals) -> dict[str, NDArray[np.float64]]:
+    """The metrics of `result.METRICS`; NaN where an episode has nothing to divide by."""
 
     def ratio(numerator: str, denominator: str) -> NDArray[np.float64]:
         below = totals[denominator]
