@@ -55,19 +55,21 @@ def refreshed(memory: Memory, name: str, fresh: F64, starting: NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class MaxWeightMatching(Tunable):
-    """Follows the b-matching of greatest rate times deficit.
+    """Follows the b-matching of greatest rate times a power of the deficit, see `MaxWeight`.
 
     Attributes:
+        alpha: Exponent of the deficit.
         hysteresis: The weight of an active link counts 1 + this many times.
         dwell_s: Links that have run for less than this stay in the target.
     """
 
     hysteresis: float = parameter(1.0, 0.0, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0)
     dwell_s: float = parameter(540.0, 0.0, 240.0, 360.0, 540.0, 900.0)
+    alpha: float = parameter(1.0, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0)
 
     def __call__(self, obs: Observation, mask: NDArray[np.bool_]) -> NDArray[np.int64]:
         """The next switch towards the matching."""
-        weight = estimated_rate(obs) * (1.0 - feature(obs, "pool_fill"))
+        weight = estimated_rate(obs) * (1.0 - feature(obs, "pool_fill")) ** self.alpha
         active = feature(obs, "active") > 0.5
         weight = np.where(active, (1.0 + self.hysteresis) * weight, weight)
         young = active & (ran_s(obs) < self.dwell_s)

@@ -84,6 +84,7 @@ def tune(
     settings = {"scenario": scenario, "split": "train", **overrides}
     # The search is the same whatever its length, so a longer one may go on from a shorter one.
     header = {"policy": name, "episodes": episodes, "seed": seed, "settings": settings}
+    header["parameters"] = list(space)
     known: dict[tuple[float, ...], float] = {}
     append = None
     if journal is not None:

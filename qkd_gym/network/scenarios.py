@@ -19,6 +19,7 @@ _STATIONARY: dict[str, Any] = {
     "burst_share": 0.0,
     "site_misalignment": 0.0,
     "link_excess_loss_db": 0.0,
+    "fog_loss_db": 0.0,
 }
 
 _SCENARIOS: dict[str, dict[str, Any]] = {
@@ -55,9 +56,18 @@ _SCENARIOS: dict[str, dict[str, Any]] = {
     # Key from finite blocks, and links of different protocols side by side.
     "metro-finite": {"preset": "reference(decoy=one, block_size=1e7, sifting=0.81)"},
     "hybrid": {"hybrid_presets": ("spdc", "cv-metro(repetition_rate_hz=1e6)")},
-    # Control tiers, in which learning has nothing to gain: max-weight is optimal, few requests are
-    # blocked, no choice of path is left, all links may run.
-    "control-instant": {"load": 0.9, "calibration_s": 0.0, "dwell_s": 0.0, **_STATIONARY},
+    # Control tiers, in which learning has nothing to gain: max-weight is optimal (in the long run
+    # and with large pools, as the theorem has it), few requests are blocked, no choice of path is
+    # left, all links may run.
+    "control-instant": {
+        "load": 0.9,
+        "calibration_s": 0.0,
+        "dwell_s": 0.0,
+        "pool_capacity_bits": 100_000_000,
+        "initial_fill": 1.0,
+        "episode_s": 43_200.0,
+        **_STATIONARY,
+    },
     "control-light": {"load": 0.2},
     "control-tree": {"topology": "beijing-shanghai", "bank_size": 1},
     "control-all-links": {"modules_per_site": 16},
