@@ -177,8 +177,8 @@ class Threshold(ScoredActivation):
     hysteresis: float = parameter(0.0, 0.0)
     least_gain: float = parameter(0.0, 0.0)
     dwell_s: float = parameter(240.0, 0.0, 240.0, 360.0, 540.0, 900.0)
-    low: float = parameter(0.3, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7)
-    high: float = parameter(0.3, 0.0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
+    low: float = parameter(0.7, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 1.0)
+    high: float = parameter(0.9, 0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 0.97)
 
     def score(self, obs: Observation) -> F64:
         """How far a pool is below ``low``."""

@@ -16,7 +16,6 @@ _LABELS = {
     "load": "load (1 = all that a static fractional plan carries)",
     "calibration_s": "calibration time (s)",
     "n_sites": "sites",
-    "site_misalignment": "scale of the sites' hidden misalignment",
 }
 
 

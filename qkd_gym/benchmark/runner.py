@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import multiprocessing
@@ -109,6 +110,7 @@ def run_benchmark(
     played = [(unit, done[(*unit.key, unit.fingerprint)]) for unit in units]
     run = {**header, "episodes": episodes, "bounds": bounds}
     results = summarise(run, facts, [(unit, entry["columns"]) for unit, entry in played])
+    results = json.loads(json.dumps(results))  # as a reader of the file gets it
     _write_compact(out / "results.json", results)
     _write_compact(out / "timings.json", _timings(played))
     return results
@@ -158,7 +160,13 @@ def _contents(policy: str, scenario: str) -> str:
     if os.sep in policy:
         return hashlib.sha256((Path(policy) / "policy.safetensors").read_bytes()).hexdigest()
     rules = make_policy(policy, scenario=scenario)
-    return repr((rules.activation, rules.routing)) if "random" not in policy else ""
+    return json.dumps([_described(rules.activation), _described(rules.routing)])
+
+
+def _described(rule: Any) -> list[Any]:
+    """The rule's class and parameters."""
+    parameters = dataclasses.asdict(rule) if dataclasses.is_dataclass(rule) else {}  # type: ignore[arg-type]
+    return [type(rule).__name__, parameters]
 
 
 def _units(

@@ -29,7 +29,7 @@ _SCENARIOS: dict[str, dict[str, Any]] = {
     "metro-busy": {"load": 1.2},
     "metro-overloaded": {"load": 1.5},
     # Calibration, from none over a resynchronisation by software to a restart of the system.
-    "metro-instant": {"calibration_s": 0.0, "dwell_s": 0.0},
+    "metro-instant": {"calibration_s": 0.0},
     "metro-fast": {"calibration_s": 60.0},
     "metro-slow": {"calibration_s": 360.0},
     "metro-restart": {"calibration_s": 600.0},
