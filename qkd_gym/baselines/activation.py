@@ -228,8 +228,7 @@ class DemandDeficit(ScoredActivation):
     hour. The deficit mixes what is missing from a full pool with what is missing from half an
     hour of recent demand.
 
-    The defaults were tuned on training episodes of `metro`; ``python -m qkd_gym.baselines.tuning
-    demand-deficit --trials 0`` starts from them and finds nothing better.
+    The defaults were tuned on training episodes of `metro`.
 
     Attributes:
         kappa: Weight of blocked demand.
