@@ -33,12 +33,12 @@ _SCENARIOS: dict[str, dict[str, Any]] = {
     "metro-fast": {"calibration_s": 60.0},
     "metro-slow": {"calibration_s": 360.0},
     "metro-restart": {"calibration_s": 600.0},
-    # Sizes.
+    # Sizes; in large networks some pairs of sites are more than twelve hops apart.
     "metro-10": {"n_sites": 10},
     "metro-15": {"n_sites": 15},
     "metro-30": {"n_sites": 30},
-    "metro-50": {"n_sites": 50, "bank_size": 16},
-    "metro-100": {"n_sites": 100, "bank_size": 4},
+    "metro-50": {"n_sites": 50, "bank_size": 16, "max_hops": 24},
+    "metro-100": {"n_sites": 100, "bank_size": 4, "max_hops": 40},
     # What breaks.
     "metro-attacked": {"attacks_per_link_minute": 1 / 200, "attack_target": "central"},
     "metro-outages": {"outages_per_link_minute": 1 / 200},
