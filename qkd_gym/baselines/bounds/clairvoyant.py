@@ -66,9 +66,7 @@ def clairvoyant_bound(
     return _bound(trace, plan.value)
 
 
-def exact_optimum(
-    trace: EpisodeTrace, *, time_limit_s: float | None = None
-) -> ClairvoyantBound:
+def exact_optimum(trace: EpisodeTrace, *, time_limit_s: float | None = None) -> ClairvoyantBound:
     """The same program with whole links and whole requests: the best an all-knowing policy can do.
 
     It may choose freely what to release and which candidate path a request takes, so it bounds

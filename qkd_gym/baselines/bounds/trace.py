@@ -17,6 +17,8 @@ from qkd_gym.network.simulator import Simulator
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
+_BOTTOMLESS_BITS = 2**60
+
 
 @dataclass(frozen=True)
 class EpisodeTrace:
@@ -96,17 +98,23 @@ def episode_trace(config: NetworkConfig, seed: int) -> EpisodeTrace:
     n_links = int(bank.networks["n_links"][network])
     links = state.links[0, :n_links]
     active, pool = links["active"] > 0, links["pool"].copy()
-    links["active"], links["calibration_left_s"] = 1, 0.0
+    _switch_everything_on(simulator, n_links)
 
-    intervals, interval_s = (simulator.params[name][0].item() for name in ("intervals", "interval_s"))
+    intervals, interval_s = (
+        simulator.params[name][0].item() for name in ("intervals", "interval_s")
+    )
     made = np.zeros((intervals, n_links), np.int64)
     qber = np.zeros((intervals, n_links))
     requests, times = [], []
     hold = np.array([simulator.max_links])
     for t in range(intervals):
+        before = links["stored_ever"].copy()
         simulator.step(None, hold)
-        made[t] = np.rint(links["seen_rate_bps"] * interval_s)
+        made[t] = links["stored_ever"] - before
+        # Outages are told by the time, which has moved on.
+        state.episodes["interval"] -= 1
         qber[t] = simulator.true_links()[1][0, :n_links]
+        state.episodes["interval"] += 1
         count = int(state.episodes["n_requests"][0])
         requests.append(state.requests[0, :count].copy())
         times.append(np.full(count, t))
@@ -130,3 +138,13 @@ def episode_trace(config: NetworkConfig, seed: int) -> EpisodeTrace:
         request_bits=asked["bits"].copy(),
         request_paths=bank.path_links[network, rows],
     )
+
+
+def _switch_everything_on(simulator: Simulator, n_links: int) -> None:
+    """Runs all links, more than modules allow, into pools that never overflow."""
+    everything = np.arange(simulator.max_links, dtype=np.int32)[None]
+    simulator.arrays = simulator.arrays._replace(active=everything)
+    simulator.state.episodes["n_active"] = n_links
+    simulator.state.links["active"][0, :n_links] = 1.0
+    simulator.state.links["calibration_left_s"][0, :n_links] = 0.0
+    simulator.params["capacity"] = _BOTTOMLESS_BITS
