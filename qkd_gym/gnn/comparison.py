@@ -55,7 +55,7 @@ def compare(
     rivals: Rivals,
     graphs: Sequence[ViabilityGraph],
     setting: HiddenQuality = REFERENCE,
-    samples: int = 1500,
+    samples: int = 1000,
 ) -> dict[str, Any]:
     """Scores of all predictors on the same networks, and the graph network's lead over each.
 

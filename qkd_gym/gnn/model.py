@@ -45,9 +45,9 @@ class LinkViabilityGNN(nn.Module):
 
     def __init__(self, hidden: int = 32, heads: int = 2, passes: int = 3) -> None:
         super().__init__()
-        require_integer("hidden", hidden, 1)
-        require_integer("heads", heads, 1)
-        require_integer("passes", passes, 1)
+        require_integer("hidden", hidden, 1, 1024)
+        require_integer("heads", heads, 1, hidden)
+        require_integer("passes", passes, 1, 64)
         self.hidden, self.heads, self.passes = hidden, heads, passes
         self.site_columns = [NODE[name] for name in SITE_INPUTS]
         self.link_columns = [LINK[name] for name in LINK_INPUTS]

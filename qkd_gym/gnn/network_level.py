@@ -29,7 +29,7 @@ def network_level(
     graphs: Sequence[ViabilityGraph],
     setting: HiddenQuality = REFERENCE,
     modules: int = MODULES,
-    samples: int = 500,
+    samples: int = 300,
     seed: int = 0,
 ) -> dict[str, dict[str, Any]]:
     """Total key rate of the links that each rule activates under the module limits.

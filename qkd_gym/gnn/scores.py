@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import rankdata
 from sklearn.metrics import average_precision_score, log_loss, roc_auc_score
 
 F64 = NDArray[np.float64]
@@ -72,9 +73,16 @@ def auc_difference(
         label, a, b = (_pooled(part, rows) for part in (labels, first, second))
         if label.min() == label.max():
             return np.nan
-        return float(roc_auc_score(label, a) - roc_auc_score(label, b))
+        return _auc(label, a) - _auc(label, b)
 
     return bootstrap(difference, len(labels), resamples)
+
+
+def _auc(label: F64, chance: F64) -> float:
+    """Area under the ROC curve by ranks, faster than scikit-learn's for many resamples."""
+    rank = rankdata(chance)
+    ones = label.sum()
+    return float((rank[label > 0.5].sum() / ones - 0.5 * (ones + 1.0)) / (len(label) - ones))
 
 
 def brier_change(

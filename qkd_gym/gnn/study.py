@@ -40,7 +40,7 @@ SITES = (10, 20, 50, 100, 250)
 _PREDICTION_NETWORKS = {10: 60, 20: 40, 50: 20, 100: 10, 250: 5}
 _RIVAL_NETWORKS = 3000
 _LINKS = 16_000
-_LEVEL_NETWORKS = {10: 200, 20: 100, 50: 60, 100: 60, 250: 60}
+_LEVEL_NETWORKS = {10: 150, 20: 100, 50: 60, 100: 60, 250: 60}
 SETTINGS = {
     "reference": REFERENCE,
     "20 % measured": dataclasses.replace(REFERENCE, measured_share=0.2),
@@ -106,6 +106,7 @@ class Study:
                 self._rivals(setting),
                 self._metros(_SETTING_SITES, 2, setting),
                 setting,
+                samples=300,
             )
             for name, setting in tqdm(SETTINGS.items(), desc="settings")
         }
@@ -116,11 +117,11 @@ class Study:
         for number, name in enumerate(tqdm(available(), desc="real topologies")):
             topology = load(name)
             rng = np.random.default_rng([self.seed, 103, number])
-            count = self._count(max(100, _LINKS // 4 // topology.n_links), 10)
+            count = self._count(max(100, 3000 // topology.n_links), 10)
             graphs = [draw(topology, rng) for _ in range(count)]
             viable = np.concatenate([graph.viable for graph in graphs])
             if 0.0 < viable.mean() < 1.0:
-                row = compare(self.model, self._rivals(REFERENCE), graphs)
+                row = compare(self.model, self._rivals(REFERENCE), graphs, samples=300)
                 lengths = [topology.length_km.min(), topology.length_km.max()]
                 found[name] = {"sites": topology.n_sites, "length_km": lengths, **row}
         return found
