@@ -132,10 +132,10 @@ class MaxWeight(ScoredActivation):
         alpha: Exponent of the deficit.
     """
 
-    hysteresis: float = parameter(3.0, 0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
+    hysteresis: float = parameter(4.0, 0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
     least_gain: float = parameter(0.6, 0.0, 0.03, 0.1, 0.3, 0.6, 1.0)
-    dwell_s: float = parameter(240.0, 0.0, 240.0, 360.0, 540.0)
-    alpha: float = parameter(1.0, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0)
+    dwell_s: float = parameter(0.0, 0.0, 240.0, 360.0, 540.0)
+    alpha: float = parameter(2.0, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0)
 
     def score(self, obs: Observation) -> F64:
         """See `ScoredActivation.score`."""
@@ -185,7 +185,7 @@ class Threshold(ScoredActivation):
 
     hysteresis: float = parameter(0.0, 0.0)
     least_gain: float = parameter(0.0, 0.0)
-    dwell_s: float = parameter(240.0, 0.0, 240.0, 360.0, 540.0, 900.0)
+    dwell_s: float = parameter(540.0, 0.0, 240.0, 360.0, 540.0, 900.0)
     low: float = parameter(0.7, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 1.0)
     high: float = parameter(0.9, 0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 0.97)
 
@@ -208,10 +208,10 @@ class Lookahead(ScoredActivation):
     """
 
     hysteresis: float = parameter(0.0, 0.0)
-    least_gain: float = parameter(0.02, 0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3)
-    dwell_s: float = parameter(240.0, 0.0, 240.0, 360.0, 540.0)
-    horizon_h: float = parameter(1.0, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 4.0)
-    setup_h: float = parameter(0.05, 0.0, 0.02, 0.05, 0.1, 0.2)
+    least_gain: float = parameter(0.01, 0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3)
+    dwell_s: float = parameter(540.0, 0.0, 240.0, 360.0, 540.0)
+    horizon_h: float = parameter(0.25, 0.1, 0.25, 0.35, 0.5, 1.0, 1.5, 2.0, 4.0)
+    setup_h: float = parameter(0.2, 0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.35)
 
     def score(self, obs: Observation) -> F64:
         """Key that the link would add within the horizon and that will be asked for."""

@@ -63,8 +63,8 @@ class MaxWeightMatching(Tunable):
         dwell_s: Links that have run for less than this stay in the target.
     """
 
-    hysteresis: float = parameter(1.0, 0.0, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0)
-    dwell_s: float = parameter(540.0, 0.0, 240.0, 360.0, 540.0, 900.0)
+    hysteresis: float = parameter(5.0, 0.0, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0, 12.0)
+    dwell_s: float = parameter(0.0, 0.0, 240.0, 360.0, 540.0, 900.0)
     alpha: float = parameter(1.0, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0)
 
     def __call__(self, obs: Observation, mask: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -89,9 +89,9 @@ class ProportionalFair(Tunable):
         full: Fill above which a pool counts as full.
     """
 
-    memory_share: float = parameter(0.2, 0.03, 0.06, 0.1, 0.2, 0.4, 0.8)
-    hysteresis: float = parameter(1.0, 0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
-    full: float = parameter(0.9, 0.5, 0.7, 0.8, 0.9, 0.97)
+    memory_share: float = parameter(0.8, 0.05, 0.1, 0.2, 0.4, 0.8, 1.5, 3.0)
+    hysteresis: float = parameter(4.0, 0.0, 0.5, 1.0, 2.0, 4.0, 6.0, 9.0)
+    full: float = parameter(0.8, 0.5, 0.7, 0.8, 0.9, 0.97)
 
     def decide(
         self, obs: Observation, mask: NDArray[np.bool_], memory: Memory, starting: NDArray[np.bool_]
@@ -124,7 +124,7 @@ class LPRoundRobin(Tunable):
         gravity_distance_km: Distance over which demand falls by e.
     """
 
-    quantum_share: float = parameter(0.1, 0.01, 0.02, 0.04, 0.07, 0.1, 0.15, 0.25)
+    quantum_share: float = parameter(0.07, 0.01, 0.02, 0.04, 0.07, 0.1, 0.15, 0.25)
     gravity_distance_km: float = parameter(60.0, 60.0)
 
     def decide(
@@ -184,8 +184,8 @@ class PeriodicPlan(Tunable):
         keep: The weight of an active link counts 1 + this many times.
     """
 
-    frames: float = parameter(8.0, 2.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0)
-    horizon_h: float = parameter(0.5, 0.1, 0.25, 0.5, 1.0, 1.5, 2.5)
+    frames: float = parameter(16.0, 2.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0)
+    horizon_h: float = parameter(0.25, 0.1, 0.25, 0.5, 1.0, 1.5, 2.5)
     keep: float = parameter(0.5, 0.0, 0.25, 0.5, 1.0, 2.0)
 
     def decide(

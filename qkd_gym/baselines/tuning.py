@@ -135,7 +135,8 @@ def choose(
 ) -> Choice:
     """Decides between the best trials on training episodes that the search has not seen.
 
-    The best of many trials owes part of its lead to luck; here it has to earn it again.
+    The best of many trials owes part of its lead to luck; here it has to earn it again. The
+    defaults stay unless the 95 % interval of the gain is above zero.
 
     Args:
         name: The rule.
@@ -157,7 +158,10 @@ def choose(
     finalists = [(base, default)]
     finalists += [(shares(t.parameters), t.parameters) for t in trials[:_FINALISTS]]
     best, parameters = max(finalists, key=lambda finalist: float(np.nanmean(finalist[0])))
-    return Choice(parameters, float(np.nanmean(base)), bootstrap_interval(best - base))
+    gain = bootstrap_interval(best - base)
+    if not gain.low > 0.0:
+        parameters, gain = default, Interval(0.0, 0.0, 0.0)
+    return Choice(parameters, float(np.nanmean(base)), gain)
 
 
 def current_parameters(name: str, scenario: str | None) -> dict[str, float]:

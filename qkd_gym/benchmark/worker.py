@@ -142,7 +142,9 @@ def _config(unit: Unit) -> Any:
 def _bounds() -> Any:
     try:
         return import_module("qkd_gym.baselines.bounds")
-    except ModuleNotFoundError:
+    except ModuleNotFoundError as error:
+        if error.name != "qkd_gym.baselines.bounds":
+            raise
         raise InvalidInput(
             "bounds is asked for, but this version has no qkd_gym.baselines.bounds."
         ) from None
