@@ -13,7 +13,7 @@ from stable_baselines3.common.type_aliases import Schedule
 from torch import Tensor, nn
 
 from qkd_gym.baselines.activation import ScoredActivation
-from qkd_gym.envs.layout import LINK, PATH_FEATURES, REQUEST_FEATURES
+from qkd_gym.envs.layout import LINK, LINK_FEATURES, PATH_FEATURES, REQUEST_FEATURES
 from qkd_gym.sb3.advice import advise, make_adviser
 from qkd_gym.sb3.distribution import ILLEGAL, MaskedCategoricals
 from qkd_gym.sb3.extractor import Encoding, GraphFeaturesExtractor
@@ -23,6 +23,8 @@ _ADVISED = ("nodes", "links", "link_endpoints", "action_mask")
 # Logit per unit of a rule's gain: at 10 the random policy is .3 points worse than the rule itself,
 # and yet tries most links that the rule ranks close to its choice.
 _TRUST = 10.0
+# Means over all links differ little.
+_LEAD_SCALE = 10.0
 
 
 class Situation(NamedTuple):
@@ -66,7 +68,11 @@ class PointerHeads(nn.Module):
         self.decides_paths, self.decides_links = decides_paths, decides_links
         asked = len(REQUEST_FEATURES) if decides_paths else 0
         self.value = nn.Sequential(
-            nn.Linear(pooled + asked, 64), nn.Tanh(), nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, 1)
+            nn.Linear(pooled + asked + len(LINK_FEATURES), 64),
+            nn.Tanh(),
+            nn.Linear(64, 64),
+            nn.Tanh(),
+            nn.Linear(64, 1),
         )
 
     def forward(self, situation: Situation) -> tuple[Tensor, Tensor]:
@@ -92,6 +98,10 @@ class PointerHeads(nn.Module):
         pooled = situation.encoding.pooled.detach()
         if self.decides_paths:
             pooled = torch.cat([pooled, situation.observation["request"]], dim=1)
+        lead = situation.observation.get("lead")
+        if lead is None:
+            lead = pooled.new_zeros(len(pooled), len(LINK_FEATURES))
+        pooled = torch.cat([pooled, _LEAD_SCALE * lead], dim=1)
         value: Tensor = self.value(pooled)
         return value
 

@@ -16,7 +16,7 @@ import qkd_gym  # noqa: F401  registers the environments
 from qkd_gym.baselines import Policy
 from qkd_gym.baselines.activation import ScoredActivation
 from qkd_gym.envs.spaces import FEATURE_LIMIT
-from qkd_gym.envs.vector import QKDVectorEnv
+from qkd_gym.envs.vector import Batch, QKDVectorEnv
 from qkd_gym.errors import InvalidInput, require_between
 from qkd_gym.gnn.graphs import GRAPH_KEYS, batch_graphs
 from qkd_gym.gnn.model import LinkViabilityGNN
@@ -48,7 +48,9 @@ class QKDVecEnv(VecEnv):
         adviser: A rule whose opinion is then part of the observation, as ``advice``.
         rival: A policy that plays the same episodes beside and whose rewards are subtracted. They
             do not depend on the actions taken here, so the best policy is the same; but what the
-            two have in common, luck above all, no longer disturbs the learner.
+            two have in common, luck above all, no longer disturbs the learner. How the links' mean
+            features differ from the rival's becomes part of the observation, as ``lead``, for
+            critics, which must foresee the difference.
         **env_kwargs: Arguments of the environment.
 
     Attributes:
@@ -76,11 +78,15 @@ class QKDVecEnv(VecEnv):
         self._embedder, self._adviser, self._rival = embedder, adviser, rival
         self._beside = None
         if rival is not None:
-            beside = gym.make_vec(env_id, num_envs=num_envs, copy=False, **env_kwargs).unwrapped
+            beside = gym.make_vec(env_id, num_envs=num_envs, **env_kwargs).unwrapped
             assert isinstance(beside, QKDVectorEnv)
             self._beside = beside
         self._seen_beside: Any = None
         space: Any = made.single_observation_space
+        if rival is not None:
+            width = (space["links"].shape[1],)
+            lead = spaces.Box(-FEATURE_LIMIT, FEATURE_LIMIT, width, np.float32)
+            space = spaces.Dict({**space.spaces, "lead": lead})
         if embedder is not None:
             shape = (space["links"].shape[0], embedder.hidden)
             embedding = spaces.Box(-FEATURE_LIMIT, FEATURE_LIMIT, shape, np.float32)
@@ -115,6 +121,9 @@ class QKDVecEnv(VecEnv):
         return self._extended(observation)
 
     def _extended(self, observation: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        if self._beside is not None:
+            lead = _lead(observation, self._seen_beside)
+            observation = {**observation, "lead": lead}
         if self._adviser is not None:
             observation = {**observation, "advice": advise(self._adviser, observation)}
         if self._embedder is None:
@@ -141,7 +150,7 @@ class QKDVecEnv(VecEnv):
         self._lengths += 1
         if self._beside is not None and self._rival is not None:
             actions, _ = self._rival.predict(self._seen_beside)
-            self._seen_beside, others, _, _, _ = self._beside.step(actions)
+            self._seen_beside, others, _, _, infos_beside = self._beside.step(actions)
             rewards = rewards - others
         elif self.subtract_offered:
             rewards = rewards - infos["offered_bits"] / self._mean_offered()
@@ -150,8 +159,11 @@ class QKDVecEnv(VecEnv):
         if ended.any():
             reported = list(self._nothing)
             for i in np.flatnonzero(ended):
+                last = infos["final_obs"][i]
+                if self._beside is not None:
+                    last = {**last, "lead": _lead(last, infos_beside["final_obs"][i])}
                 reported[i] = {
-                    "terminal_observation": infos["final_obs"][i],
+                    "terminal_observation": last,
                     "TimeLimit.truncated": True,
                     "episode": {"r": float(self._returns[i]), "l": int(self._lengths[i])},
                 }
@@ -198,3 +210,8 @@ class QKDVecEnv(VecEnv):
     def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> list[bool]:
         """No member is wrapped."""
         return [False for _ in self._get_indices(indices)]
+
+
+def _lead(own: Batch, others: Batch) -> NDArray[np.float32]:
+    """Mean link features of the observations less those of others, (..., features)."""
+    return np.asarray((own["links"] - others["links"]).mean(axis=-2))

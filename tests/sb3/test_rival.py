@@ -44,3 +44,26 @@ def test_the_rival_s_rewards_are_subtracted():
         np.testing.assert_allclose(given, 0.5 * (own - others), atol=1e-6)
         earned += given.sum()
     assert earned < 0.0
+
+
+def test_the_lead_is_what_the_links_differ_by():
+    rival = make_policy("demand-deficit")
+    env, alone = (QKDVecEnv(num_envs=4, **SHORT, **more) for more in ({"rival": rival}, {}))
+    for one in (env, alone):
+        one.seed(0)
+    observation, beside = env.reset(), alone.reset()
+    assert not observation["lead"].any()
+    hold = np.full(4, env.action_space.n - 1)
+    last = []
+    for _ in range(25):
+        observation, _, dones, infos = env.step(hold)
+        beside, _, _, infos_beside = alone.step(rival.predict(beside)[0])
+        expected = (observation["links"] - beside["links"]).mean(axis=1)
+        np.testing.assert_array_equal(observation["lead"], expected)
+        for i in np.flatnonzero(dones):
+            ended, ended_beside = (one[i]["terminal_observation"] for one in (infos, infos_beside))
+            last.append(ended["lead"])
+            difference = (ended["links"] - ended_beside["links"]).mean(axis=0)
+            np.testing.assert_array_equal(last[-1], difference)
+    assert np.any(last)
+    assert env.observation_space["lead"].contains(observation["lead"][0])
