@@ -3,4 +3,10 @@
 from qkd_gym.baselines.bounds.clairvoyant import ClairvoyantBound, clairvoyant_bound, exact_optimum
 from qkd_gym.baselines.bounds.trace import EpisodeTrace, episode_trace
 
-__all__ = ["ClairvoyantBound", "EpisodeTrace", "clairvoyant_bound", "episode_trace", "exact_optimum"]
+__all__ = [
+    "ClairvoyantBound",
+    "EpisodeTrace",
+    "clairvoyant_bound",
+    "episode_trace",
+    "exact_optimum",
+]

@@ -98,7 +98,9 @@ def episode_trace(config: NetworkConfig, seed: int) -> EpisodeTrace:
     active, pool = links["active"] > 0, links["pool"].copy()
     links["active"], links["calibration_left_s"] = 1, 0.0
 
-    intervals, interval_s = (simulator.params[name][0].item() for name in ("intervals", "interval_s"))
+    intervals, interval_s = (
+        simulator.params[name][0].item() for name in ("intervals", "interval_s")
+    )
     made = np.zeros((intervals, n_links), np.int64)
     qber = np.zeros((intervals, n_links))
     requests, times = [], []
@@ -112,7 +114,7 @@ def episode_trace(config: NetworkConfig, seed: int) -> EpisodeTrace:
         times.append(np.full(count, t))
     asked = np.concatenate(requests)
     sites = np.stack([asked["first"], asked["second"]], axis=1)
-    rows = pair_index(sites[:, 0], sites[:, 1], simulator.n_sites)
+    rows = [pair_index(first, second, simulator.n_sites) for first, second in sites.tolist()]
     return EpisodeTrace(
         config=config,
         seed=seed,
