@@ -95,8 +95,13 @@ class ScoredActivation(Tunable):
         """What giving up each link costs, shape (B, E)."""
         return (1.0 + self.hysteresis) * score
 
-    def __call__(self, obs: Observation, mask: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """The link to activate, or to hold."""
+    def gain(self, obs: Observation, mask: NDArray[np.bool_]) -> F64:
+        """Gain in score of switching each link on, (B, E); minus infinity where that is no option.
+
+        Args:
+            obs: Observations with a leading batch axis B.
+            mask: Legal choices, (B, E + 1).
+        """
         score = self.score(obs)
         price = self.price(obs, score)
         price = np.where(ran_s(obs) < self.dwell_s, np.inf, price)
@@ -105,7 +110,11 @@ class ScoredActivation(Tunable):
         rows = np.arange(len(score))[:, None, None]
         gain = score - padded[rows, released].sum(axis=-1)
         candidate = mask[:, :-1] & (feature(obs, "active") < 0.5)
-        gain = np.where(candidate, gain, -np.inf)
+        return np.where(candidate, gain, -np.inf)
+
+    def __call__(self, obs: Observation, mask: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """The link to activate, or to hold."""
+        gain = self.gain(obs, mask)
         best = gain.argmax(axis=1)
         worth = gain[np.arange(len(gain)), best] > self.least_gain
         return np.asarray(np.where(worth, best, mask.shape[1] - 1))

@@ -205,7 +205,7 @@ def _replay(episodes: list[Episode], names: list[str]) -> None:
         raise InvalidInput(f"{names[0]!r} or a file with its configuration has a bad seed.")
     env = cast(
         "QKDVectorEnv",
-        gym.make_vec(first.env_id, num_envs=len(episodes), copy=False, scenario=first.config),
+        gym.make_vec(first.env_id, num_envs=len(episodes), scenario=first.config),
     )
     try:
         seeds: list[int | None] = [episode.seed for episode in episodes]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qkd_gym.envs import observation, spaces
+from qkd_gym.envs import spaces
+from qkd_gym.envs.buffers import ObservationBuffers
+from qkd_gym.envs.transition import Results, allocate_results, play_range, start_some
 from qkd_gym.network.config import NetworkConfig
 from qkd_gym.network.kernel import ACTIVATION, BOTH, ROUTING
 from qkd_gym.network.scenarios import resolve
@@ -16,7 +18,6 @@ from qkd_gym.network.simulator import Simulator
 from qkd_gym.network.state import BIT_NAMES
 
 Scenario = str | NetworkConfig | Mapping[str, Any]
-REWARD_TERMS = ("key", "qber")
 
 
 class Core:
@@ -27,6 +28,9 @@ class Core:
         overrides: Fields of the configuration to change.
         batch: Number of episodes side by side.
         decides: What a step decides, see `qkd_gym.network.kernel`.
+
+    Attributes:
+        results: What the last step or start returned beside observations.
     """
 
     def __init__(
@@ -36,67 +40,68 @@ class Core:
         self.batch, self.decides = batch, decides
         self.simulator = Simulator(self.config, batch, decides)
         self.generators: list[np.random.Generator] = []
-        # Two buffers in turn: whoever still holds the last observation keeps it intact.
-        self._buffers = [
-            observation.allocate(batch, self.simulator.bank, decides) for _ in range(2)
-        ]
-        self._turn = 0
+        self._buffers = ObservationBuffers(batch, self.simulator.bank, decides)
+        self._latest = self._buffers.free()
         self.names = spaces.field_names(decides)
-        self.observation_space = spaces.observation_space(self._buffers[0], decides)
-        self.action_space = spaces.action_space(self._buffers[0], decides)
-        self.all = np.ones(batch, dtype=bool)
+        self.observation_space = spaces.observation_space(self._latest, decides)
+        self.action_space = spaces.action_space(self._latest, decides)
+        self.results = allocate_results(batch)
+        self._undecided = np.zeros(batch, dtype=np.int64)
 
-    def reset(self, episodes: Iterable[int]) -> None:
-        """Starts new episodes for these members of the batch."""
-        self.simulator.reset(episodes, self.generators)
+    def start(self) -> None:
+        """Starts all episodes."""
+        self._latest = self._buffers.free()
+        self.results = allocate_results(self.batch)
+        self._start(range(self.batch), self.results)
+
+    def restart(self, episodes: Sequence[int]) -> None:
+        """Starts new episodes for these members, and observes them in the last observation.
+
+        The results of their last step stay.
+        """
+        self._start(episodes, allocate_results(self.batch))
+
+    def _start(self, episodes: Sequence[int], results: Results) -> None:
+        sim = self.simulator
+        drawn = sim.draw(episodes, self.generators)
+        start_some(*drawn, sim.arrays, sim.bank, sim.params, self.decides, self._latest, results)
 
     def step(self, actions: NDArray[np.int64]) -> None:
         """Steps every episode; actions have shape (batch,) or, deciding both, (batch, 2)."""
-        paths = links = None
+        paths = links = self._undecided
         if self.decides == ACTIVATION:
             links = actions
         elif self.decides == ROUTING:
             paths = actions
         else:
-            paths, links = actions[:, 0], actions[:, 1]
-        self.simulator.step(paths, links)
+            paths, links = np.ascontiguousarray(actions.T)
+        self._latest = self._buffers.free()
+        self.results = allocate_results(self.batch)
+        sim = self.simulator
+        sim.run(
+            play_range, sim.arrays, sim.bank, sim.params, self.decides, paths, links,
+            self._latest, self.results,
+        )  # fmt: skip
 
     def observe(self) -> dict[str, NDArray[Any]]:
-        """Observations of the whole batch, in buffers that are reused two calls later."""
-        self._turn = 1 - self._turn
-        buffers, sim = self._buffers[self._turn], self.simulator
-        sim.run(observation.observe_range, buffers, sim.state, sim.bank, sim.params, self.decides)
-        return {name: getattr(buffers, name) for name in self.names}
-
-    def observe_again(self, episodes: Iterable[int]) -> None:
-        """Rewrites the last observations of these members, after they were reset."""
-        sim = self.simulator
-        for b in episodes:
-            observation.observe_range(
-                b, b + 1, self._buffers[self._turn], sim.state, sim.bank, sim.params, self.decides
-            )
+        """The last observations of the whole batch; the arrays are the caller's."""
+        return {name: getattr(self._latest, name) for name in self.names}
 
     @property
-    def masks(self) -> NDArray[np.int8]:
+    def masks(self) -> NDArray[np.bool_]:
         """Legal actions of the last observations, (batch, actions); the one source of masks."""
-        return self._buffers[self._turn].action_mask
+        return self._latest.action_mask.view(np.bool_)
 
     @property
     def rewards(self) -> NDArray[np.float64]:
         """Rewards of the last step, (batch,): the sum of their terms."""
-        episodes = self.simulator.state.episodes
-        return np.asarray(episodes["key_term"] + episodes["qber_term"])
+        return self.results.amounts[0]
 
     def info(self) -> dict[str, Any]:
         """Accounts of the last step as arrays of shape (batch,)."""
-        state = self.simulator.state
-        columns = state.bits.T.copy()
-        accounts: dict[str, Any] = dict(zip(BIT_NAMES, columns, strict=True))
-        accounts["qber_weighted_bits"] = state.episodes["qber_bits"].copy()
-        accounts["elapsed_s"] = state.episodes["interval"] * self.simulator.params["interval_s"][0]
-        accounts["reward_terms"] = {
-            name: state.episodes[f"{name}_term"].copy() for name in REWARD_TERMS
-        }
+        accounts: dict[str, Any] = dict(zip(BIT_NAMES, self.results.bits, strict=True))
+        _, key, qber, accounts["qber_weighted_bits"], accounts["elapsed_s"] = self.results.amounts
+        accounts["reward_terms"] = {"key": key, "qber": qber}
         return accounts
 
 

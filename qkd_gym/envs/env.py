@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from qkd_gym.envs.core import ACTIVATION, BOTH, ROUTING, Core, Scenario
 from qkd_gym.errors import require_choice
+from qkd_gym.network.state import BIT_NAMES
 
 RENDER_MODES = ["rgb_array"]
 
@@ -46,21 +47,21 @@ class QKDEnv(gym.Env[dict[str, NDArray[Any]], Any]):
         """Starts an episode; see `gymnasium.Env.reset`."""
         super().reset(seed=seed)
         self.core.generators = [self.np_random]
-        self.core.reset([0])
+        self.core.start()
         return self._observation(), self._info()
 
     def step(
         self, action: Any
     ) -> tuple[dict[str, NDArray[Any]], float, bool, bool, dict[str, Any]]:
         """Takes one decision; see `gymnasium.Env.step`. An illegal action does nothing."""
-        self.core.step(np.asarray(action, dtype=np.int64)[None])
-        observation = self._observation()
-        over = bool(self.core.simulator.finished[0])
-        return observation, float(self.core.rewards[0]), False, over, self._info()
+        core = self.core
+        core.step(np.asarray(action, dtype=np.int64)[None])
+        reward, over = core.results.amounts.item(0), core.results.over.item(0)
+        return self._observation(), reward, False, over, self._info()
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Legal actions, flattened; the name that sb3-contrib looks for."""
-        return self.core.masks[0].astype(bool)
+        return self.core.masks[0]
 
     def render(self) -> NDArray[np.uint8] | None:
         """The network as a picture, (height, width, 3), if the render mode asks for it."""
@@ -71,15 +72,14 @@ class QKDEnv(gym.Env[dict[str, NDArray[Any]], Any]):
         return to_rgb_array(draw_network(snapshot(self.core.simulator, 0)))
 
     def _observation(self) -> dict[str, NDArray[Any]]:
-        return {name: array[0].copy() for name, array in self.core.observe().items()}
+        return {name: array[0] for name, array in self.core.observe().items()}
 
     def _info(self) -> dict[str, Any]:
-        info: dict[str, Any] = {}
-        for name, value in self.core.info().items():
-            if isinstance(value, dict):
-                info[name] = {key: term.item() for key, term in value.items()}
-            else:
-                info[name] = value.item()
+        results = self.core.results
+        info: dict[str, Any] = dict(zip(BIT_NAMES, results.bits.ravel().tolist(), strict=True))
+        _, key, qber, weighted, elapsed_s = results.amounts.ravel().tolist()
+        info["qber_weighted_bits"], info["elapsed_s"] = weighted, elapsed_s
+        info["reward_terms"] = {"key": key, "qber": qber}
         info["action_mask"] = self.action_masks()
         return info
 

@@ -6,7 +6,6 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from qkd_gym.envs.layout import (
@@ -16,12 +15,31 @@ from qkd_gym.envs.layout import (
     PATH_FEATURES,
     REQUEST_FEATURES,
 )
-from qkd_gym.network.bank import Bank
-from qkd_gym.network.kernel import ACTIVATION, BOTH, is_protected, link_need
-from qkd_gym.network.routing import measure_path, pair_index
-from qkd_gym.network.state import State
+from qkd_gym.network.bank import F_FREE_SPACE, F_LENGTH, F_NOMINAL_RATE, Bank
+from qkd_gym.network.compiled import inlined
+from qkd_gym.network.control import least_needed, write_needs
+from qkd_gym.network.elementary import exp, log
+from qkd_gym.network.kernel import ACTIVATION, BOTH, ROUTING
+from qkd_gym.network.routing import count_lacking, pair_index, price_links
+from qkd_gym.network.state import (
+    L_ACTIVE,
+    L_BLOCKED_AVERAGE,
+    L_CALIBRATION_LEFT,
+    L_DEMAND_AVERAGE,
+    L_DEMAND_NOW,
+    L_FRESHNESS,
+    L_RUNNING,
+    L_SEEN_SHARE,
+    L_SEEN_STRAIN,
+    POOL,
+    S_BLOCKED,
+    S_DEMAND,
+    S_MODULES_USED,
+    State,
+)
 
 F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
 
 
 class Observation(NamedTuple):
@@ -61,121 +79,146 @@ def allocate(batch: int, bank: Bank, decides: int) -> Observation:
     )
 
 
-@njit(cache=True)
-def _release_needs(
-    links: np.ndarray, ends: np.ndarray, needs: np.ndarray, p: np.record, at_site: np.ndarray
-) -> None:
-    """For each site, the need of the link that `kernel.release_choice` would give up there."""
-    chosen_protected = np.ones(len(at_site), dtype=np.bool_)
-    at_site[:] = np.inf
-    for e in range(len(needs)):
-        if links[e].active == 0:
-            continue
-        protected = is_protected(links[e], p)
-        for side in range(2):
-            v = ends[e, side]
-            if (chosen_protected[v] and not protected) or (
-                chosen_protected[v] == protected and needs[e] < at_site[v]
-            ):
-                at_site[v] = needs[e]
-                chosen_protected[v] = protected
+@inlined
+def _squash(out: np.ndarray, value: np.ndarray, n: int, per_hour: float) -> None:
+    """Rates in pool capacities per hour, log1p."""
+    for i in range(n):
+        out[i] = log(1.0 + per_hour * value[i])
 
 
-@njit(cache=True)
-def _write_nodes(rows: F32, sites: np.ndarray, facts: np.ndarray, p: np.record) -> None:
+@inlined
+def _write_nodes(o: Observation, s: State, bank: Bank, p: np.record, b: int, work: F64) -> None:
+    rows, sites, facts = o.nodes[b], s.sites[b], bank.sites[s.episodes[b].network]
     hourly = 3600.0 / p.capacity
-    for v in range(len(sites)):
-        row, site, fact = rows[v], sites[v], facts[v]
+    n = bank.n_sites
+    _squash(work[0], sites[S_DEMAND], n, hourly)
+    _squash(work[1], sites[S_BLOCKED], n, hourly)
+    for v in range(n):
+        row, fact = rows[v], facts[v]
         row[0] = fact.x_km / 50.0
         row[1] = fact.y_km / 50.0
         row[2] = fact.degree / 8.0
         row[3] = fact.betweenness
-        row[4] = site.modules_used / p.modules
-        row[5] = math.log1p(site.demand * hourly)
-        row[6] = math.log1p(site.blocked * hourly)
+        row[4] = sites[S_MODULES_USED, v] / p.modules
+        row[5] = work[0, v]
+        row[6] = work[1, v]
         row[7] = 0.0
 
 
-@njit(cache=True)
-def _write_link(row: F32, link: np.record, facts: np.record, p: np.record) -> None:
-    """All features of a link but those that depend on its ends."""
+@inlined
+def _write_needs(s: State, bank: Bank, p: np.record, b: int, work: F64, columns: F32) -> None:
+    """Columns `need`, `release_need` and `full_endpoints`."""
+    g = s.episodes[b].network
+    links, pool, ends = s.links[b], s.pools[b, POOL], bank.link_endpoints[g]
+    n_links = bank.networks[g].n_links
+    need, released, at_site, full = work[0, :n_links], work[1, :n_links], work[2], work[3]
+    write_needs(links, pool, p.capacity, need)
+    for v in range(bank.n_sites):
+        held = s.held[b, v, : int(s.sites[b, S_MODULES_USED, v])]
+        full[v], at_site[v] = 0.0, 0.0
+        if len(held) >= p.modules:
+            full[v] = 0.5
+            at_site[v] = need[least_needed(held, links[L_RUNNING], need, p)]
+    for e in range(n_links):
+        u, v = ends[e, 0], ends[e, 1]
+        inactive = 1.0 - links[L_ACTIVE, e]
+        released[e] = inactive * (at_site[u] + at_site[v])
+        columns[14, e] = inactive * (full[u] + full[v])
     hourly = 3600.0 / p.capacity
-    pool = float(link.pool)
-    row[:] = 0.0
-    row[0] = link.active
-    if p.calibration_s > 0.0:
-        row[1] = link.calibration_left_s / p.calibration_s
-    row[2] = pool / p.capacity
-    if pool > 0.0:
-        row[3] = pool / (pool + link.demand_average * 1800.0)
-    row[4] = math.log1p(facts.nominal_rate_bps * hourly)
-    if link.seen:
-        if facts.nominal_rate_bps > 0.0:
-            row[5] = min(link.seen_rate_bps / facts.nominal_rate_bps, 2.0)
-        row[6] = link.seen_qber / facts.qber_threshold
-        row[7] = math.exp(-link.seen_age_s / 3600.0)
-    row[8] = math.log1p(link.demand_average * hourly)
-    row[9] = math.log1p(link.demand_now / p.interval_s * hourly)
-    row[10] = math.log1p(link.blocked_average * hourly)
-    if link.active:
-        row[11] = -math.expm1(-link.running_s / 600.0)
-        row[12] = is_protected(link, p)
-        row[13] = link.seen and link.seen_age_s == 0.0 and link.seen_rate_bps == 0.0
-    row[17] = facts.length_km / 50.0
-    row[18] = facts.free_space
+    _squash(columns[15], need, n_links, hourly)
+    _squash(columns[16], released, n_links, hourly)
 
 
-@njit(cache=True)
-def _write_links(o: Observation, s: State, bank: Bank, p: np.record, b: int) -> None:
+@inlined
+def _write_pools(
+    fill: F32, cover: F32, pool: np.ndarray, demand_average: F32, n: int, capacity: float
+) -> None:
+    for e in range(n):
+        stored = float(pool[e])
+        fill[e] = stored / capacity
+        cover[e] = stored / max(stored + demand_average[e] * 1800.0, 1.0)
+
+
+@inlined
+def _write_seen(
+    rate: F32, no_key: F32, active: F32, seen_share: F32, freshness: F32, n: int
+) -> None:
+    for e in range(n):
+        rate[e] = min(seen_share[e], np.float32(2.0))
+        silent = (freshness[e] == 1.0) & (seen_share[e] == 0.0)
+        no_key[e] = active[e] if silent else np.float32(0.0)
+
+
+@inlined
+def _write_running(
+    running: F32, protected: F32, active: F32, running_s: F32, n: int, protection_s: float
+) -> None:
+    for e in range(n):
+        running[e] = 1.0 - exp(-min(running_s[e] / 600.0, 50.0))
+        protected[e] = active[e] if running_s[e] < protection_s else np.float32(0.0)
+
+
+@inlined
+def _write_links(
+    o: Observation, s: State, bank: Bank, p: np.record, b: int, work: F64, columns: F32
+) -> None:
+    """Fills column after column, which are vector instructions, then turns them into rows."""
     g = s.episodes[b].network
     n_links = bank.networks[g].n_links
-    links, facts, sites = s.links[b], bank.links[g], s.sites[b]
-    ends, rows, out = bank.link_endpoints[g], o.links[b], o.link_endpoints[b]
+    links, facts, active = s.links[b], bank.link_facts[g], s.links[b, L_ACTIVE]
     hourly = 3600.0 / p.capacity
-    needs = np.empty(n_links)
-    at_site = np.empty(bank.n_sites)
+    per_calibration = 1.0 / p.calibration_s if p.calibration_s > 0.0 else 0.0
     for e in range(n_links):
-        needs[e] = link_need(links[e], facts[e], p)
-    _release_needs(links, ends, needs, p, at_site)
+        columns[1, e] = links[L_CALIBRATION_LEFT, e] * per_calibration
+    _write_pools(
+        columns[2], columns[3], s.pools[b, POOL], links[L_DEMAND_AVERAGE], n_links, p.capacity
+    )
+    _squash(columns[4], facts[F_NOMINAL_RATE], n_links, hourly)
+    _write_seen(columns[5], columns[13], active, links[L_SEEN_SHARE], links[L_FRESHNESS], n_links)
+    _squash(columns[8], links[L_DEMAND_AVERAGE], n_links, hourly)
+    _squash(columns[9], links[L_DEMAND_NOW], n_links, hourly / p.interval_s)
+    _squash(columns[10], links[L_BLOCKED_AVERAGE], n_links, hourly)
+    _write_running(columns[11], columns[12], active, links[L_RUNNING], n_links, p.protection_s)
+    _write_needs(s, bank, p, b, work, columns)
+    rows = o.links[b]
     for e in range(n_links):
         row = rows[e]
-        _write_link(row, links[e], facts[e], p)
-        row[15] = math.log1p(needs[e] * hourly)
-        released = 0.0
+        row[0] = active[e]
+        row[1] = columns[1, e]
+        row[2] = columns[2, e]
+        row[3] = columns[3, e]
+        row[4] = columns[4, e]
+        row[5] = columns[5, e]
+        row[6] = links[L_SEEN_STRAIN, e]
+        row[7] = links[L_FRESHNESS, e]
+        for k in range(8, 17):
+            row[k] = columns[k, e]
+        row[17] = facts[F_LENGTH, e] * np.float32(0.02)
+        row[18] = facts[F_FREE_SPACE, e]
+    rows[n_links:] = 0.0
+    ends, end_rows = bank.link_endpoints[g], o.link_endpoints[b]
+    for e in range(len(ends)):
         for side in range(2):
-            v = ends[e, side]
-            out[e, side] = v
-            if links[e].active == 0 and sites[v].modules_used >= p.modules:
-                row[14] += 0.5
-                released += at_site[v]
-        row[16] = math.log1p(released * hourly)
-        o.link_mask[b, e] = 1
-    for e in range(n_links, len(rows)):
-        rows[e, :] = 0.0
-        out[e, 0], out[e, 1] = 0, 0
-        o.link_mask[b, e] = 0
+            end_rows[e, side] = ends[e, side]
+    o.link_mask[b, :n_links] = 1
+    o.link_mask[b, n_links:] = 0
 
 
-@njit(cache=True)
+@inlined
 def _write_context(o: Observation, s: State, bank: Bank, p: np.record, b: int) -> None:
-    angle = (
-        2.0
-        * math.pi
-        * (s.episodes[b].phase_s + s.episodes[b].interval * p.interval_s)
-        / p.diurnal_period_s
-    )
+    episode = s.episodes[b]
     demand, blocked = 0.0, 0.0
     for v in range(bank.n_sites):
-        demand += s.sites[b, v].demand
-        blocked += s.sites[b, v].blocked
-    o.context[b, 0] = math.sin(angle)
-    o.context[b, 1] = math.cos(angle)
-    o.context[b, 2] = s.episodes[b].interval / p.intervals
+        demand += s.sites[b, S_DEMAND, v]
+        blocked += s.sites[b, S_BLOCKED, v]
+    o.context[b, 0] = episode.day_sin
+    o.context[b, 1] = episode.day_cos
+    o.context[b, 2] = episode.interval / p.intervals
     o.context[b, 3] = blocked / demand if demand > 0.0 else 0.0
 
 
-@njit(cache=True)
-def _write_request(o: Observation, s: State, bank: Bank, p: np.record, b: int) -> None:
+@inlined
+def _write_request(o: Observation, s: State, bank: Bank, p: np.record, b: int, work: F64) -> None:
     """The waiting request and its candidate paths; all zero if the episode is over."""
     g = s.episodes[b].network
     candidates, padding = o.paths.shape[1], o.links.shape[1]
@@ -194,22 +237,24 @@ def _write_request(o: Observation, s: State, bank: Bank, p: np.record, b: int) -
     o.nodes[b, first, 7] = 1.0
     o.nodes[b, second, 7] = 1.0
     row_of_pair = pair_index(first, second, bank.n_sites)
+    pool, prices = s.pools[b, POOL, : bank.networks[g].n_links], work[0]
+    price_links(pool, p.capacity, prices)
     feasible = 0
     for k in range(candidates):
         hops = bank.path_hops[g, row_of_pair, k]
         if hops == 0:
             break
         path = bank.path_links[g, row_of_pair, k]
-        lacking, price = measure_path(s.links[b], path, hops, p.capacity, bits)
-        length, qber, active, smallest = 0.0, 0.0, 0.0, float(p.capacity)
+        lacking = count_lacking(pool, path, hops, bits)
+        length, strain, active, price, smallest = 0.0, 0.0, 0.0, 0.0, float(p.capacity)
         for h in range(hops):
             e = path[h]
-            link = s.links[b, e]
             o.path_links[b, k, h] = e
             length += bank.links[g, e].length_km
-            qber += link.seen_qber / bank.links[g, e].qber_threshold
-            active += link.active
-            smallest = min(smallest, float(link.pool))
+            strain += s.links[b, L_SEEN_STRAIN, e]
+            active += s.links[b, L_ACTIVE, e]
+            price += prices[e]
+            smallest = min(smallest, float(pool[e]))
         row = o.paths[b, k]
         row[0] = 1.0
         row[1] = 1.0 if lacking == 0 else 0.0
@@ -218,7 +263,7 @@ def _write_request(o: Observation, s: State, bank: Bank, p: np.record, b: int) -
         row[4] = smallest / p.capacity
         row[5] = smallest / (smallest + bits)
         row[6] = math.log1p(price)
-        row[7] = qber / hops
+        row[7] = strain / hops
         row[8] = active / hops
         feasible += lacking == 0
         o.action_mask[b, k] = 1 if lacking == 0 else 0
@@ -227,24 +272,26 @@ def _write_request(o: Observation, s: State, bank: Bank, p: np.record, b: int) -
     o.request[b, 2] = feasible / candidates
 
 
-@njit(cache=True)
-def observe_one(o: Observation, s: State, bank: Bank, p: np.record, b: int, decides: int) -> None:
+@inlined
+def observe_one(
+    o: Observation,
+    s: State,
+    bank: Bank,
+    p: np.record,
+    b: int,
+    decides: int,
+    work: F64,
+    columns: F32,
+) -> None:
     """Writes row ``b`` of every buffer."""
-    _write_nodes(o.nodes[b], s.sites[b], bank.sites[s.episodes[b].network], p)
-    _write_links(o, s, bank, p, b)
+    _write_nodes(o, s, bank, p, b, work)
+    _write_links(o, s, bank, p, b, work, columns)
     _write_context(o, s, bank, p, b)
     if decides != ACTIVATION:
-        _write_request(o, s, bank, p, b)
-    if decides in (ACTIVATION, BOTH):
+        _write_request(o, s, bank, p, b, work)
+    if decides != ROUTING:
         links = o.links.shape[1]
         start = o.action_mask.shape[1] - links - 1
-        for e in range(links):
-            o.action_mask[b, start + e] = o.link_mask[b, e]
+        o.action_mask[b, start : start + bank.networks[s.episodes[b].network].n_links] = 1
+        o.action_mask[b, start + bank.networks[s.episodes[b].network].n_links : -1] = 0
         o.action_mask[b, start + links] = 1
-
-
-@njit(cache=True, nogil=True)
-def observe_range(start, stop, o, s, bank, params, decides):  # type: ignore[no-untyped-def]
-    """Writes the observations of the episodes from ``start`` to ``stop`` - 1."""
-    for b in range(start, stop):
-        observe_one(o, s, bank, params[0], b, decides)

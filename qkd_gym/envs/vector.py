@@ -27,8 +27,6 @@ class QKDVectorEnv(VectorEnv[Batch, NDArray[np.int64], NDArray[Any]]):
     Args:
         num_envs: Number of environments.
         scenario: As for `qkd_gym.envs.env.QKDEnv`.
-        copy: Whether observations are copies; otherwise they are buffers that stay valid until
-            the second step after.
         **overrides: Fields of `NetworkConfig` to change.
 
     Raises:
@@ -38,9 +36,7 @@ class QKDVectorEnv(VectorEnv[Batch, NDArray[np.int64], NDArray[Any]]):
     metadata: dict[str, Any] = {"autoreset_mode": AutoresetMode.SAME_STEP}  # noqa: RUF012
     decides: ClassVar[int]
 
-    def __init__(
-        self, num_envs: int = 1, scenario: Scenario = "metro", copy: bool = True, **overrides: Any
-    ) -> None:
+    def __init__(self, num_envs: int = 1, scenario: Scenario = "metro", **overrides: Any) -> None:
         require_integer("num_envs", num_envs, 1)
         self.core = Core(scenario, overrides, num_envs, self.decides)
         self.config = self.core.config
@@ -49,7 +45,7 @@ class QKDVectorEnv(VectorEnv[Batch, NDArray[np.int64], NDArray[Any]]):
         self.single_action_space = self.core.action_space
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
-        self._copy = copy
+        self._present = np.ones(num_envs, dtype=bool)
 
     def reset(
         self,
@@ -70,8 +66,8 @@ class QKDVectorEnv(VectorEnv[Batch, NDArray[np.int64], NDArray[Any]]):
             kept[i] if one is None and kept else seeding.np_random(one)[0]
             for i, one in enumerate(seeds)
         ]
-        self.core.reset(range(self.num_envs))
-        return self._returned(self.core.observe()), self._infos()
+        self.core.start()
+        return self.core.observe(), self._infos()
 
     def step(
         self, actions: NDArray[np.int64]
@@ -79,42 +75,27 @@ class QKDVectorEnv(VectorEnv[Batch, NDArray[np.int64], NDArray[Any]]):
         """Steps all environments; ``actions`` has shape (num_envs,) or (num_envs, 2)."""
         core = self.core
         core.step(np.asarray(actions, dtype=np.int64))
-        rewards, over = core.rewards, core.simulator.finished
-        observations = core.observe()
-        final: dict[str, Any] = {}
-        if over.any():
-            final = self._final(observations, over)
-        infos = self._infos(final_step=final)
+        rewards, over, observations = core.rewards, core.results.over, core.observe()
+        infos = self._infos()
         if over.any():
             ended = np.flatnonzero(over)
-            core.reset(ended)
-            core.observe_again(ended)
-            infos["action_mask"] = core.masks.astype(bool)
-        terminated = np.zeros(self.num_envs, dtype=bool)
-        return self._returned(observations), rewards, terminated, over, infos
+            last = np.full(self.num_envs, None, dtype=object)
+            for b in ended:
+                last[b] = {name: array[b].copy() for name, array in observations.items()}
+            final_info = {**infos, "action_mask": infos["action_mask"].copy()}
+            infos |= {"final_obs": last, "_final_obs": over}
+            infos |= {"final_info": final_info, "_final_info": over}
+            core.restart(ended)
+        return observations, rewards, np.zeros(self.num_envs, dtype=bool), over, infos
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Legal actions of every environment, (num_envs, actions)."""
-        return self.core.masks.astype(bool)
+        return self.core.masks
 
-    def _returned(self, observations: Batch) -> Batch:
-        if not self._copy:
-            return observations
-        return {name: array.copy() for name, array in observations.items()}
-
-    def _final(self, observations: Batch, over: NDArray[np.bool_]) -> dict[str, Any]:
-        """Last observations and accounts of the finished members, as gymnasium lays them out."""
-        last = np.full(self.num_envs, None, dtype=object)
-        for b in np.flatnonzero(over):
-            last[b] = {name: array[b].copy() for name, array in observations.items()}
-        info = self._infos()
-        return {"final_obs": last, "_final_obs": over, "final_info": info, "_final_info": over}
-
-    def _infos(self, final_step: dict[str, Any] | None = None) -> dict[str, Any]:
+    def _infos(self) -> dict[str, Any]:
         infos = self.core.info()
-        infos["action_mask"] = self.action_masks()
-        infos |= {f"_{name}": self.core.all for name in infos}
-        return infos | (final_step or {})
+        infos["action_mask"] = self.core.masks
+        return infos | {f"_{name}": self._present for name in infos}
 
 
 class LinkActivationVectorEnv(QKDVectorEnv):
@@ -132,10 +113,9 @@ class RoutingVectorEnv(QKDVectorEnv):
         self,
         num_envs: int = 1,
         scenario: Scenario = "control-modules",
-        copy: bool = True,
         **overrides: Any,
     ) -> None:
-        super().__init__(num_envs, scenario, copy, **overrides)
+        super().__init__(num_envs, scenario, **overrides)
 
 
 class NetworkVectorEnv(QKDVectorEnv):

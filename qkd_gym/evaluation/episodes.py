@@ -64,9 +64,7 @@ def evaluate(
         raise InvalidInput(f"policy is {policy!r}, but must have a method predict.")
     settings = {"split": "test", **env_kwargs}
     seeds = np.arange(seed, seed + episodes)
-    env = cast(
-        "QKDVectorEnv", gym.make_vec(env_id, num_envs=min(episodes, _BATCH), copy=False, **settings)
-    )
+    env = cast("QKDVectorEnv", gym.make_vec(env_id, num_envs=min(episodes, _BATCH), **settings))
     finished: list[Totals] = []
     actions: list[NDArray[np.int64]] = []
     decision_s = []

@@ -79,7 +79,7 @@ def simulate(
     core = Core(scenario, {"n_sites": n_sites, "split": split, "bank_size": graphs}, graphs, 0)
     assert core.decides == ACTIVATION
     core.generators = [np.random.default_rng([seed, i]) for i in range(graphs)]
-    core.reset(range(graphs))
+    core.start()
     rng = np.random.default_rng(seed)
     core.observe()
     interval_s = float(core.simulator.params["interval_s"][0])

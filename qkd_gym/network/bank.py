@@ -14,9 +14,11 @@ from qkd_gym.errors import InvalidInput
 from qkd_gym.network.config import SPLITS, NetworkConfig
 from qkd_gym.network.fluid import max_concurrent_flow, round_plan
 from qkd_gym.network.paths import candidate_paths
+from qkd_gym.network.rng import fill_alias_table
 from qkd_gym.network.tables import RateTable, rate_table
 from qkd_gym.topology import Topology, clustered, clustered_max_links, load, source_study
 
+F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 Records = NDArray[np.void]
 
@@ -37,7 +39,8 @@ SITE_FACTS = np.dtype(
         ("y_km", "f8"),
         ("degree", "f8"),
         ("betweenness", "f8"),
-        ("phase", "f8"),  # of the daily demand cycle
+        ("phase_sin", "f8"),  # of the daily demand cycle
+        ("phase_cos", "f8"),
     ]
 )
 
@@ -54,6 +57,9 @@ LINK_FACTS = np.dtype(
     ]
 )
 
+# Rows of `Bank.link_facts`.
+F_NOMINAL_RATE, F_LENGTH, F_FREE_SPACE = range(3)
+
 
 class Bank(NamedTuple):
     """G networks of N sites, padded to E links; P pairs, K candidate paths of at most H hops."""
@@ -62,11 +68,13 @@ class Bank(NamedTuple):
     networks: Records  # (G,) NETWORK
     sites: Records  # (G, N) SITE_FACTS
     links: Records  # (G, E) LINK_FACTS
+    link_facts: F32  # (G, 3, E) nominal rate in bit/s, length in km, whether through free space
     link_endpoints: NDArray[np.int64]  # (G, E, 2)
     path_links: NDArray[np.int16]  # (G, P, K, H), -1 padded
     path_hops: NDArray[np.int8]  # (G, P, K), 0 for no path
-    site_cumulative: F64  # (G, N) cumulative gravity weight of the sites
-    peer_cumulative: F64  # (G, N, N) cumulative weight of each site's peers
+    # Alias tables of the gravity matrix: rows 0 to N-1 draw a site's peer, row N draws a site.
+    gravity_share: F64  # (G, N + 1, N)
+    gravity_other: NDArray[np.int16]  # (G, N + 1, N)
     attack_cumulative: F64  # (G, E)
     key_rate_bps: F64  # (protocol, loss, misalignment) tables, as are the next two
     sifted_rate_bps: F64
@@ -150,11 +158,12 @@ def _empty(size: int, n: int, links: int, config: NetworkConfig, tables: list[Ra
         networks=np.zeros(size, NETWORK),
         sites=np.zeros((size, n), SITE_FACTS),
         links=np.zeros((size, links), LINK_FACTS),
+        link_facts=np.zeros((size, 3, links), np.float32),
         link_endpoints=np.zeros((size, links, 2), np.int64),
         path_links=np.full((size, pairs, k, hops), -1, np.int16),
         path_hops=np.zeros((size, pairs, k), np.int8),
-        site_cumulative=np.zeros((size, n)),
-        peer_cumulative=np.zeros((size, n, n)),
+        gravity_share=np.zeros((size, n + 1, n)),
+        gravity_other=np.zeros((size, n + 1, n), np.int16),
         attack_cumulative=np.zeros((size, links)),
         key_rate_bps=np.stack([table.key_rate_bps for table in tables]),
         sifted_rate_bps=np.stack([table.sifted_rate_bps for table in tables]),
@@ -209,6 +218,7 @@ def _fill(
     link_facts["nominal_qber"] = qber
     link_facts["table"] = kind
     link_facts["qber_threshold"] = threshold
+    bank.link_facts[g, :, :links] = rate, topology.length_km, topology.free_space
     link_facts["plan"] = round_plan(plan.time_share, rate, ends, config.modules_per_site)
     site_facts = bank.sites[g]
     site_facts["district"] = topology.district
@@ -218,15 +228,16 @@ def _fill(
     site_facts["betweenness"] = topology.betweenness
     # Districts peak at different hours; the hour depends on the network's name alone.
     rng = np.random.default_rng(zlib.crc32(topology.name.encode()))
-    site_facts["phase"] = rng.uniform(0.0, 2.0 * np.pi, n)[topology.district]
+    phase = rng.uniform(0.0, 2.0 * np.pi, n)[topology.district]
+    site_facts["phase_sin"], site_facts["phase_cos"] = np.sin(phase), np.cos(phase)
     # Hops cost one, and forty kilometres as much as a hop: long links make key slowly.
     weights = 1.0 + topology.length_km / 40.0
     hops = bank.path_links.shape[-1]
     bank.path_links[g], bank.path_hops[g] = candidate_paths(
         ends, weights, n, config.candidate_paths, hops
     )
-    bank.site_cumulative[g] = np.cumsum(traffic.sum(axis=1))
-    bank.peer_cumulative[g] = np.cumsum(traffic, axis=1) / traffic.sum(axis=1, keepdims=True)
+    for row, weight in enumerate((*traffic, traffic.sum(axis=1))):
+        fill_alias_table(weight, bank.gravity_share[g, row], bank.gravity_other[g, row])
     importance = np.ones(links)
     if config.attack_target == "central":
         importance = np.square(_path_share(bank.path_links[g, :, 0, :], links) + 1e-3)

@@ -9,88 +9,103 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
 from qkd_gym.network.bank import Bank
-from qkd_gym.network.rng import TRAFFIC, normal_pair, poisson, search, stream, uniform
+from qkd_gym.network.compiled import inlined
+from qkd_gym.network.rng import TRAFFIC, draw_alias, normal_pair, poisson, stream, uniform
 from qkd_gym.network.state import State
 
 
-@njit(cache=True)
-def draw_pair(bank: Bank, g: int, state: np.uint64, first: int) -> tuple[np.uint64, int, int]:
-    """Draws a pair of sites from the gravity matrix, its first end given if ``first`` >= 0."""
-    n = bank.n_sites
-    if first < 0:
-        state, draw = uniform(state)
-        first = search(bank.site_cumulative[g, :n], draw)
+@inlined
+def draw_site(bank: Bank, g: int, state: np.uint64) -> tuple[np.uint64, int]:
+    """Draws a site by its share of the demand."""
     state, draw = uniform(state)
-    second = search(bank.peer_cumulative[g, first, :n], draw)
-    return state, first, second
+    row = bank.n_sites
+    return state, draw_alias(bank.gravity_share[g, row], bank.gravity_other[g, row], draw)
 
 
-@njit(cache=True)
-def _busyness(bank: Bank, p: np.record, g: int, site: int, time_s: float) -> float:
-    angle = 2.0 * math.pi * time_s / p.diurnal_period_s
-    return 1.0 + p.diurnal_amplitude * math.sin(angle + bank.sites[g, site].phase)
+@inlined
+def draw_peer(bank: Bank, g: int, state: np.uint64, first: int) -> tuple[np.uint64, int]:
+    """Draws the other end of a demand of this site."""
+    state, draw = uniform(state)
+    return state, draw_alias(bank.gravity_share[g, first], bank.gravity_other[g, first], draw)
 
 
-@njit(cache=True)
+@inlined
+def _advance_bursts(
+    bank: Bank, p: np.record, g: int, bursts: np.ndarray, state: np.uint64
+) -> tuple[np.uint64, int]:
+    """Next state and the number of bursts that are on."""
+    bursting = 0
+    for k in range(len(bursts)):
+        state, draw = uniform(state)
+        if bursts[k].on:
+            if draw < p.burst_stop:
+                bursts[k].on = 0
+        elif draw < p.burst_start:
+            bursts[k].on = 1
+            state, bursts[k].first = draw_site(bank, g, state)
+            state, bursts[k].second = draw_peer(bank, g, state, bursts[k].first)
+        bursting += bursts[k].on
+    return state, bursting
+
+
+@inlined
+def _nth_burst(bursts: np.ndarray, nth: int) -> int:
+    """Index of the n-th burst that is on."""
+    for k in range(len(bursts)):
+        if bursts[k].on:
+            if nth == 0:
+                return k
+            nth -= 1
+    return 0
+
+
+@inlined
 def draw_requests(s: State, bank: Bank, p: np.record, b: int) -> None:
     """Fills the request list of this interval."""
-    g = s.episodes[b].network
-    n = bank.n_sites
-    state = stream(s.episodes[b].key, s.episodes[b].interval, TRAFFIC)
-
+    episode, requests, bursts = s.episodes[b], s.requests[b], s.bursts[b]
+    g = episode.network
+    sites = bank.sites[g]
+    state = stream(episode.key, episode.interval, TRAFFIC)
     state, draw = uniform(state)
     if draw < p.hot_spot_change:
-        state, draw = uniform(state)
-        s.episodes[b].hot_spot = search(bank.site_cumulative[g, :n], draw)
-    bursting = 0
-    sources = s.bursts.shape[1]
-    for k in range(sources):
-        state, draw = uniform(state)
-        if s.bursts[b, k].on:
-            if draw < p.burst_stop:
-                s.bursts[b, k].on = 0
-        elif draw < p.burst_start:
-            s.bursts[b, k].on = 1
-            state, first, second = draw_pair(bank, g, state, -1)
-            s.bursts[b, k].first, s.bursts[b, k].second = first, second
-        bursting += s.bursts[b, k].on
+        state, episode.hot_spot = draw_site(bank, g, state)
+    state, bursting = _advance_bursts(bank, p, g, bursts, state)
 
-    burst_weight = p.burst_share / (sources * p.burst_on_share)
+    burst_weight = p.burst_share / (len(bursts) * p.burst_on_share)
     weight = 1.0 - p.burst_share + burst_weight * bursting
-    mean = p.requests_per_site_s * n * p.interval_s * weight * (1.0 + p.diurnal_amplitude)
-    state, proposals = poisson(state, mean)
-    time_s = s.episodes[b].phase_s + s.episodes[b].interval * p.interval_s
+    mean = p.requests_per_site_s * bank.n_sites * p.interval_s * weight
+    state, proposals = poisson(state, mean * (1.0 + p.diurnal_amplitude))
+    # The mean of the lognormal factor is one.
+    spread = p.request_size_sigma
+    median_bits = bank.networks[g].mean_request_bits * math.exp(-0.5 * spread * spread)
     count = 0
     for _ in range(proposals):
         state, draw = uniform(state)
         draw *= weight
         if draw < burst_weight * bursting:
-            nth = min(int(draw / burst_weight), bursting - 1)
-            first, second = 0, 0
-            for k in range(sources):
-                if s.bursts[b, k].on:
-                    if nth == 0:
-                        first, second = s.bursts[b, k].first, s.bursts[b, k].second
-                    nth -= 1
-        elif draw < burst_weight * bursting + p.hot_spot_share:
-            state, first, second = draw_pair(bank, g, state, s.episodes[b].hot_spot)
+            k = _nth_burst(bursts, min(int(draw / burst_weight), bursting - 1))
+            first, second = bursts[k].first, bursts[k].second
         else:
-            state, first, second = draw_pair(bank, g, state, -1)
-        state, size, _ = normal_pair(state)
+            if draw < burst_weight * bursting + p.hot_spot_share:
+                first = episode.hot_spot
+            else:
+                state, first = draw_site(bank, g, state)
+            state, second = draw_peer(bank, g, state, first)
         state, draw = uniform(state)
-        busy = _busyness(bank, p, g, first, time_s) + _busyness(bank, p, g, second, time_s)
-        if draw * 2.0 * (1.0 + p.diurnal_amplitude) >= busy or count == s.requests.shape[1]:
+        # sin(time + phase) of both ends.
+        busy_sin = sites[first].phase_sin + sites[second].phase_sin
+        busy_cos = sites[first].phase_cos + sites[second].phase_cos
+        swing = episode.day_sin * busy_cos + episode.day_cos * busy_sin
+        threshold = draw * 2.0 * (1.0 + p.diurnal_amplitude)
+        if threshold >= 2.0 + p.diurnal_amplitude * swing or count == len(requests):
             continue
-        request = s.requests[b, count]
+        state, size, _ = normal_pair(state)
+        request = requests[count]
         request.first = min(first, second)
         request.second = max(first, second)
-        # Mean of the lognormal factor is one.
-        spread = p.request_size_sigma
-        factor = math.exp(spread * size - 0.5 * spread * spread)
-        request.bits = max(1, int(bank.networks[g].mean_request_bits * factor))
+        request.bits = max(1, int(median_bits * math.exp(spread * size)))
         count += 1
-    s.episodes[b].n_requests = count
-    s.episodes[b].cursor = 0
+    episode.n_requests = count
+    episode.cursor = 0

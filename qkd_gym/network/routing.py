@@ -5,16 +5,24 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
 from qkd_gym.network.bank import Bank
+from qkd_gym.network.compiled import inlined
+from qkd_gym.network.elementary import exp
 from qkd_gym.network.state import (
     BLOCKED,
     CONSUMED,
     DELIVERED,
     ILLEGAL,
+    L_BLOCKED_NOW,
+    L_DEMAND_NOW,
+    L_POOL_QBER,
+    LEFT_EVER,
     OFFERED,
+    POOL,
     REQUESTS,
+    S_BLOCKED,
+    S_DEMAND,
     State,
 )
 
@@ -25,53 +33,54 @@ PRICE_WEIGHT = 10.0
 _PRICE_SCALE = PRICE_WEIGHT / math.expm1(PRICE_STEEPNESS)
 
 
-@njit(cache=True)
+@inlined
 def pair_index(first: int, second: int, n: int) -> int:
     """Row of the pair first < second in the path tables of n sites."""
     return first * n - first * (first + 1) // 2 + second - first - 1
 
 
-@njit(cache=True)
-def link_price(pool: int, capacity: int) -> float:
-    """Exponential price of drawing on a pool (Awerbuch, Azar and Plotkin, FOCS 1993): the
-    emptier, the dearer, plus one for the hop."""
-    empty = 1.0 - pool / capacity
-    return 1.0 + _PRICE_SCALE * math.expm1(PRICE_STEEPNESS * empty)
-
-
-@njit(cache=True)
-def measure_path(
-    links: np.ndarray, path: np.ndarray, hops: int, capacity: int, bits: int
-) -> tuple[int, float]:
-    """Number of links on a path that lack the key, and the path's price.
+@inlined
+def price_links(pool: np.ndarray, capacity: int, prices: np.ndarray) -> None:
+    """Exponential price of drawing on each pool (Awerbuch, Azar and Plotkin, FOCS 1993): the
+    emptier, the dearer, plus one for the hop.
 
     Args:
-        links: LINK records of the episode, (E,).
+        pool: Bits in the pools, (E,).
+        capacity: Of each of them.
+        prices: Filled in, at least (E,).
+    """
+    for e in range(len(pool)):
+        empty = 1.0 - pool[e] / capacity
+        prices[e] = 1.0 + _PRICE_SCALE * (exp(PRICE_STEEPNESS * empty) - 1.0)
+
+
+@inlined
+def count_lacking(pool: np.ndarray, path: np.ndarray, hops: int, bits: int) -> int:
+    """Number of links on a path whose pools lack the key.
+
+    Args:
+        pool: Bits in the pools, (E,).
         path: Links of the path, (H,).
         hops: How many of them count.
-        capacity: Pool capacity in bits.
         bits: Requested key.
     """
-    lacking, price = 0, 0.0
+    lacking = 0
     for h in range(hops):
-        pool = links[path[h]].pool
-        if pool < bits:
-            lacking += 1
-        price += link_price(pool, capacity)
-    return lacking, price
+        lacking += pool[path[h]] < bits
+    return lacking
 
 
-@njit(cache=True)
+@inlined
 def best_path(
-    links: np.ndarray, paths: np.ndarray, hops: np.ndarray, capacity: int, bits: int
+    pool: np.ndarray, prices: np.ndarray, paths: np.ndarray, hops: np.ndarray, bits: int
 ) -> tuple[int, int]:
     """The candidate path that lacks key on the fewest links, the cheapest if several do.
 
     Args:
-        links: LINK records of the episode, (E,).
+        pool: Bits in the pools, (E,).
+        prices: Their prices, (E,).
         paths: Links of the candidate paths, (K, H).
         hops: Their lengths, (K,); the first zero ends the list.
-        capacity: Pool capacity in bits.
         bits: Requested key.
 
     Returns:
@@ -81,44 +90,50 @@ def best_path(
     for k in range(len(hops)):
         if hops[k] == 0:
             break
-        lacking, price = measure_path(links, paths[k], hops[k], capacity, bits)
+        lacking, price = 0, 0.0
+        for h in range(hops[k]):
+            e = paths[k, h]
+            lacking += pool[e] < bits
+            price += prices[e]
         if best < 0 or lacking < fewest or (lacking == fewest and price < cheapest):
             best, fewest, cheapest = k, lacking, price
     return best, fewest
 
 
-@njit(cache=True)
+@inlined
 def draw_key(
-    links: np.ndarray, facts: np.ndarray, path: np.ndarray, hops: int, bits: int
+    s: State, facts: np.ndarray, b: int, path: np.ndarray, hops: int, bits: int
 ) -> tuple[float, float]:
     """Takes the key from every pool of a path.
 
     Returns:
         The mean QBER of what was taken, as it is and in units of the protocols' thresholds.
     """
+    links, pools = s.links[b], s.pools[b]
     qber, strain = 0.0, 0.0
     for h in range(hops):
-        link = links[path[h]]
-        link.pool -= bits
-        link.left_ever += bits
-        link.demand_now += bits
-        qber += link.pool_qber
-        strain += link.pool_qber / facts[path[h]].qber_threshold
+        e = path[h]
+        pools[POOL, e] -= bits
+        pools[LEFT_EVER, e] += bits
+        links[L_DEMAND_NOW, e] += bits
+        qber += links[L_POOL_QBER, e]
+        strain += links[L_POOL_QBER, e] / facts[e].qber_threshold
     return qber / hops, strain / hops
 
 
-@njit(cache=True)
-def note_shortage(links: np.ndarray, path: np.ndarray, hops: int, bits: int) -> None:
+@inlined
+def note_shortage(s: State, b: int, path: np.ndarray, hops: int, bits: int) -> None:
     """Remembers demand that a path could not serve, and which of its links lacked the key."""
+    links, pool = s.links[b], s.pools[b, POOL]
     for h in range(hops):
-        link = links[path[h]]
-        link.demand_now += bits
-        if link.pool < bits:
-            link.blocked_now += bits
+        e = path[h]
+        links[L_DEMAND_NOW, e] += bits
+        if pool[e] < bits:
+            links[L_BLOCKED_NOW, e] += bits
 
 
-@njit(cache=True)
-def settle(s: State, bank: Bank, p: np.record, b: int, k: int) -> None:
+@inlined
+def settle(s: State, bank: Bank, p: np.record, b: int, k: int, prices: np.ndarray) -> None:
     """Serves the current request over candidate path ``k``, or blocks it.
 
     Args:
@@ -128,38 +143,48 @@ def settle(s: State, bank: Bank, p: np.record, b: int, k: int) -> None:
         b: Episode.
         k: Candidate path; the number of candidates refuses; -1 lets the built-in router choose
             the cheapest path that holds the key. A path that lacks the key is illegal.
+        prices: Room for the links' prices, at least (E,); if the router chooses, they are there.
     """
-    episode, links = s.episodes[b], s.links[b]
+    episode = s.episodes[b]
+    g = episode.network
+    pool = s.pools[b, POOL, : bank.networks[g].n_links]
     request = s.requests[b, episode.cursor]
     bits = request.bits
     row = pair_index(request.first, request.second, bank.n_sites)
-    paths, hops = bank.path_links[episode.network, row], bank.path_hops[episode.network, row]
-    lacking = 1
+    paths, hops = bank.path_links[g, row], bank.path_hops[g, row]
+    lacking, nearest = 1, -1
     if k < 0:
-        k, lacking = best_path(links, paths, hops, p.capacity, bits)
+        k, lacking = best_path(pool, prices, paths, hops, bits)
+        nearest = k
     elif k < len(hops) and hops[k] > 0:
-        lacking, _ = measure_path(links, paths[k], hops[k], p.capacity, bits)
+        lacking = count_lacking(pool, paths[k], hops[k], bits)
         s.bits[b, ILLEGAL] += lacking > 0
     elif k != len(hops):
         s.bits[b, ILLEGAL] += 1
+    if lacking > 0 and nearest < 0:
+        price_links(pool, p.capacity, prices)
+        nearest, _ = best_path(pool, prices, paths, hops, bits)
 
     gain = (1.0 - p.demand_decay) / p.interval_s * bits
-    first, second = s.sites[b, request.first], s.sites[b, request.second]
-    first.demand += gain
-    second.demand += gain
+    demand, blocked = s.sites[b, S_DEMAND], s.sites[b, S_BLOCKED]
+    demand[request.first] += gain
+    demand[request.second] += gain
     if lacking == 0:
-        qber, strain = draw_key(links, bank.links[episode.network], paths[k], hops[k], bits)
+        qber, strain = draw_key(s, bank.links[g], b, paths[k], hops[k], bits)
+        for h in range(hops[k]):
+            e = paths[k, h]
+            price_links(pool[e : e + 1], p.capacity, prices[e : e + 1])
         s.bits[b, DELIVERED] += bits
         s.bits[b, CONSUMED] += bits * hops[k]
+        episode.stored -= bits * hops[k]
         episode.qber_bits += bits * qber
         episode.strained_bits += bits * strain
     else:
-        nearest, _ = best_path(links, paths, hops, p.capacity, bits)
         if nearest >= 0:
-            note_shortage(links, paths[nearest], hops[nearest], bits)
+            note_shortage(s, b, paths[nearest], hops[nearest], bits)
         s.bits[b, BLOCKED] += bits
-        first.blocked += gain
-        second.blocked += gain
+        blocked[request.first] += gain
+        blocked[request.second] += gain
     s.bits[b, OFFERED] += bits
     s.bits[b, REQUESTS] += 1
     episode.cursor += 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from qkd_gym.network import kernel, reset
 from qkd_gym.network.bank import shared_bank
 from qkd_gym.network.config import NetworkConfig
 from qkd_gym.network.disturbance import link_truth
-from qkd_gym.network.state import allocate, kernel_params
+from qkd_gym.network.state import NamedState, allocate, kernel_params
 from qkd_gym.network.threads import BatchRunner
 
 
@@ -25,7 +25,8 @@ class Simulator:
         decides: What a step decides: `kernel.ACTIVATION`, `kernel.ROUTING` or `kernel.BOTH`.
 
     Attributes:
-        state: Named tuple of structured arrays with leading axis ``batch``.
+        arrays: The state as compiled code sees it.
+        state: Named views of the same arrays, with leading axis ``batch``.
         bank: The networks, as arrays; episode ``b`` runs on network
             ``state.episodes["network"][b]``.
         params: Scalars of the configuration as the kernel wants them, shape (1,).
@@ -38,33 +39,46 @@ class Simulator:
         self.bank = self.networks.arrays
         self.n_sites, self.max_links = self.networks.n_sites, self.networks.max_links
         self.params = kernel_params(config, self.n_sites)
-        self.state = allocate(config, batch, self.n_sites, self.max_links)
+        self.arrays = allocate(config, batch, self.n_sites, self.max_links)
+        self.state = NamedState(self.arrays)
         self.decides = decides
         self.run = BatchRunner(batch)
         self._idle = np.zeros(batch, dtype=np.int64)
 
-    def reset(self, episodes: Iterable[int], generators: list[np.random.Generator]) -> None:
-        """Starts new episodes.
+    def draw(
+        self, episodes: Sequence[int], generators: list[np.random.Generator]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint64]]:
+        """Draws the networks and keys of new episodes, and builds networks not used before.
 
         Args:
-            episodes: Which members of the batch to start.
+            episodes: Which members of the batch will start.
             generators: One generator per member of the batch; each start draws a network and a
                 key from its own.
+
+        Returns:
+            The members, their networks and keys, each of shape (len(episodes),).
         """
-        for b in episodes:
-            index = int(generators[b].integers(self.networks.size))
-            if self.config.network_index is not None:
-                index = self.config.network_index
-                if index >= self.networks.size:
-                    raise InvalidInput(
-                        f"network_index is {index}, but must be in [0, {self.networks.size - 1}]."
-                    )
-            self.networks.ensure(index)
-            for records in self.state:
-                records[b] = np.zeros((), records.dtype)
-            self.state.episodes["network"][b] = index
-            self.state.episodes["key"][b] = generators[b].integers(2**64, dtype=np.uint64)
-            reset.reset_one(self.state, self.bank, self.params, b, self.decides)
+        members = np.asarray(episodes, dtype=np.int64)
+        networks = np.empty(len(members), np.int64)
+        keys = np.empty(len(members), np.uint64)
+        fixed = self.config.network_index
+        for i, b in enumerate(members):
+            networks[i] = generators[b].integers(self.networks.size)
+            keys[i] = generators[b].integers(2**64, dtype=np.uint64)
+        if fixed is not None:
+            if fixed >= self.networks.size:
+                raise InvalidInput(
+                    f"network_index is {fixed}, but must be in [0, {self.networks.size - 1}]."
+                )
+            networks[:] = fixed
+        for index in np.unique(networks):
+            self.networks.ensure(int(index))
+        return members, networks, keys
+
+    def reset(self, episodes: Sequence[int], generators: list[np.random.Generator]) -> None:
+        """Starts new episodes, see `draw`."""
+        drawn = self.draw(episodes, generators)
+        reset.reset_some(*drawn, self.arrays, self.bank, self.params, self.decides)
 
     def step(self, paths: NDArray[np.int64] | None, links: NDArray[np.int64] | None) -> None:
         """Steps all episodes.
@@ -75,7 +89,7 @@ class Simulator:
         """
         self.run(
             kernel.step_range,
-            self.state,
+            self.arrays,
             self.bank,
             self.params,
             self.decides,
@@ -99,5 +113,5 @@ class Simulator:
         """
         shape = self.state.links.shape
         rate, qber = np.zeros(shape), np.full(shape, 0.5)
-        link_truth(self.state, self.bank, self.params, rate, qber)
+        link_truth(self.arrays, self.bank, self.params, rate, qber)
         return rate, qber

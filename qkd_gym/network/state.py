@@ -1,13 +1,13 @@
 """The arrays of a batch of episodes. The leading axis B is always the environment.
 
-Links, sites and episodes are structured arrays: ``state.links[b, e].drift`` in compiled code,
-``state.links["drift"]``, shape (B, E), outside. One array of records compiles many times faster
-than one array per field, and a link's fields share a cache line.
+Links and sites are one array each with a row per quantity, ``state.links[b, L_DRIFT]`` of shape
+(E,) in compiled code, so that loops over links are vector instructions and an episode's few
+kilobytes lie together; outside, `NamedState` gives them by name.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,10 @@ from numpy.typing import NDArray
 from qkd_gym.network.config import NetworkConfig, interval_s
 
 I64 = NDArray[np.int64]
+F32 = NDArray[np.float32]
 Records = NDArray[np.void]
+
+FRESHNESS_S = 3600.0  # time constant of the worth of an observation
 
 # Columns of `State.bits`: bits of one step, then three counts of it.
 BIT_NAMES = (
@@ -42,22 +45,24 @@ PARAMS = np.dtype(
         ("capacity", "i8"),
         ("lifetime", "i8"),  # intervals, 0 = for ever
         ("intervals", "i8"),  # in an episode
+        ("protection_s", "f4"),  # a link is released last while it has run for less
     ]
     + [
         (name, "f8")
         for name in (
             "interval_s",
             "calibration_s",
-            "dwell_s",
             "initial_fill",
             "misalignment",
             "drift_std",
-            "drift_decay",  # per interval, as are the next probabilities
+            "drift_decay",  # per interval
+            "drift_spread",
             "drift_memory_s",
             "site_misalignment",
             "link_excess_loss_db",
             "measured_share",
             "measured_age_s",
+            "freshness_decay",  # per interval, as are the next probabilities
             "to_fog",
             "to_clear",
             "fog_share",
@@ -71,7 +76,8 @@ PARAMS = np.dtype(
             "attack_fraction",
             "request_size_sigma",
             "diurnal_amplitude",
-            "diurnal_period_s",
+            "interval_cos",  # of the angle by which the time of day turns in an interval
+            "interval_sin",
             "hot_spot_share",
             "hot_spot_change",
             "burst_share",
@@ -94,13 +100,20 @@ def kernel_params(config: NetworkConfig, n_sites: int) -> Records:
     def within(mean_s: float) -> float:
         return float(-np.expm1(-dt / mean_s))
 
+    drift_decay = float(np.exp(-dt / config.drift_memory_s))
+    angle = 2.0 * np.pi * dt / config.diurnal_period_s
     derived = {
         "interval_s": dt,
         "modules": config.modules_per_site,
         "capacity": config.pool_capacity_bits,
         "lifetime": int(np.ceil(config.key_lifetime_s / dt)),
         "intervals": int(np.ceil(config.episode_s / dt - 1e-9)),
-        "drift_decay": float(np.exp(-dt / config.drift_memory_s)),
+        "protection_s": config.calibration_s + config.dwell_s,
+        "drift_decay": drift_decay,
+        "drift_spread": config.drift_std * float(np.sqrt(1.0 - drift_decay**2)),
+        "freshness_decay": float(np.exp(-dt / FRESHNESS_S)),
+        "interval_cos": np.cos(angle),
+        "interval_sin": np.sin(angle),
         "to_fog": within(config.clear_s),
         "to_clear": within(config.fog_s),
         "fog_share": config.fog_s / (config.clear_s + config.fog_s),
@@ -136,10 +149,13 @@ EPISODE = np.dtype(
         ("key", "u8"),  # of all random streams
         ("network", "i8"),  # index into the bank
         ("interval", "i8"),  # intervals that have passed
-        ("phase_s", "f8"),  # time of day at the start
+        ("day_sin", "f8"),  # of the angle of the time of day
+        ("day_cos", "f8"),
         ("hot_spot", "i8"),  # site
         ("n_requests", "i8"),  # of this interval
         ("cursor", "i8"),  # next of them
+        ("n_active", "i8"),  # active links
+        ("stored", "i8"),  # bits in all pools
         ("qber_bits", "f8"),  # delivered bits times mean QBER of their paths, this step
         ("strained_bits", "f8"),  # the same with QBERs in units of their protocols' thresholds
         ("key_term", "f8"),  # reward terms of this step
@@ -147,44 +163,61 @@ EPISODE = np.dtype(
     ]
 )
 
-SITE = np.dtype(
-    [
-        ("misalignment", "f8"),  # hidden
-        ("fog", "i8"),  # weather of the district with this index
-        ("modules_used", "i8"),
-        ("demand", "f8"),  # recent demand and blocked demand, bit/s
-        ("blocked", "f8"),
-    ]
+# Rows of `State.sites`.
+SITE_ROWS = (
+    "misalignment",  # hidden
+    "fog",  # weather of the district with this index
+    "modules_used",
+    "demand",  # recent demand and blocked demand, bit/s
+    "blocked",
 )
+S_MISALIGNMENT, S_FOG, S_MODULES_USED, S_DEMAND, S_BLOCKED = range(len(SITE_ROWS))
 
-LINK = np.dtype(
-    [
-        # Hidden quality and disturbances.
-        ("excess_loss_db", "f8"),
-        ("drift", "f8"),
-        ("outage_left_s", "f8"),
-        ("attack_left_s", "f8"),
-        ("attack_fraction", "f8"),
-        # Control.
-        ("active", "i8"),
-        ("calibration_left_s", "f8"),
-        ("running_s", "f8"),  # time since activation
-        # Key, in bits.
-        ("pool", "i8"),
-        ("pool_qber", "f8"),  # mean QBER of the stored key
-        ("stored_ever", "i8"),  # has entered the pool
-        ("left_ever", "i8"),  # has left it
-        # What the operator has seen.
-        ("seen", "i8"),
-        ("seen_rate_bps", "f8"),
-        ("seen_qber", "f8"),
-        ("seen_age_s", "f8"),
-        ("demand_now", "f8"),  # bits in this interval
-        ("blocked_now", "f8"),
-        ("demand_average", "f8"),  # bit/s
-        ("blocked_average", "f8"),
-    ]
+# Rows of `State.links`.
+LINK_ROWS = (
+    # Hidden quality and disturbances.
+    "excess_loss_db",
+    "drift",
+    "outage_until_s",  # since the start of the episode
+    "attack_until_s",
+    "attack_fraction",
+    # Control.
+    "active",
+    "calibration_left_s",
+    "running_s",  # time since activation
+    # Mean QBER of the stored key.
+    "pool_qber",
+    # What the operator has seen.
+    "seen_share",  # last observed key rate over the nominal one
+    "seen_strain",  # last observed QBER over its protocol's threshold
+    "freshness",  # exp(-age of that observation / 1 h), 0 before the first
+    "demand_now",  # bits in this interval
+    "blocked_now",
+    "demand_average",  # bit/s
+    "blocked_average",
 )
+(
+    L_EXCESS_LOSS,
+    L_DRIFT,
+    L_OUTAGE_UNTIL,
+    L_ATTACK_UNTIL,
+    L_ATTACK_FRACTION,
+    L_ACTIVE,
+    L_CALIBRATION_LEFT,
+    L_RUNNING,
+    L_POOL_QBER,
+    L_SEEN_SHARE,
+    L_SEEN_STRAIN,
+    L_FRESHNESS,
+    L_DEMAND_NOW,
+    L_BLOCKED_NOW,
+    L_DEMAND_AVERAGE,
+    L_BLOCKED_AVERAGE,
+) = range(len(LINK_ROWS))
+
+# Rows of `State.pools`, in bits: in the pool, ever put into it, ever taken out of it.
+POOL_ROWS = ("pool", "stored_ever", "left_ever")
+POOL, STORED_EVER, LEFT_EVER = range(len(POOL_ROWS))
 
 BURST = np.dtype([("on", "i8"), ("first", "i8"), ("second", "i8")])
 REQUEST = np.dtype([("first", "i8"), ("second", "i8"), ("bits", "i8")])  # first < second
@@ -194,8 +227,11 @@ class State(NamedTuple):
     """Everything that changes during an episode."""
 
     episodes: Records  # (B,) EPISODE
-    sites: Records  # (B, N) SITE
-    links: Records  # (B, E) LINK
+    sites: F32  # (B, len(SITE_ROWS), N)
+    links: F32  # (B, len(LINK_ROWS), E)
+    pools: I64  # (B, len(POOL_ROWS), E)
+    active: NDArray[np.int32]  # (B, A) active links, the first `n_active` entries
+    held: NDArray[np.int32]  # (B, N, M) active links at each site, as many as modules are used
     bursts: Records  # (B, S) BURST
     requests: Records  # (B, R) REQUEST
     stored_history: I64  # (B, E, lifetime + 1) `stored_ever` at past intervals
@@ -205,12 +241,51 @@ class State(NamedTuple):
 def allocate(config: NetworkConfig, batch: int, n_sites: int, max_links: int) -> State:
     """Zeroed state for ``batch`` episodes."""
     lifetime = int(kernel_params(config, n_sites)["lifetime"][0])
+    modules = min(config.modules_per_site, max_links)
+    most_active = min(max_links, n_sites * modules // 2)
     return State(
         episodes=np.zeros(batch, EPISODE),
-        sites=np.zeros((batch, n_sites), SITE),
-        links=np.zeros((batch, max_links), LINK),
+        sites=np.zeros((batch, len(SITE_ROWS), n_sites), np.float32),
+        links=np.zeros((batch, len(LINK_ROWS), max_links), np.float32),
+        pools=np.zeros((batch, len(POOL_ROWS), max_links), np.int64),
+        active=np.zeros((batch, most_active), np.int32),
+        held=np.zeros((batch, n_sites, modules), np.int32),
         bursts=np.zeros((batch, config.burst_sources), BURST),
         requests=np.zeros((batch, request_capacity(config, n_sites)), REQUEST),
         stored_history=np.zeros((batch, max_links, lifetime + 1 if lifetime else 0), np.int64),
         bits=np.zeros((batch, len(BIT_NAMES)), np.int64),
     )
+
+
+class Columns:
+    """Arrays under their names, ``columns["drift"]``, that can be indexed together."""
+
+    def __init__(self, arrays: dict[str, NDArray[Any]]) -> None:
+        self._arrays = arrays
+        self.shape = next(iter(arrays.values())).shape
+
+    def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, str):
+            return self._arrays[key]
+        return Columns({name: array[key] for name, array in self._arrays.items()})
+
+
+class NamedState:
+    """The arrays of a state by the names of their rows: views, so writing to them is allowed.
+
+    Attributes:
+        episodes: (B,) EPISODE records.
+        sites: Columns of `SITE_ROWS`, each (B, N).
+        links: Columns of `LINK_ROWS` and `POOL_ROWS`, each (B, E).
+        bursts: (B, S) BURST records.
+        requests: (B, R) REQUEST records.
+        bits: (B, len(BIT_NAMES)) accounts of the last step.
+    """
+
+    def __init__(self, state: State) -> None:
+        self.episodes, self.bursts = state.episodes, state.bursts
+        self.requests, self.bits = state.requests, state.bits
+        self.sites = Columns({name: state.sites[:, i] for i, name in enumerate(SITE_ROWS)})
+        links = {name: state.links[:, i] for i, name in enumerate(LINK_ROWS)}
+        pools = {name: state.pools[:, i] for i, name in enumerate(POOL_ROWS)}
+        self.links = Columns(links | pools)

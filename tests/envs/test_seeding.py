@@ -104,7 +104,7 @@ def test_exogenous_processes_do_not_depend_on_actions():
         other = second.step(hold)[4]
         a, b = (env.unwrapped.core.simulator.state for env in (first, second))
         assert info["offered_bits"] == other["offered_bits"]
-        for name in ("drift", "outage_left_s", "attack_left_s"):
+        for name in ("drift", "outage_until_s", "attack_until_s"):
             np.testing.assert_array_equal(a.links[name], b.links[name], err_msg=name)
         for name in ("requests", "bursts"):
             np.testing.assert_array_equal(getattr(a, name), getattr(b, name), err_msg=name)

@@ -20,7 +20,7 @@ def jain(shares):
 
 
 def test_sites_add_up_to_the_network():
-    env = gym.make_vec("qkd_gym/LinkActivation-v0", num_envs=4, copy=False, **SMALL)
+    env = gym.make_vec("qkd_gym/LinkActivation-v0", num_envs=4, **SMALL)
     policy = make_policy("max-weight")
     obs, _ = env.reset(seed=0)
     account = Account(env, obs)

@@ -21,7 +21,7 @@ def start(**overrides):
     settings = {"network_index": 0, "bank_size": 1, **overrides}
     core = Core("metro", settings, EPISODES, ACTIVATION)
     core.generators = [np.random.default_rng([7, i]) for i in range(EPISODES)]
-    core.reset(range(EPISODES))
+    core.start()
     return core
 
 
@@ -68,7 +68,7 @@ def test_weather_is_foggy_for_its_share_of_the_time():
 def test_outages_strike_at_their_rate():
     core = start(outages_per_link_minute=1 / 100, outage_min_s=1e6, attacks_per_link_minute=0.0)
     advance(core, 20)
-    down = links_of(core, "outage_left_s") > 0
+    down = links_of(core, "outage_until_s") > 20 * 30.0
     expected = -np.expm1(-20 * 0.5 / 100)
     assert stats.binomtest(int(down.sum()), down.size, expected).pvalue > ALPHA
 
@@ -80,7 +80,7 @@ def test_an_attacked_link_makes_no_key_and_raises_its_qber():
     working = links_of(core, "active").astype(bool) & (
         rate[:, : links_of(core, "pool").shape[1]] > 0
     )
-    state.links["attack_left_s"][:] = 60.0
+    state.links["attack_until_s"][:] = 60.0
     state.links["attack_fraction"][:] = 0.5
     attacked_rate, attacked_qber = core.simulator.true_links()
     n_links = working.shape[1]

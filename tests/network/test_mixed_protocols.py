@@ -95,11 +95,11 @@ def test_reward_weighs_each_link_by_its_own_threshold(tmp_path):
     facts = simulator.bank.links[0]
     checked = 0
     while not simulator.finished.any():
-        before = simulator.state.links[0].copy()
+        before = simulator.state.links["left_ever"][0].copy()
         simulator.step(None, np.array([simulator.max_links]))
         episode, delivered = simulator.state.episodes[0], simulator.state.bits[0, 1]
         if delivered:
-            drawn = simulator.state.links["left_ever"][0] - before["left_ever"]
+            drawn = simulator.state.links["left_ever"][0] - before
             assert drawn.sum() == delivered
             strain = simulator.state.links["pool_qber"][0] / facts["qber_threshold"]
             expected = -config.qber_weight * (drawn * strain).sum() / delivered

@@ -1,0 +1,80 @@
+"""The compiled calls of the environments: step and observe, or start and observe, a batch."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from qkd_gym.envs.layout import LINK_FEATURES
+from qkd_gym.envs.observation import observe_one
+from qkd_gym.network.compiled import inlined
+from qkd_gym.network.kernel import ACTIVATION, step_one, workspace
+from qkd_gym.network.reset import reset_one
+from qkd_gym.network.state import BIT_NAMES
+
+_COLUMNS = len(LINK_FEATURES)
+
+# Rows of `Results.amounts`.
+AMOUNT_NAMES = ("reward", "key", "qber", "qber_weighted_bits", "elapsed_s")
+
+
+class Results(NamedTuple):
+    """What a step returns beside observations."""
+
+    bits: NDArray[np.int64]  # (len(BIT_NAMES), B)
+    amounts: NDArray[np.float64]  # (len(AMOUNT_NAMES), B)
+    over: NDArray[np.bool_]  # (B,)
+
+
+def allocate_results(batch: int) -> Results:
+    """Uninitialised results of ``batch`` episodes."""
+    return Results(
+        bits=np.empty((len(BIT_NAMES), batch), np.int64),
+        amounts=np.empty((len(AMOUNT_NAMES), batch)),
+        over=np.empty(batch, np.bool_),
+    )
+
+
+@inlined
+def _report(results, s, p, b, decides):  # type: ignore[no-untyped-def]
+    episode = s.episodes[b]
+    for k in range(s.bits.shape[1]):
+        results.bits[k, b] = s.bits[b, k]
+    results.amounts[0, b] = episode.key_term + episode.qber_term
+    results.amounts[1, b] = episode.key_term
+    results.amounts[2, b] = episode.qber_term
+    results.amounts[3, b] = episode.qber_bits
+    results.amounts[4, b] = episode.interval * p.interval_s
+    waiting = decides != ACTIVATION and episode.cursor < episode.n_requests
+    results.over[b] = episode.interval >= p.intervals and not waiting
+
+
+@njit(cache=True, nogil=True)
+def play_range(  # type: ignore[no-untyped-def]
+    start, stop, s, bank, params, decides, paths, links, observations, results
+):
+    """Steps the episodes from ``start`` to ``stop`` - 1 and observes them.
+
+    Both in one call, while an episode's state is in the processor's nearest cache.
+    """
+    work, columns = workspace(s), np.empty((_COLUMNS, s.links.shape[2]), np.float32)
+    for b in range(start, stop):
+        step_one(s, bank, params[0], b, decides, paths[b], links[b], work)
+        observe_one(observations, s, bank, params[0], b, decides, work, columns)
+        _report(results, s, params[0], b, decides)
+
+
+@njit(cache=True)
+def start_some(  # type: ignore[no-untyped-def]
+    episodes, networks, keys, s, bank, params, decides, observations, results
+):
+    """Starts these episodes on these networks, with these keys, and observes them."""
+    work, columns = workspace(s), np.empty((_COLUMNS, s.links.shape[2]), np.float32)
+    for i in range(len(episodes)):
+        b = episodes[i]
+        reset_one(s, bank, params[0], b, networks[i], keys[i], decides, work)
+        observe_one(observations, s, bank, params[0], b, decides, work, columns)
+        _report(results, s, params[0], b, decides)

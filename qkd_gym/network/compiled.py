@@ -1,0 +1,16 @@
+"""How the simulator's functions are compiled."""
+
+from __future__ import annotations
+
+from numba import njit
+
+# For functions that only compiled code calls: they become part of their callers, so passing them
+# the state's arrays costs nothing, and they get no Python face, which halves the time to compile.
+# Divisions do not check for zero, so loops with them can be vector instructions.
+inlined = njit(
+    error_model="numpy",
+    forceinline=True,
+    no_cpython_wrapper=True,
+    no_cfunc_wrapper=True,
+    _nrt=False,
+)

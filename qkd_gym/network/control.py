@@ -1,0 +1,146 @@
+"""Compiled control: switching links, and which of them a full site gives up."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from qkd_gym.network.bank import Bank
+from qkd_gym.network.compiled import inlined
+from qkd_gym.network.state import (
+    ILLEGAL,
+    L_ACTIVE,
+    L_BLOCKED_AVERAGE,
+    L_CALIBRATION_LEFT,
+    L_DEMAND_AVERAGE,
+    L_FRESHNESS,
+    L_RUNNING,
+    L_SEEN_SHARE,
+    POOL,
+    S_MODULES_USED,
+    SWITCHES,
+    State,
+)
+
+
+@inlined
+def link_need(links: np.ndarray, pool: np.ndarray, e: int, capacity: int) -> float:
+    """How much a link is wanted, in bit/s: unmet recent demand, if the link seems to work.
+
+    A link counts as working if its estimated rate, the last one seen discounted by age towards
+    the nominal rate, exceeds a tenth of nominal.
+
+    Args:
+        links: The episode's rows, (len(LINK_ROWS), E).
+        pool: Bits in its pools, (E,).
+        e: Link.
+        capacity: Of a pool, in bits.
+    """
+    estimate = 1.0 + links[L_FRESHNESS, e] * (links[L_SEEN_SHARE, e] - 1.0)
+    unmet = links[L_DEMAND_AVERAGE, e] * (1.0 - pool[e] / capacity)
+    return links[L_BLOCKED_AVERAGE, e] + (unmet if estimate > 0.1 else 0.0)
+
+
+@inlined
+def write_needs(links: np.ndarray, pool: np.ndarray, capacity: int, need: np.ndarray) -> None:
+    """`link_need` of the first ``len(need)`` links."""
+    for e in range(len(need)):
+        need[e] = link_need(links, pool, e, capacity)
+
+
+@inlined
+def is_protected(running_s: float, p: np.record) -> bool:
+    """Whether a link was activated so recently that it is released last."""
+    return running_s < p.protection_s
+
+
+@inlined
+def least_needed(held: np.ndarray, running_s: np.ndarray, need: np.ndarray, p: np.record) -> int:
+    """The link that a site gives up: the least needed, protected ones last.
+
+    Args:
+        held: Active links at the site, at least one, (M,).
+        running_s: Time since the activation of every link, (E,).
+        need: `link_need` of the held links, at least (E,).
+        p: Parameters.
+    """
+    best = held[0]
+    for i in range(1, len(held)):
+        e = held[i]
+        protected, best_protected = is_protected(running_s[e], p), is_protected(running_s[best], p)
+        if protected != best_protected:
+            better = best_protected
+        else:
+            better = need[e] < need[best] or (need[e] == need[best] and e < best)
+        best = e if better else best
+    return best
+
+
+@inlined
+def _forget(entries: np.ndarray, count: int, e: int) -> None:
+    """Puts the last of ``count`` entries in the place of ``e``."""
+    for i in range(count):
+        if entries[i] == e:
+            entries[i] = entries[count - 1]
+            return
+
+
+@inlined
+def activate(s: State, bank: Bank, b: int, e: int, calibration_s: float, running_s: float) -> None:
+    """Switches a link on; both its ends must have a free module."""
+    episode = s.episodes[b]
+    for side in range(2):
+        site = bank.link_endpoints[episode.network, e, side]
+        s.held[b, site, int(s.sites[b, S_MODULES_USED, site])] = e
+        s.sites[b, S_MODULES_USED, site] += 1.0
+    s.active[b, episode.n_active] = e
+    episode.n_active += 1
+    links = s.links[b]
+    links[L_ACTIVE, e] = 1.0
+    links[L_CALIBRATION_LEFT, e] = calibration_s
+    links[L_RUNNING, e] = running_s
+
+
+@inlined
+def release(s: State, bank: Bank, b: int, e: int) -> None:
+    """Switches a link off and frees its modules."""
+    episode = s.episodes[b]
+    for side in range(2):
+        site = bank.link_endpoints[episode.network, e, side]
+        _forget(s.held[b, site], int(s.sites[b, S_MODULES_USED, site]), e)
+        s.sites[b, S_MODULES_USED, site] -= 1.0
+    _forget(s.active[b], episode.n_active, e)
+    episode.n_active -= 1
+    links = s.links[b]
+    links[L_ACTIVE, e] = 0.0
+    links[L_CALIBRATION_LEFT, e] = 0.0
+    links[L_RUNNING, e] = 0.0
+
+
+@inlined
+def make_room(s: State, bank: Bank, p: np.record, b: int, site: int, need: np.ndarray) -> None:
+    """Releases a link at a site without a free module; ``need`` is room for (E,) numbers."""
+    links, pool = s.links[b], s.pools[b, POOL]
+    held = s.held[b, site, : int(s.sites[b, S_MODULES_USED, site])]
+    if len(held) < p.modules:
+        return
+    for e in held:
+        need[e] = link_need(links, pool, e, p.capacity)
+    release(s, bank, b, least_needed(held, links[L_RUNNING], need, p))
+
+
+@inlined
+def toggle(s: State, bank: Bank, p: np.record, b: int, e: int, need: np.ndarray) -> None:
+    """Applies a link action; the number of links means hold."""
+    g = s.episodes[b].network
+    if e == s.links.shape[2]:
+        return
+    if e < 0 or e >= bank.networks[g].n_links:
+        s.bits[b, ILLEGAL] += 1
+        return
+    s.bits[b, SWITCHES] += 1
+    if s.links[b, L_ACTIVE, e] > 0.0:
+        release(s, bank, b, e)
+        return
+    for side in range(2):
+        make_room(s, bank, p, b, bank.link_endpoints[g, e, side], need)
+    activate(s, bank, b, e, p.calibration_s, 0.0)

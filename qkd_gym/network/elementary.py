@@ -1,0 +1,60 @@
+"""Logarithm, exponential, sine and cosine without branches, calls or tables.
+
+Loops over these are turned into vector instructions, which loops over `math` are not. Errors are
+below 1e-10 in the ranges stated, far below what single-precision features and random draws show,
+and the same on every processor: only additions, multiplications and divisions are used.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from qkd_gym.network.compiled import inlined
+
+_LN2 = math.log(2.0)
+_LOG2E = 1.0 / _LN2
+_HALF_PI = 0.5 * math.pi
+# Adding 1.5 * 2^52 rounds to an integer and leaves it in the low bits.
+_ROUND = 6755399441055744.0
+_MANTISSA = np.int64((1 << 52) - 1)
+_ONE = np.int64(1023 << 52)  # the bits of 1.0
+_BIG = np.int64(1075 << 52)  # the bits of 2^52
+_SHIFT = np.int64(52)
+
+
+@inlined
+def log(x: float) -> float:
+    """Natural logarithm of a normal positive number."""
+    bits = np.float64(x).view(np.int64)
+    exponent = np.int64((bits >> _SHIFT) | _BIG).view(np.float64) - 4503599627371519.0
+    m = np.int64((bits & _MANTISSA) | _ONE).view(np.float64)
+    large = m > 1.4142135623730951
+    m = 0.5 * m if large else m
+    exponent = exponent + 1.0 if large else exponent
+    s = (m - 1.0) / (m + 1.0)
+    t = s * s
+    series = t * (1 / 3 + t * (1 / 5 + t * (1 / 7 + t * (1 / 9 + t * (1 / 11 + t * (1 / 13))))))
+    return exponent * _LN2 + 2.0 * s * (1.0 + series)
+
+
+@inlined
+def exp(x: float) -> float:
+    """Exponential of a number between -700 and 700."""
+    shifted = x * _LOG2E + _ROUND
+    r = x - (shifted - _ROUND) * _LN2
+    power = np.int64((np.float64(shifted).view(np.int64) + np.int64(1023)) << _SHIFT)
+    series = 1 / 5040 + r * (1 / 40320 + r * (1 / 362880 + r * (1 / 3628800)))
+    series = 1 / 6 + r * (1 / 24 + r * (1 / 120 + r * (1 / 720 + r * series)))
+    return power.view(np.float64) * (1.0 + r * (1.0 + r * (0.5 + r * series)))
+
+
+@inlined
+def cos_sin(turn: float) -> tuple[float, float]:
+    """Cosine and sine of ``turn`` quarter circles, between -1/2 and 1/2."""
+    x = turn * _HALF_PI
+    t = x * x
+    c = 1 / 24 + t * (-1 / 720 + t * (1 / 40320 + t * (-1 / 3628800 + t * (1 / 479001600))))
+    s = 1 / 120 + t * (-1 / 5040 + t * (1 / 362880 + t * (-1 / 39916800)))
+    return 1.0 + t * (-0.5 + t * c), x * (1.0 + t * (-1 / 6 + t * s))
