@@ -31,7 +31,7 @@ class Hold:
 
 
 def overhead():
-    env = gym.make_vec("qkd_gym/LinkActivation-v0", num_envs=BATCH, bank_size=4, copy=False)
+    env = gym.make_vec("qkd_gym/LinkActivation-v0", num_envs=BATCH, bank_size=4)
     policy = Hold(np.full(BATCH, env.single_action_space.n - 1))
     seeds = list(range(BATCH))
     play(env, policy, seeds)
