@@ -15,9 +15,9 @@ from qkd_gym.envs.layout import (
     PATH_FEATURES,
     REQUEST_FEATURES,
 )
-from qkd_gym.network.bank import Bank
+from qkd_gym.network.bank import F_FREE_SPACE, F_LENGTH, F_NOMINAL_RATE, Bank
 from qkd_gym.network.compiled import inlined
-from qkd_gym.network.control import is_protected, least_needed, link_need
+from qkd_gym.network.control import least_needed, write_needs
 from qkd_gym.network.elementary import exp, log
 from qkd_gym.network.kernel import ACTIVATION, BOTH, ROUTING
 from qkd_gym.network.routing import count_lacking, pair_index, price_links
@@ -80,14 +80,19 @@ def allocate(batch: int, bank: Bank, decides: int) -> Observation:
 
 
 @inlined
+def _squash(out: np.ndarray, value: np.ndarray, n: int, per_hour: float) -> None:
+    """Rates in pool capacities per hour, log1p."""
+    for i in range(n):
+        out[i] = log(1.0 + per_hour * value[i])
+
+
+@inlined
 def _write_nodes(o: Observation, s: State, bank: Bank, p: np.record, b: int, work: F64) -> None:
     rows, sites, facts = o.nodes[b], s.sites[b], bank.sites[s.episodes[b].network]
     hourly = 3600.0 / p.capacity
     n = bank.n_sites
-    for r in range(2):
-        squashed, value = work[r], sites[S_DEMAND + r]
-        for v in range(n):
-            squashed[v] = log(1.0 + hourly * value[v])
+    _squash(work[0], sites[S_DEMAND], n, hourly)
+    _squash(work[1], sites[S_BLOCKED], n, hourly)
     for v in range(n):
         row, fact = rows[v], facts[v]
         row[0] = fact.x_km / 50.0
@@ -101,14 +106,13 @@ def _write_nodes(o: Observation, s: State, bank: Bank, p: np.record, b: int, wor
 
 
 @inlined
-def _link_needs(s: State, bank: Bank, p: np.record, b: int, work: F64) -> None:
-    """Needs of the links and of what each would release, into rows 3 and 4; full ends into 5."""
+def _write_needs(s: State, bank: Bank, p: np.record, b: int, work: F64, columns: F32) -> None:
+    """Columns `need`, `release_need` and `full_endpoints`."""
     g = s.episodes[b].network
-    n_links = bank.networks[g].n_links
     links, pool, ends = s.links[b], s.pools[b, POOL], bank.link_endpoints[g]
-    need, released, full_ends, at_site, full = work[3], work[4], work[5], work[6], work[7]
-    for e in range(n_links):
-        need[e] = link_need(links, pool, e, p)
+    n_links = bank.networks[g].n_links
+    need, released, at_site, full = work[0, :n_links], work[1, :n_links], work[2], work[3]
+    write_needs(links, pool, p.capacity, need)
     for v in range(bank.n_sites):
         held = s.held[b, v, : int(s.sites[b, S_MODULES_USED, v])]
         full[v], at_site[v] = 0.0, 0.0
@@ -119,53 +123,83 @@ def _link_needs(s: State, bank: Bank, p: np.record, b: int, work: F64) -> None:
         u, v = ends[e, 0], ends[e, 1]
         inactive = 1.0 - links[L_ACTIVE, e]
         released[e] = inactive * (at_site[u] + at_site[v])
-        full_ends[e] = inactive * (full[u] + full[v])
+        columns[14, e] = inactive * (full[u] + full[v])
+    hourly = 3600.0 / p.capacity
+    _squash(columns[15], need, n_links, hourly)
+    _squash(columns[16], released, n_links, hourly)
 
 
 @inlined
-def _write_links(o: Observation, s: State, bank: Bank, p: np.record, b: int, work: F64) -> None:
+def _write_pools(
+    fill: F32, cover: F32, pool: np.ndarray, demand_average: F32, n: int, capacity: float
+) -> None:
+    for e in range(n):
+        stored = float(pool[e])
+        fill[e] = stored / capacity
+        cover[e] = stored / max(stored + demand_average[e] * 1800.0, 1.0)
+
+
+@inlined
+def _write_seen(
+    rate: F32, no_key: F32, active: F32, seen_share: F32, freshness: F32, n: int
+) -> None:
+    for e in range(n):
+        rate[e] = min(seen_share[e], np.float32(2.0))
+        silent = (freshness[e] == 1.0) & (seen_share[e] == 0.0)
+        no_key[e] = active[e] if silent else np.float32(0.0)
+
+
+@inlined
+def _write_running(
+    running: F32, protected: F32, active: F32, running_s: F32, n: int, protection_s: float
+) -> None:
+    for e in range(n):
+        running[e] = 1.0 - exp(-min(running_s[e] / 600.0, 50.0))
+        protected[e] = active[e] if running_s[e] < protection_s else np.float32(0.0)
+
+
+@inlined
+def _write_links(
+    o: Observation, s: State, bank: Bank, p: np.record, b: int, work: F64, columns: F32
+) -> None:
+    """Fills column after column, which are vector instructions, then turns them into rows."""
     g = s.episodes[b].network
     n_links = bank.networks[g].n_links
-    links, pool, facts, rows = s.links[b], s.pools[b, POOL], bank.links[g], o.links[b]
+    links, facts, active = s.links[b], bank.link_facts[g], s.links[b, L_ACTIVE]
     hourly = 3600.0 / p.capacity
-    _link_needs(s, bank, p, b, work)
-    for e in range(n_links):
-        work[0, e] = links[L_DEMAND_AVERAGE, e]
-        work[1, e] = links[L_DEMAND_NOW, e] / p.interval_s
-        work[2, e] = links[L_BLOCKED_AVERAGE, e]
-    for r in range(5):
-        squashed = work[r]
-        for e in range(n_links):
-            squashed[e] = log(1.0 + hourly * squashed[e])
-    started = work[6]
-    for e in range(n_links):
-        started[e] = 1.0 - exp(-min(links[L_RUNNING, e] / 600.0, 50.0))
     per_calibration = 1.0 / p.calibration_s if p.calibration_s > 0.0 else 0.0
     for e in range(n_links):
-        row, fact = rows[e], facts[e]
-        active, stored = links[L_ACTIVE, e], float(pool[e])
-        fresh, share = links[L_FRESHNESS, e], links[L_SEEN_SHARE, e]
-        row[0] = active
-        row[1] = links[L_CALIBRATION_LEFT, e] * per_calibration
-        row[2] = stored / p.capacity
-        row[3] = stored / max(stored + links[L_DEMAND_AVERAGE, e] * 1800.0, 1.0)
-        row[4] = log(1.0 + fact.nominal_rate_bps * hourly)
-        row[5] = min(share, 2.0)
+        columns[1, e] = links[L_CALIBRATION_LEFT, e] * per_calibration
+    _write_pools(
+        columns[2], columns[3], s.pools[b, POOL], links[L_DEMAND_AVERAGE], n_links, p.capacity
+    )
+    _squash(columns[4], facts[F_NOMINAL_RATE], n_links, hourly)
+    _write_seen(columns[5], columns[13], active, links[L_SEEN_SHARE], links[L_FRESHNESS], n_links)
+    _squash(columns[8], links[L_DEMAND_AVERAGE], n_links, hourly)
+    _squash(columns[9], links[L_DEMAND_NOW], n_links, hourly / p.interval_s)
+    _squash(columns[10], links[L_BLOCKED_AVERAGE], n_links, hourly)
+    _write_running(columns[11], columns[12], active, links[L_RUNNING], n_links, p.protection_s)
+    _write_needs(s, bank, p, b, work, columns)
+    rows = o.links[b]
+    for e in range(n_links):
+        row = rows[e]
+        row[0] = active[e]
+        row[1] = columns[1, e]
+        row[2] = columns[2, e]
+        row[3] = columns[3, e]
+        row[4] = columns[4, e]
+        row[5] = columns[5, e]
         row[6] = links[L_SEEN_STRAIN, e]
-        row[7] = fresh
-        row[8] = work[0, e]
-        row[9] = work[1, e]
-        row[10] = work[2, e]
-        row[11] = started[e]
-        row[12] = active if is_protected(links[L_RUNNING, e], p) else 0.0
-        row[13] = active if fresh == 1.0 and share == 0.0 else 0.0
-        row[14] = work[5, e]
-        row[15] = work[3, e]
-        row[16] = work[4, e]
-        row[17] = fact.length_km / 50.0
-        row[18] = fact.free_space
+        row[7] = links[L_FRESHNESS, e]
+        for k in range(8, 17):
+            row[k] = columns[k, e]
+        row[17] = facts[F_LENGTH, e] * np.float32(0.02)
+        row[18] = facts[F_FREE_SPACE, e]
     rows[n_links:] = 0.0
-    o.link_endpoints[b] = bank.link_endpoints[g]
+    ends, end_rows = bank.link_endpoints[g], o.link_endpoints[b]
+    for e in range(len(ends)):
+        for side in range(2):
+            end_rows[e, side] = ends[e, side]
     o.link_mask[b, :n_links] = 1
     o.link_mask[b, n_links:] = 0
 
@@ -204,7 +238,7 @@ def _write_request(o: Observation, s: State, bank: Bank, p: np.record, b: int, w
     o.nodes[b, second, 7] = 1.0
     row_of_pair = pair_index(first, second, bank.n_sites)
     pool, prices = s.pools[b, POOL, : bank.networks[g].n_links], work[0]
-    price_links(pool, p, prices)
+    price_links(pool, p.capacity, prices)
     feasible = 0
     for k in range(candidates):
         hops = bank.path_hops[g, row_of_pair, k]
@@ -240,16 +274,24 @@ def _write_request(o: Observation, s: State, bank: Bank, p: np.record, b: int, w
 
 @inlined
 def observe_one(
-    o: Observation, s: State, bank: Bank, p: np.record, b: int, decides: int, work: F64
+    o: Observation,
+    s: State,
+    bank: Bank,
+    p: np.record,
+    b: int,
+    decides: int,
+    work: F64,
+    columns: F32,
 ) -> None:
     """Writes row ``b`` of every buffer."""
     _write_nodes(o, s, bank, p, b, work)
-    _write_links(o, s, bank, p, b, work)
+    _write_links(o, s, bank, p, b, work, columns)
     _write_context(o, s, bank, p, b)
     if decides != ACTIVATION:
         _write_request(o, s, bank, p, b, work)
     if decides != ROUTING:
         links = o.links.shape[1]
         start = o.action_mask.shape[1] - links - 1
-        o.action_mask[b, start : start + links] = o.link_mask[b]
+        o.action_mask[b, start : start + bank.networks[s.episodes[b].network].n_links] = 1
+        o.action_mask[b, start + bank.networks[s.episodes[b].network].n_links : -1] = 0
         o.action_mask[b, start + links] = 1

@@ -8,11 +8,14 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from qkd_gym.envs.layout import LINK_FEATURES
 from qkd_gym.envs.observation import observe_one
 from qkd_gym.network.compiled import inlined
 from qkd_gym.network.kernel import ACTIVATION, step_one, workspace
 from qkd_gym.network.reset import reset_one
 from qkd_gym.network.state import BIT_NAMES
+
+_COLUMNS = len(LINK_FEATURES)
 
 # Rows of `Results.amounts`.
 AMOUNT_NAMES = ("reward", "key", "qber", "qber_weighted_bits", "elapsed_s")
@@ -57,10 +60,10 @@ def play_range(  # type: ignore[no-untyped-def]
 
     Both in one call, while an episode's state is in the processor's nearest cache.
     """
-    work = workspace(s)
+    work, columns = workspace(s), np.empty((_COLUMNS, s.links.shape[2]), np.float32)
     for b in range(start, stop):
         step_one(s, bank, params[0], b, decides, paths[b], links[b], work)
-        observe_one(observations, s, bank, params[0], b, decides, work)
+        observe_one(observations, s, bank, params[0], b, decides, work, columns)
         _report(results, s, params[0], b, decides)
 
 
@@ -69,9 +72,9 @@ def start_some(  # type: ignore[no-untyped-def]
     episodes, networks, keys, s, bank, params, decides, observations, results
 ):
     """Starts these episodes on these networks, with these keys, and observes them."""
-    work = workspace(s)
+    work, columns = workspace(s), np.empty((_COLUMNS, s.links.shape[2]), np.float32)
     for i in range(len(episodes)):
         b = episodes[i]
         reset_one(s, bank, params[0], b, networks[i], keys[i], decides, work)
-        observe_one(observations, s, bank, params[0], b, decides, work)
+        observe_one(observations, s, bank, params[0], b, decides, work, columns)
         _report(results, s, params[0], b, decides)

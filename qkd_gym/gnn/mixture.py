@@ -3,45 +3,78 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
+import networkx as nx
 import numpy as np
 from tqdm import tqdm
 
-from qkd_gym.gnn.data import ViabilityGraph
+from qkd_gym.gnn.data import ViabilityGraph, simulate
 from qkd_gym.gnn.hidden import REFERENCE, HiddenQuality, draw
 from qkd_gym.topology import Topology
 from qkd_gym.topology.generators import clustered, source_study
 
-MAX_SITES = 50
+MIN_SITES, MAX_SITES = 10, 50
 # Dense graphs cost most and teach least that sparse ones do not.
-_DENSE_SHARE, _DENSE_SITES = 0.2, 30
-_REFERENCE_SHARE = 0.6
+_DENSE_SHARE, _DENSE_SITES = 0.15, 30
+# Fibre plants in the field are sparser than generated metros, and their spans longer.
+_SPARSE_SHARE, _SPARSE_KEEP, _SPARSE_SCALE = 0.2, 0.4, 2.5
+_REFERENCE_SHARE = 0.7
+_SIMULATED_SHARE = 0.12
+# Scenario, sites, and its part of ten networks.
+_SIMULATED = (("hidden", 10, 3), ("hidden", 20, 4), ("hidden", 40, 1), ("metro", 20, 2))
+
+
+def draw_topologies(count: int, rng: np.random.Generator) -> list[Topology]:
+    """Topologies of 10 to 50 sites: metros mostly, some dense ones, some sparse with long links."""
+    made = []
+    for _ in tqdm(range(count), desc="topologies", leave=False):
+        kind = rng.random()
+        # As many small networks as large ones: their few links would count for little otherwise.
+        n_sites = round(np.exp(rng.uniform(np.log(MIN_SITES), np.log(MAX_SITES))))
+        if kind < _DENSE_SHARE:
+            topology = source_study(min(n_sites, _DENSE_SITES), rng)
+        else:
+            topology = clustered(n_sites, rng)
+            if kind < _DENSE_SHARE + _SPARSE_SHARE:
+                topology = _thinned(topology, rng)
+        _ = topology.betweenness  # kept for all later draws
+        made.append(topology)
+    return made
+
+
+def simulated_graphs(scale: int, seed: int) -> list[ViabilityGraph]:
+    """Networks of the simulator, where links also fail, are attacked and lie in fog.
+
+    Args:
+        scale: Number of networks of each kind, in units of its part of ten.
+        seed: Seed of the episodes.
+    """
+    made = []
+    for scenario, n_sites, part in _SIMULATED:
+        made += simulate(n_sites, max(1, part * scale), seed, scenario=scenario)
+    return made
 
 
 class TrainingMixture:
     """Draws training networks.
 
-    Most are metro networks of 10 to 50 sites in the reference setting; some are dense, and some
-    have other spreads, other shares of measured links, or active links seen just now.
+    Most are in the reference setting; some have other spreads, other shares of measured links, or
+    active links seen just now; and some come from the simulator, whose links also fail.
 
     Args:
-        topologies: Number of topologies to draw from.
-        seed: Seed of everything.
+        topologies: Topologies to draw on.
+        simulated: Networks of the simulator, used as they are.
+        rng: Source of randomness.
     """
 
-    def __init__(self, topologies: int, seed: int) -> None:
-        self.rng = np.random.default_rng([seed, 0])
-        self.topologies = [
-            self._topology() for _ in tqdm(range(topologies), desc="networks", leave=False)
-        ]
-
-    def _topology(self) -> Topology:
-        if self.rng.random() < _DENSE_SHARE:
-            made = source_study(int(self.rng.integers(10, _DENSE_SITES + 1)), self.rng)
-        else:
-            made = clustered(int(self.rng.integers(10, MAX_SITES + 1)), self.rng)
-        _ = made.betweenness  # kept for all later draws
-        return made
+    def __init__(
+        self,
+        topologies: Sequence[Topology],
+        simulated: Sequence[ViabilityGraph],
+        rng: np.random.Generator,
+    ) -> None:
+        self.topologies, self.simulated, self.rng = topologies, simulated, rng
 
     def setting(self) -> HiddenQuality:
         """What is hidden and measured in the next network."""
@@ -58,6 +91,22 @@ class TrainingMixture:
         )
 
     def batch(self, size: int) -> list[ViabilityGraph]:
-        """Some networks, never the same again."""
-        chosen = self.rng.integers(len(self.topologies), size=size)
-        return [draw(self.topologies[i], self.rng, self.setting()) for i in chosen]
+        """Some networks; those that are not simulated are never the same again."""
+        return [self._next() for _ in range(size)]
+
+    def _next(self) -> ViabilityGraph:
+        if self.simulated and self.rng.random() < _SIMULATED_SHARE:
+            return self.simulated[int(self.rng.integers(len(self.simulated)))]
+        topology = self.topologies[int(self.rng.integers(len(self.topologies)))]
+        return draw(topology, self.rng, self.setting())
+
+
+def _thinned(topology: Topology, rng: np.random.Generator) -> Topology:
+    """A random spanning tree, some of the other links, and all lengths scaled."""
+    graph = topology.to_networkx()
+    nx.set_edge_attributes(graph, {ends: rng.random() for ends in graph.edges}, "order")
+    tree = nx.minimum_spanning_tree(graph, weight="order")
+    graph.remove_edges_from(
+        [ends for ends in graph.edges if not tree.has_edge(*ends) and rng.random() > _SPARSE_KEEP]
+    )
+    return Topology.from_networkx(graph).scaled(rng.uniform(0.5, _SPARSE_SCALE))

@@ -18,6 +18,7 @@ from qkd_gym.network.rng import fill_alias_table
 from qkd_gym.network.tables import RateTable, rate_table
 from qkd_gym.topology import Topology, clustered, clustered_max_links, load, source_study
 
+F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 Records = NDArray[np.void]
 
@@ -56,6 +57,9 @@ LINK_FACTS = np.dtype(
     ]
 )
 
+# Rows of `Bank.link_facts`.
+F_NOMINAL_RATE, F_LENGTH, F_FREE_SPACE = range(3)
+
 
 class Bank(NamedTuple):
     """G networks of N sites, padded to E links; P pairs, K candidate paths of at most H hops."""
@@ -64,6 +68,7 @@ class Bank(NamedTuple):
     networks: Records  # (G,) NETWORK
     sites: Records  # (G, N) SITE_FACTS
     links: Records  # (G, E) LINK_FACTS
+    link_facts: F32  # (G, 3, E) nominal rate in bit/s, length in km, whether through free space
     link_endpoints: NDArray[np.int64]  # (G, E, 2)
     path_links: NDArray[np.int16]  # (G, P, K, H), -1 padded
     path_hops: NDArray[np.int8]  # (G, P, K), 0 for no path
@@ -153,6 +158,7 @@ def _empty(size: int, n: int, links: int, config: NetworkConfig, tables: list[Ra
         networks=np.zeros(size, NETWORK),
         sites=np.zeros((size, n), SITE_FACTS),
         links=np.zeros((size, links), LINK_FACTS),
+        link_facts=np.zeros((size, 3, links), np.float32),
         link_endpoints=np.zeros((size, links, 2), np.int64),
         path_links=np.full((size, pairs, k, hops), -1, np.int16),
         path_hops=np.zeros((size, pairs, k), np.int8),
@@ -212,6 +218,7 @@ def _fill(
     link_facts["nominal_qber"] = qber
     link_facts["table"] = kind
     link_facts["qber_threshold"] = threshold
+    bank.link_facts[g, :, :links] = rate, topology.length_km, topology.free_space
     link_facts["plan"] = round_plan(plan.time_share, rate, ends, config.modules_per_site)
     site_facts = bank.sites[g]
     site_facts["district"] = topology.district

@@ -8,5 +8,9 @@ from numba import njit
 # the state's arrays costs nothing, and they get no Python face, which halves the time to compile.
 # Divisions do not check for zero, so loops with them can be vector instructions.
 inlined = njit(
-    error_model="numpy", forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True
+    error_model="numpy",
+    forceinline=True,
+    no_cpython_wrapper=True,
+    no_cfunc_wrapper=True,
+    _nrt=False,
 )

@@ -23,7 +23,7 @@ from qkd_gym.network.state import (
 
 
 @inlined
-def link_need(links: np.ndarray, pool: np.ndarray, e: int, p: np.record) -> float:
+def link_need(links: np.ndarray, pool: np.ndarray, e: int, capacity: int) -> float:
     """How much a link is wanted, in bit/s: unmet recent demand, if the link seems to work.
 
     A link counts as working if its estimated rate, the last one seen discounted by age towards
@@ -33,11 +33,18 @@ def link_need(links: np.ndarray, pool: np.ndarray, e: int, p: np.record) -> floa
         links: The episode's rows, (len(LINK_ROWS), E).
         pool: Bits in its pools, (E,).
         e: Link.
-        p: Parameters.
+        capacity: Of a pool, in bits.
     """
     estimate = 1.0 + links[L_FRESHNESS, e] * (links[L_SEEN_SHARE, e] - 1.0)
-    unmet = links[L_DEMAND_AVERAGE, e] * (1.0 - pool[e] / p.capacity)
+    unmet = links[L_DEMAND_AVERAGE, e] * (1.0 - pool[e] / capacity)
     return links[L_BLOCKED_AVERAGE, e] + (unmet if estimate > 0.1 else 0.0)
+
+
+@inlined
+def write_needs(links: np.ndarray, pool: np.ndarray, capacity: int, need: np.ndarray) -> None:
+    """`link_need` of the first ``len(need)`` links."""
+    for e in range(len(need)):
+        need[e] = link_need(links, pool, e, capacity)
 
 
 @inlined
@@ -117,7 +124,7 @@ def make_room(s: State, bank: Bank, p: np.record, b: int, site: int, need: np.nd
     if len(held) < p.modules:
         return
     for e in held:
-        need[e] = link_need(links, pool, e, p)
+        need[e] = link_need(links, pool, e, p.capacity)
     release(s, bank, b, least_needed(held, links[L_RUNNING], need, p))
 
 

@@ -43,11 +43,12 @@ def advance_drift(s: State, bank: Bank, p: np.record, b: int, normals: np.ndarra
     n_links = bank.networks[s.episodes[b].network].n_links
     half = (n_links + 1) // 2
     fill_normals(state, half, normals[0], normals[1])
+    decay, spread = p.drift_decay, p.drift_spread
     for part in range(2):
         shock = normals[part]
         drift = s.links[b, L_DRIFT, part * half : min(part * half + half, n_links)]
         for i in range(len(drift)):
-            drift[i] = p.drift_decay * drift[i] + p.drift_spread * shock[i]
+            drift[i] = decay * drift[i] + spread * shock[i]
 
 
 @inlined

@@ -46,9 +46,9 @@ def generate(s: State, bank: Bank, p: np.record, b: int, normals: np.ndarray) ->
     """
     episode, links, active = s.episodes[b], s.links[b], s.active[b]
     pool, stored_ever = s.pools[b, POOL], s.pools[b, STORED_EVER]
-    freshness = links[L_FRESHNESS]
+    freshness, freshness_decay = links[L_FRESHNESS], p.freshness_decay
     for e in range(bank.networks[episode.network].n_links):
-        freshness[e] *= p.freshness_decay
+        freshness[e] *= freshness_decay
     state = stream(episode.key, episode.interval, SHOT_NOISE)
     for i in range(episode.n_active):
         _, normals[0, i], normals[1, i] = normal_pair(skip(state, active[i]))

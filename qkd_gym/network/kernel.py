@@ -29,7 +29,7 @@ from qkd_gym.network.state import (
 ACTIVATION, ROUTING, BOTH = 0, 1, 2
 
 
-@inlined
+@njit
 def workspace(s: State) -> np.ndarray:
     """Scratch rows for one episode at a time, with room for whole vectors at the end."""
     return np.empty((8, max(s.links.shape[2], s.sites.shape[2]) + 16))
@@ -91,7 +91,7 @@ def step_one(
         toggle(s, bank, p, b, link, work[0])
         advance(s, bank, p, b, work)
         prices = work[0]
-        price_links(s.pools[b, POOL, : bank.networks[episode.network].n_links], p, prices)
+        price_links(s.pools[b, POOL, : bank.networks[episode.network].n_links], p.capacity, prices)
         while episode.cursor < episode.n_requests:
             settle(s, bank, p, b, -1, prices)
         average_demand(s, bank, p, b)

@@ -40,17 +40,17 @@ def pair_index(first: int, second: int, n: int) -> int:
 
 
 @inlined
-def price_links(pool: np.ndarray, p: np.record, prices: np.ndarray) -> None:
+def price_links(pool: np.ndarray, capacity: int, prices: np.ndarray) -> None:
     """Exponential price of drawing on each pool (Awerbuch, Azar and Plotkin, FOCS 1993): the
     emptier, the dearer, plus one for the hop.
 
     Args:
         pool: Bits in the pools, (E,).
-        p: Parameters.
+        capacity: Of each of them.
         prices: Filled in, at least (E,).
     """
     for e in range(len(pool)):
-        empty = 1.0 - pool[e] / p.capacity
+        empty = 1.0 - pool[e] / capacity
         prices[e] = 1.0 + _PRICE_SCALE * (exp(PRICE_STEEPNESS * empty) - 1.0)
 
 
@@ -162,7 +162,7 @@ def settle(s: State, bank: Bank, p: np.record, b: int, k: int, prices: np.ndarra
     elif k != len(hops):
         s.bits[b, ILLEGAL] += 1
     if lacking > 0 and nearest < 0:
-        price_links(pool, p, prices)
+        price_links(pool, p.capacity, prices)
         nearest, _ = best_path(pool, prices, paths, hops, bits)
 
     gain = (1.0 - p.demand_decay) / p.interval_s * bits
@@ -173,7 +173,7 @@ def settle(s: State, bank: Bank, p: np.record, b: int, k: int, prices: np.ndarra
         qber, strain = draw_key(s, bank.links[g], b, paths[k], hops[k], bits)
         for h in range(hops[k]):
             e = paths[k, h]
-            price_links(pool[e : e + 1], p, prices[e : e + 1])
+            price_links(pool[e : e + 1], p.capacity, prices[e : e + 1])
         s.bits[b, DELIVERED] += bits
         s.bits[b, CONSUMED] += bits * hops[k]
         episode.stored -= bits * hops[k]
