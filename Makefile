@@ -3,7 +3,7 @@ PYTHON ?= python3
 SCENARIO ?= metro
 ARGS ?=
 
-.PHONY: train test lint clean
+.PHONY: train test lint bench profile clean
 
 train: .venv/installed
 	.venv/bin/python train.py --scenario $(SCENARIO) $(ARGS)
@@ -15,6 +15,14 @@ lint: .venv/installed
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
+
+# Speed as ratios to CartPole, into docs/speed.* and the README; ARGS="--help" for parts of it.
+bench: .venv/installed
+	.venv/bin/python -m benchmarks $(ARGS)
+
+# Where a step's time goes, phase by phase.
+profile: .venv/installed
+	.venv/bin/python -m benchmarks.profile $(ARGS)
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

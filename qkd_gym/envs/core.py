@@ -30,6 +30,7 @@ class Core:
         decides: What a step decides, see `qkd_gym.network.kernel`.
 
     Attributes:
+        buffer: The last observations, as the kernel wrote them.
         results: What the last step or start returned beside observations.
     """
 
@@ -41,16 +42,16 @@ class Core:
         self.simulator = Simulator(self.config, batch, decides)
         self.generators: list[np.random.Generator] = []
         self._buffers = ObservationBuffers(batch, self.simulator.bank, decides)
-        self._latest = self._buffers.free()
+        self.buffer = self._buffers.free()
         self.names = spaces.field_names(decides)
-        self.observation_space = spaces.observation_space(self._latest, decides)
-        self.action_space = spaces.action_space(self._latest, decides)
+        self.observation_space = spaces.observation_space(self.buffer, decides)
+        self.action_space = spaces.action_space(self.buffer, decides)
         self.results = allocate_results(batch)
         self._undecided = np.zeros(batch, dtype=np.int64)
 
     def start(self) -> None:
         """Starts all episodes."""
-        self._latest = self._buffers.free()
+        self.buffer = self._buffers.free()
         self.results = allocate_results(self.batch)
         self._start(range(self.batch), self.results)
 
@@ -64,7 +65,7 @@ class Core:
     def _start(self, episodes: Sequence[int], results: Results) -> None:
         sim = self.simulator
         drawn = sim.draw(episodes, self.generators)
-        start_some(*drawn, sim.arrays, sim.bank, sim.params, self.decides, self._latest, results)
+        start_some(*drawn, sim.arrays, sim.bank, sim.params, self.decides, self.buffer, results)
 
     def step(self, actions: NDArray[np.int64]) -> None:
         """Steps every episode; actions have shape (batch,) or, deciding both, (batch, 2)."""
@@ -75,22 +76,22 @@ class Core:
             paths = actions
         else:
             paths, links = np.ascontiguousarray(actions.T)
-        self._latest = self._buffers.free()
+        self.buffer = self._buffers.free()
         self.results = allocate_results(self.batch)
         sim = self.simulator
         sim.run(
             play_range, sim.arrays, sim.bank, sim.params, self.decides, paths, links,
-            self._latest, self.results,
+            self.buffer, self.results,
         )  # fmt: skip
 
     def observe(self) -> dict[str, NDArray[Any]]:
         """The last observations of the whole batch; the arrays are the caller's."""
-        return {name: getattr(self._latest, name) for name in self.names}
+        return {name: getattr(self.buffer, name) for name in self.names}
 
     @property
     def masks(self) -> NDArray[np.bool_]:
         """Legal actions of the last observations, (batch, actions); the one source of masks."""
-        return self._latest.action_mask.view(np.bool_)
+        return self.buffer.action_mask.view(np.bool_)
 
     @property
     def rewards(self) -> NDArray[np.float64]:

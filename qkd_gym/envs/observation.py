@@ -16,9 +16,9 @@ from qkd_gym.envs.layout import (
     REQUEST_FEATURES,
 )
 from qkd_gym.network.bank import F_FREE_SPACE, F_LENGTH, F_NOMINAL_RATE, Bank
-from qkd_gym.network.compiled import inlined
-from qkd_gym.network.control import least_needed, write_needs
-from qkd_gym.network.elementary import exp, log
+from qkd_gym.network.compiled import inlined, whole
+from qkd_gym.network.control import is_protected, least_needed, write_needs
+from qkd_gym.network.elementary import exp, log1p_single
 from qkd_gym.network.kernel import ACTIVATION, BOTH, ROUTING
 from qkd_gym.network.routing import count_lacking, pair_index, price_links
 from qkd_gym.network.state import (
@@ -80,82 +80,85 @@ def allocate(batch: int, bank: Bank, decides: int) -> Observation:
 
 
 @inlined
-def _squash(out: np.ndarray, value: np.ndarray, n: int, per_hour: float) -> None:
+def _squash(column: F32, value: np.ndarray, n: int, per_hour: float) -> None:
     """Rates in pool capacities per hour, log1p."""
-    for i in range(n):
-        out[i] = log(1.0 + per_hour * value[i])
+    factor = np.float32(per_hour)
+    for i in range(whole(n)):
+        column[i] = log1p_single(factor * np.float32(value[i]))
 
 
 @inlined
-def _write_nodes(o: Observation, s: State, bank: Bank, p: np.record, b: int, work: F64) -> None:
+def _write_nodes(o: Observation, s: State, bank: Bank, p: np.record, b: int, columns: F32) -> None:
     rows, sites, facts = o.nodes[b], s.sites[b], bank.sites[s.episodes[b].network]
-    hourly = 3600.0 / p.capacity
+    hourly, modules = 3600.0 / p.capacity, p.modules
     n = bank.n_sites
-    _squash(work[0], sites[S_DEMAND], n, hourly)
-    _squash(work[1], sites[S_BLOCKED], n, hourly)
+    _squash(columns[0], sites[S_DEMAND], n, hourly)
+    _squash(columns[1], sites[S_BLOCKED], n, hourly)
     for v in range(n):
         row, fact = rows[v], facts[v]
-        row[0] = fact.x_km / 50.0
-        row[1] = fact.y_km / 50.0
-        row[2] = fact.degree / 8.0
+        row[0] = fact.x_km * 0.02
+        row[1] = fact.y_km * 0.02
+        row[2] = fact.degree * 0.125
         row[3] = fact.betweenness
-        row[4] = sites[S_MODULES_USED, v] / p.modules
-        row[5] = work[0, v]
-        row[6] = work[1, v]
+        row[4] = sites[S_MODULES_USED, v] / modules
+        row[5] = columns[0, v]
+        row[6] = columns[1, v]
         row[7] = 0.0
 
 
 @inlined
-def _write_needs(s: State, bank: Bank, p: np.record, b: int, work: F64, columns: F32) -> None:
+def _fill_needs(s: State, bank: Bank, p: np.record, b: int, work: F64, columns: F32) -> None:
     """Columns `need`, `release_need` and `full_endpoints`."""
     g = s.episodes[b].network
-    links, pool, ends = s.links[b], s.pools[b, POOL], bank.link_endpoints[g]
     n_links = bank.networks[g].n_links
-    need, released, at_site, full = work[0, :n_links], work[1, :n_links], work[2], work[3]
-    write_needs(links, pool, p.capacity, need)
+    links, ends, modules = s.links[b], bank.link_endpoints[g], p.modules
+    running_s, active, full_endpoints = links[L_RUNNING], links[L_ACTIVE], columns[14]
+    need, released, at_site, full = work[0], work[1], work[2], work[3]
+    write_needs(links, s.pools[b, POOL], n_links, p.capacity, need)
     for v in range(bank.n_sites):
         held = s.held[b, v, : int(s.sites[b, S_MODULES_USED, v])]
         full[v], at_site[v] = 0.0, 0.0
-        if len(held) >= p.modules:
+        if len(held) >= modules:
             full[v] = 0.5
-            at_site[v] = need[least_needed(held, links[L_RUNNING], need, p)]
+            at_site[v] = need[least_needed(held, running_s, need, p)]
     for e in range(n_links):
         u, v = ends[e, 0], ends[e, 1]
-        inactive = 1.0 - links[L_ACTIVE, e]
+        inactive = 1.0 - active[e]
         released[e] = inactive * (at_site[u] + at_site[v])
-        columns[14, e] = inactive * (full[u] + full[v])
+        full_endpoints[e] = inactive * (full[u] + full[v])
     hourly = 3600.0 / p.capacity
     _squash(columns[15], need, n_links, hourly)
     _squash(columns[16], released, n_links, hourly)
 
 
 @inlined
-def _write_pools(
+def _fill_pools(
     fill: F32, cover: F32, pool: np.ndarray, demand_average: F32, n: int, capacity: float
 ) -> None:
-    for e in range(n):
-        stored = float(pool[e])
-        fill[e] = stored / capacity
-        cover[e] = stored / max(stored + demand_average[e] * 1800.0, 1.0)
+    per_capacity = np.float32(1.0 / capacity)
+    for e in range(whole(n)):
+        stored = np.float32(pool[e])
+        fill[e] = stored * per_capacity
+        wanted = stored + demand_average[e] * np.float32(1800.0)
+        cover[e] = stored / max(wanted, np.float32(1.0))
 
 
 @inlined
-def _write_seen(
-    rate: F32, no_key: F32, active: F32, seen_share: F32, freshness: F32, n: int
-) -> None:
-    for e in range(n):
-        rate[e] = min(seen_share[e], np.float32(2.0))
-        silent = (freshness[e] == 1.0) & (seen_share[e] == 0.0)
-        no_key[e] = active[e] if silent else np.float32(0.0)
-
-
-@inlined
-def _write_running(
-    running: F32, protected: F32, active: F32, running_s: F32, n: int, protection_s: float
-) -> None:
-    for e in range(n):
-        running[e] = 1.0 - exp(-min(running_s[e] / 600.0, 50.0))
-        protected[e] = active[e] if running_s[e] < protection_s else np.float32(0.0)
+def _write_active(rows: F32, s: State, p: np.record, b: int, started: F64) -> None:
+    """Features that only active links have."""
+    links, active, n_active = s.links[b], s.active[b], s.episodes[b].n_active
+    running_s = links[L_RUNNING]
+    per_calibration = 1.0 / p.calibration_s if p.calibration_s > 0.0 else 0.0
+    for i in range(whole(n_active)):
+        started[i] = 1.0 - exp(-min(running_s[active[i]] / 600.0, 50.0))
+    for i in range(n_active):
+        e = active[i]
+        silent = links[L_FRESHNESS, e] == 1.0 and links[L_SEEN_SHARE, e] == 0.0
+        row = rows[e]
+        row[1] = links[L_CALIBRATION_LEFT, e] * per_calibration
+        row[11] = started[i]
+        row[12] = 1.0 if is_protected(running_s[e], p) else 0.0
+        row[13] = 1.0 if silent else 0.0
 
 
 @inlined
@@ -164,38 +167,38 @@ def _write_links(
 ) -> None:
     """Fills column after column, which are vector instructions, then turns them into rows."""
     g = s.episodes[b].network
-    n_links = bank.networks[g].n_links
-    links, facts, active = s.links[b], bank.link_facts[g], s.links[b, L_ACTIVE]
-    hourly = 3600.0 / p.capacity
-    per_calibration = 1.0 / p.calibration_s if p.calibration_s > 0.0 else 0.0
-    for e in range(n_links):
-        columns[1, e] = links[L_CALIBRATION_LEFT, e] * per_calibration
-    _write_pools(
-        columns[2], columns[3], s.pools[b, POOL], links[L_DEMAND_AVERAGE], n_links, p.capacity
-    )
+    n_links, hourly = bank.networks[g].n_links, 3600.0 / p.capacity
+    links, facts, rows = s.links[b], bank.link_facts[g], o.links[b]
+    demand_average = links[L_DEMAND_AVERAGE]
+    _fill_pools(columns[2], columns[3], s.pools[b, POOL], demand_average, n_links, p.capacity)
     _squash(columns[4], facts[F_NOMINAL_RATE], n_links, hourly)
-    _write_seen(columns[5], columns[13], active, links[L_SEEN_SHARE], links[L_FRESHNESS], n_links)
-    _squash(columns[8], links[L_DEMAND_AVERAGE], n_links, hourly)
+    _squash(columns[8], demand_average, n_links, hourly)
     _squash(columns[9], links[L_DEMAND_NOW], n_links, hourly / p.interval_s)
     _squash(columns[10], links[L_BLOCKED_AVERAGE], n_links, hourly)
-    _write_running(columns[11], columns[12], active, links[L_RUNNING], n_links, p.protection_s)
-    _write_needs(s, bank, p, b, work, columns)
-    rows = o.links[b]
+    _fill_needs(s, bank, p, b, work, columns)
     for e in range(n_links):
         row = rows[e]
-        row[0] = active[e]
-        row[1] = columns[1, e]
+        row[0] = links[L_ACTIVE, e]
+        row[1] = 0.0
         row[2] = columns[2, e]
         row[3] = columns[3, e]
         row[4] = columns[4, e]
-        row[5] = columns[5, e]
+        row[5] = min(links[L_SEEN_SHARE, e], np.float32(2.0))
         row[6] = links[L_SEEN_STRAIN, e]
         row[7] = links[L_FRESHNESS, e]
-        for k in range(8, 17):
-            row[k] = columns[k, e]
+        row[8] = columns[8, e]
+        row[9] = columns[9, e]
+        row[10] = columns[10, e]
+        row[11] = 0.0
+        row[12] = 0.0
+        row[13] = 0.0
+        row[14] = columns[14, e]
+        row[15] = columns[15, e]
+        row[16] = columns[16, e]
         row[17] = facts[F_LENGTH, e] * np.float32(0.02)
         row[18] = facts[F_FREE_SPACE, e]
     rows[n_links:] = 0.0
+    _write_active(rows, s, p, b, work[0])
     ends, end_rows = bank.link_endpoints[g], o.link_endpoints[b]
     for e in range(len(ends)):
         for side in range(2):
@@ -237,8 +240,8 @@ def _write_request(o: Observation, s: State, bank: Bank, p: np.record, b: int, w
     o.nodes[b, first, 7] = 1.0
     o.nodes[b, second, 7] = 1.0
     row_of_pair = pair_index(first, second, bank.n_sites)
-    pool, prices = s.pools[b, POOL, : bank.networks[g].n_links], work[0]
-    price_links(pool, p.capacity, prices)
+    pool, prices = s.pools[b, POOL], work[0]
+    price_links(pool, bank.networks[g].n_links, p.capacity, prices)
     feasible = 0
     for k in range(candidates):
         hops = bank.path_hops[g, row_of_pair, k]
@@ -284,7 +287,7 @@ def observe_one(
     columns: F32,
 ) -> None:
     """Writes row ``b`` of every buffer."""
-    _write_nodes(o, s, bank, p, b, work)
+    _write_nodes(o, s, bank, p, b, columns)
     _write_links(o, s, bank, p, b, work, columns)
     _write_context(o, s, bank, p, b)
     if decides != ACTIVATION:

@@ -60,7 +60,10 @@ def play_range(  # type: ignore[no-untyped-def]
 
     Both in one call, while an episode's state is in the processor's nearest cache.
     """
-    work, columns = workspace(s), np.empty((_COLUMNS, s.links.shape[2]), np.float32)
+    work, columns = (
+        workspace(s),
+        np.empty((_COLUMNS, s.pools.shape[2] + s.sites.shape[2]), np.float32),
+    )
     for b in range(start, stop):
         step_one(s, bank, params[0], b, decides, paths[b], links[b], work)
         observe_one(observations, s, bank, params[0], b, decides, work, columns)
@@ -72,7 +75,10 @@ def start_some(  # type: ignore[no-untyped-def]
     episodes, networks, keys, s, bank, params, decides, observations, results
 ):
     """Starts these episodes on these networks, with these keys, and observes them."""
-    work, columns = workspace(s), np.empty((_COLUMNS, s.links.shape[2]), np.float32)
+    work, columns = (
+        workspace(s),
+        np.empty((_COLUMNS, s.pools.shape[2] + s.sites.shape[2]), np.float32),
+    )
     for i in range(len(episodes)):
         b = episodes[i]
         reset_one(s, bank, params[0], b, networks[i], keys[i], decides, work)

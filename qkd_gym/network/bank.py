@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkd_gym.errors import InvalidInput
+from qkd_gym.network.compiled import padded
 from qkd_gym.network.config import SPLITS, NetworkConfig
 from qkd_gym.network.fluid import max_concurrent_flow, round_plan
 from qkd_gym.network.paths import candidate_paths
@@ -158,7 +159,7 @@ def _empty(size: int, n: int, links: int, config: NetworkConfig, tables: list[Ra
         networks=np.zeros(size, NETWORK),
         sites=np.zeros((size, n), SITE_FACTS),
         links=np.zeros((size, links), LINK_FACTS),
-        link_facts=np.zeros((size, 3, links), np.float32),
+        link_facts=np.zeros((size, 3, padded(links)), np.float32),
         link_endpoints=np.zeros((size, links, 2), np.int64),
         path_links=np.full((size, pairs, k, hops), -1, np.int16),
         path_hops=np.zeros((size, pairs, k), np.int8),

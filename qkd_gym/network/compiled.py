@@ -14,3 +14,19 @@ inlined = njit(
     no_cfunc_wrapper=True,
     _nrt=False,
 )
+
+LANES = 16  # of the widest vector instructions, single precision
+
+
+@inlined
+def whole(n: int) -> int:
+    """``n`` rounded up to whole vectors: a loop so long has no scalar rest.
+
+    Rows of the state have room for it; what the loop does to their padding does not matter.
+    """
+    return LANES * ((n + LANES - 1) // LANES)
+
+
+def padded(n: int) -> int:
+    """Entries of a row for ``n`` numbers."""
+    return LANES * -(-n // LANES)

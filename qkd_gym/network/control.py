@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from qkd_gym.network.bank import Bank
-from qkd_gym.network.compiled import inlined
+from qkd_gym.network.compiled import inlined, whole
 from qkd_gym.network.state import (
     ILLEGAL,
     L_ACTIVE,
@@ -41,9 +41,11 @@ def link_need(links: np.ndarray, pool: np.ndarray, e: int, capacity: int) -> flo
 
 
 @inlined
-def write_needs(links: np.ndarray, pool: np.ndarray, capacity: int, need: np.ndarray) -> None:
-    """`link_need` of the first ``len(need)`` links."""
-    for e in range(len(need)):
+def write_needs(
+    links: np.ndarray, pool: np.ndarray, n_links: int, capacity: int, need: np.ndarray
+) -> None:
+    """`link_need` of the first ``n_links`` links."""
+    for e in range(whole(n_links)):
         need[e] = link_need(links, pool, e, capacity)
 
 
@@ -132,7 +134,7 @@ def make_room(s: State, bank: Bank, p: np.record, b: int, site: int, need: np.nd
 def toggle(s: State, bank: Bank, p: np.record, b: int, e: int, need: np.ndarray) -> None:
     """Applies a link action; the number of links means hold."""
     g = s.episodes[b].network
-    if e == s.links.shape[2]:
+    if e == bank.link_endpoints.shape[1]:
         return
     if e < 0 or e >= bank.networks[g].n_links:
         s.bits[b, ILLEGAL] += 1

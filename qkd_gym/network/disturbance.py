@@ -9,7 +9,7 @@ import numpy as np
 from numba import njit
 
 from qkd_gym.network.bank import Bank
-from qkd_gym.network.compiled import inlined
+from qkd_gym.network.compiled import inlined, whole
 from qkd_gym.network.rng import (
     DRIFT,
     FAULTS,
@@ -35,20 +35,17 @@ from qkd_gym.network.tables import interpolate
 
 
 @inlined
-def advance_drift(s: State, bank: Bank, p: np.record, b: int, normals: np.ndarray) -> None:
+def advance_drift(s: State, bank: Bank, p: np.record, b: int, work: np.ndarray) -> None:
     """One exact step of the Ornstein-Uhlenbeck drift of every link."""
     if p.drift_std == 0.0:
         return
     state = stream(s.episodes[b].key, s.episodes[b].interval, DRIFT)
     n_links = bank.networks[s.episodes[b].network].n_links
-    half = (n_links + 1) // 2
-    fill_normals(state, half, normals[0], normals[1])
+    drift, shock = s.links[b, L_DRIFT], work[0]
+    fill_normals(state, n_links, shock, work[1])
     decay, spread = p.drift_decay, p.drift_spread
-    for part in range(2):
-        shock = normals[part]
-        drift = s.links[b, L_DRIFT, part * half : min(part * half + half, n_links)]
-        for i in range(len(drift)):
-            drift[i] = decay * drift[i] + spread * shock[i]
+    for e in range(whole(n_links)):
+        drift[e] = decay * drift[e] + spread * shock[e]
 
 
 @inlined

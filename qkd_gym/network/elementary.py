@@ -23,6 +23,12 @@ _ONE = np.int64(1023 << 52)  # the bits of 1.0
 _BIG = np.int64(1075 << 52)  # the bits of 2^52
 _SHIFT = np.int64(52)
 
+# The same for single precision.
+_MANTISSA23, _ONE23 = np.int32((1 << 23) - 1), np.int32(127 << 23)
+_BIG23, _SHIFT23 = np.int32(150 << 23), np.int32(23)
+_F1, _F3, _F5, _F7, _F9 = (np.float32(1 / i) for i in (1, 3, 5, 7, 9))
+_LN2_SINGLE = np.float32(_LN2)
+
 
 @inlined
 def log(x: float) -> float:
@@ -37,6 +43,21 @@ def log(x: float) -> float:
     t = s * s
     series = t * (1 / 3 + t * (1 / 5 + t * (1 / 7 + t * (1 / 9 + t * (1 / 11 + t * (1 / 13))))))
     return exponent * _LN2 + 2.0 * s * (1.0 + series)
+
+
+@inlined
+def log1p_single(x: np.float32) -> np.float32:
+    """log(1 + x) of a number above -1, as exact as 1 + x is in single precision."""
+    bits = np.float32(_F1 + x).view(np.int32)
+    exponent = np.int32((bits >> _SHIFT23) | _BIG23).view(np.float32) - np.float32(8388735.0)
+    m = np.int32((bits & _MANTISSA23) | _ONE23).view(np.float32)
+    large = m > np.float32(1.4142135)
+    m = np.float32(0.5) * m if large else m
+    exponent = exponent + _F1 if large else exponent
+    s = (m - _F1) / (m + _F1)
+    t = s * s
+    series = t * (_F3 + t * (_F5 + t * (_F7 + t * _F9)))
+    return exponent * _LN2_SINGLE + (s + s) * (_F1 + series)
 
 
 @inlined

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from qkd_gym.network.bank import Bank
-from qkd_gym.network.compiled import inlined
+from qkd_gym.network.compiled import inlined, whole
 from qkd_gym.network.disturbance import link_budget
 from qkd_gym.network.rng import SHOT_NOISE, normal_pair, skip, stream
 from qkd_gym.network.state import (
@@ -38,7 +38,7 @@ def observe_link(links: np.ndarray, facts: np.record, e: int, rate_bps: float, q
 
 
 @inlined
-def generate(s: State, bank: Bank, p: np.record, b: int, normals: np.ndarray) -> None:
+def generate(s: State, bank: Bank, p: np.record, b: int, work: np.ndarray) -> None:
     """Calibration and key generation of the active links over one interval.
 
     Counts are large, so their shot noise is normal; every link has its own draws, so that the
@@ -47,11 +47,12 @@ def generate(s: State, bank: Bank, p: np.record, b: int, normals: np.ndarray) ->
     episode, links, active = s.episodes[b], s.links[b], s.active[b]
     pool, stored_ever = s.pools[b, POOL], s.pools[b, STORED_EVER]
     freshness, freshness_decay = links[L_FRESHNESS], p.freshness_decay
-    for e in range(bank.networks[episode.network].n_links):
+    for e in range(whole(bank.networks[episode.network].n_links)):
         freshness[e] *= freshness_decay
     state = stream(episode.key, episode.interval, SHOT_NOISE)
-    for i in range(episode.n_active):
-        _, normals[0, i], normals[1, i] = normal_pair(skip(state, active[i]))
+    counted, judged = work[0], work[1]
+    for i in range(whole(episode.n_active)):
+        _, counted[i], judged[i] = normal_pair(skip(state, active[i]))
 
     generated, lost = 0, 0
     for i in range(episode.n_active):
@@ -66,9 +67,9 @@ def generate(s: State, bank: Bank, p: np.record, b: int, normals: np.ndarray) ->
         sifted = sifted_rate * seconds
         if sifted >= 1.0:
             deviation = 1.0 / math.sqrt(sifted)
-            made = int(min(max(rate * seconds * (1.0 + deviation * normals[0, i]), 0.0), sifted))
+            made = int(min(max(rate * seconds * (1.0 + deviation * counted[i]), 0.0), sifted))
             error = math.sqrt(qber * (1.0 - qber)) * deviation
-            seen_qber = min(max(qber + error * normals[1, i], 0.0), 0.5)
+            seen_qber = min(max(qber + error * judged[i], 0.0), 0.5)
         observe_link(links, bank.links[episode.network, e], e, made / seconds, seen_qber)
         kept = min(made, p.capacity - pool[e])
         if kept > 0:

@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 
 from qkd_gym.network.bank import Bank
-from qkd_gym.network.compiled import inlined
+from qkd_gym.network.compiled import LANES, inlined, whole
 from qkd_gym.network.control import toggle
 from qkd_gym.network.demand import draw_requests
 from qkd_gym.network.disturbance import advance_drift, advance_faults, advance_weather
@@ -32,7 +32,14 @@ ACTIVATION, ROUTING, BOTH = 0, 1, 2
 @njit
 def workspace(s: State) -> np.ndarray:
     """Scratch rows for one episode at a time, with room for whole vectors at the end."""
-    return np.empty((8, max(s.links.shape[2], s.sites.shape[2]) + 16))
+    return np.empty((6, max(s.links.shape[2], s.sites.shape[2]) + LANES))
+
+
+@inlined
+def _average(average: np.ndarray, now: np.ndarray, n: int, keep: float, gain: float) -> None:
+    """Exponential average."""
+    for e in range(whole(n)):
+        average[e] = keep * average[e] + gain * now[e]
 
 
 @inlined
@@ -40,14 +47,10 @@ def average_demand(s: State, bank: Bank, p: np.record, b: int) -> None:
     """Ends the demand account of the last interval and opens the next."""
     keep, gain = p.demand_decay, (1.0 - p.demand_decay) / p.interval_s
     links, sites = s.links[b], s.sites[b]
-    for e in range(bank.networks[s.episodes[b].network].n_links):
-        links[L_DEMAND_AVERAGE, e] = (
-            keep * links[L_DEMAND_AVERAGE, e] + gain * links[L_DEMAND_NOW, e]
-        )
-        links[L_BLOCKED_AVERAGE, e] = (
-            keep * links[L_BLOCKED_AVERAGE, e] + gain * links[L_BLOCKED_NOW, e]
-        )
-    for v in range(bank.n_sites):
+    n_links = bank.networks[s.episodes[b].network].n_links
+    _average(links[L_DEMAND_AVERAGE], links[L_DEMAND_NOW], n_links, keep, gain)
+    _average(links[L_BLOCKED_AVERAGE], links[L_BLOCKED_NOW], n_links, keep, gain)
+    for v in range(whole(bank.n_sites)):
         sites[S_DEMAND, v] *= keep
         sites[S_BLOCKED, v] *= keep
 
@@ -55,10 +58,9 @@ def average_demand(s: State, bank: Bank, p: np.record, b: int) -> None:
 @inlined
 def advance(s: State, bank: Bank, p: np.record, b: int, work: np.ndarray) -> None:
     """Lets one interval pass: disturbances, key generation, expiry, new requests."""
-    episode, links = s.episodes[b], s.links[b]
-    for e in range(bank.networks[episode.network].n_links):
-        links[L_DEMAND_NOW, e] = 0.0
-        links[L_BLOCKED_NOW, e] = 0.0
+    episode = s.episodes[b]
+    s.links[b, L_DEMAND_NOW] = 0.0
+    s.links[b, L_BLOCKED_NOW] = 0.0
     advance_drift(s, bank, p, b, work)
     advance_weather(s, bank, p, b)
     advance_faults(s, bank, p, b)
@@ -91,7 +93,7 @@ def step_one(
         toggle(s, bank, p, b, link, work[0])
         advance(s, bank, p, b, work)
         prices = work[0]
-        price_links(s.pools[b, POOL, : bank.networks[episode.network].n_links], p.capacity, prices)
+        price_links(s.pools[b, POOL], bank.networks[episode.network].n_links, p.capacity, prices)
         while episode.cursor < episode.n_requests:
             settle(s, bank, p, b, -1, prices)
         average_demand(s, bank, p, b)

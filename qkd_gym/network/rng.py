@@ -12,7 +12,7 @@ import math
 import numpy as np
 from numba import njit
 
-from qkd_gym.network.compiled import inlined
+from qkd_gym.network.compiled import inlined, whole
 from qkd_gym.network.elementary import cos_sin, log
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -76,10 +76,20 @@ def skip(state: np.uint64, draws: int) -> np.uint64:
 
 
 @inlined
-def fill_normals(state: np.uint64, count: int, first: np.ndarray, second: np.ndarray) -> None:
-    """Writes the first ``count`` pairs of a stream; up to seven more entries are overwritten."""
-    for i in range(8 * ((count + 7) // 8)):  # whole vectors
-        _, first[i], second[i] = normal_pair(skip(state, i))
+def fill_normals(state: np.uint64, count: int, out: np.ndarray, room: np.ndarray) -> None:
+    """Writes the first halves of the first pairs of a stream, then their second halves.
+
+    Args:
+        state: Start of the stream.
+        count: How many normals; there is room for two vectors more.
+        out: Filled in, (count,).
+        room: Overwritten, (count / 2,).
+    """
+    half = (count + 1) // 2
+    for i in range(whole(half)):
+        _, out[i], room[i] = normal_pair(skip(state, i))
+    for i in range(whole(half)):
+        out[half + i] = room[i]
 
 
 @inlined

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from qkd_gym.network.bank import Bank
-from qkd_gym.network.compiled import inlined
+from qkd_gym.network.compiled import inlined, whole
 from qkd_gym.network.elementary import exp
 from qkd_gym.network.state import (
     BLOCKED,
@@ -40,18 +40,25 @@ def pair_index(first: int, second: int, n: int) -> int:
 
 
 @inlined
-def price_links(pool: np.ndarray, capacity: int, prices: np.ndarray) -> None:
-    """Exponential price of drawing on each pool (Awerbuch, Azar and Plotkin, FOCS 1993): the
-    emptier, the dearer, plus one for the hop.
+def link_price(pool: int, capacity: int) -> float:
+    """Exponential price of drawing on a pool (Awerbuch, Azar and Plotkin, FOCS 1993): the
+    emptier, the dearer, plus one for the hop."""
+    empty = 1.0 - pool / capacity
+    return 1.0 + _PRICE_SCALE * (exp(PRICE_STEEPNESS * empty) - 1.0)
+
+
+@inlined
+def price_links(pool: np.ndarray, n_links: int, capacity: int, prices: np.ndarray) -> None:
+    """`link_price` of the first ``n_links`` links.
 
     Args:
         pool: Bits in the pools, (E,).
+        n_links: How many of them count.
         capacity: Of each of them.
         prices: Filled in, at least (E,).
     """
-    for e in range(len(pool)):
-        empty = 1.0 - pool[e] / capacity
-        prices[e] = 1.0 + _PRICE_SCALE * (exp(PRICE_STEEPNESS * empty) - 1.0)
+    for e in range(whole(n_links)):
+        prices[e] = link_price(pool[e], capacity)
 
 
 @inlined
@@ -147,7 +154,7 @@ def settle(s: State, bank: Bank, p: np.record, b: int, k: int, prices: np.ndarra
     """
     episode = s.episodes[b]
     g = episode.network
-    pool = s.pools[b, POOL, : bank.networks[g].n_links]
+    pool = s.pools[b, POOL]
     request = s.requests[b, episode.cursor]
     bits = request.bits
     row = pair_index(request.first, request.second, bank.n_sites)
@@ -162,7 +169,7 @@ def settle(s: State, bank: Bank, p: np.record, b: int, k: int, prices: np.ndarra
     elif k != len(hops):
         s.bits[b, ILLEGAL] += 1
     if lacking > 0 and nearest < 0:
-        price_links(pool, p.capacity, prices)
+        price_links(pool, bank.networks[g].n_links, p.capacity, prices)
         nearest, _ = best_path(pool, prices, paths, hops, bits)
 
     gain = (1.0 - p.demand_decay) / p.interval_s * bits
@@ -173,7 +180,7 @@ def settle(s: State, bank: Bank, p: np.record, b: int, k: int, prices: np.ndarra
         qber, strain = draw_key(s, bank.links[g], b, paths[k], hops[k], bits)
         for h in range(hops[k]):
             e = paths[k, h]
-            price_links(pool[e : e + 1], p.capacity, prices[e : e + 1])
+            prices[e] = link_price(pool[e], p.capacity)
         s.bits[b, DELIVERED] += bits
         s.bits[b, CONSUMED] += bits * hops[k]
         episode.stored -= bits * hops[k]

@@ -40,7 +40,7 @@ class Simulator:
         self.n_sites, self.max_links = self.networks.n_sites, self.networks.max_links
         self.params = kernel_params(config, self.n_sites)
         self.arrays = allocate(config, batch, self.n_sites, self.max_links)
-        self.state = NamedState(self.arrays)
+        self.state = NamedState(self.arrays, self.n_sites, self.max_links)
         self.decides = decides
         self.run = BatchRunner(batch)
         self._idle = np.zeros(batch, dtype=np.int64)

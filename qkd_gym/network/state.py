@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from qkd_gym.network.compiled import padded
 from qkd_gym.network.config import NetworkConfig, interval_s
 
 I64 = NDArray[np.int64]
@@ -224,7 +225,7 @@ REQUEST = np.dtype([("first", "i8"), ("second", "i8"), ("bits", "i8")])  # first
 
 
 class State(NamedTuple):
-    """Everything that changes during an episode."""
+    """Everything that changes during an episode. Rows are padded to whole vectors, see `padded`."""
 
     episodes: Records  # (B,) EPISODE
     sites: F32  # (B, len(SITE_ROWS), N)
@@ -245,10 +246,10 @@ def allocate(config: NetworkConfig, batch: int, n_sites: int, max_links: int) ->
     most_active = min(max_links, n_sites * modules // 2)
     return State(
         episodes=np.zeros(batch, EPISODE),
-        sites=np.zeros((batch, len(SITE_ROWS), n_sites), np.float32),
-        links=np.zeros((batch, len(LINK_ROWS), max_links), np.float32),
-        pools=np.zeros((batch, len(POOL_ROWS), max_links), np.int64),
-        active=np.zeros((batch, most_active), np.int32),
+        sites=np.zeros((batch, len(SITE_ROWS), padded(n_sites)), np.float32),
+        links=np.zeros((batch, len(LINK_ROWS), padded(max_links)), np.float32),
+        pools=np.zeros((batch, len(POOL_ROWS), padded(max_links)), np.int64),
+        active=np.zeros((batch, padded(most_active)), np.int32),
         held=np.zeros((batch, n_sites, modules), np.int32),
         bursts=np.zeros((batch, config.burst_sources), BURST),
         requests=np.zeros((batch, request_capacity(config, n_sites)), REQUEST),
@@ -282,10 +283,10 @@ class NamedState:
         bits: (B, len(BIT_NAMES)) accounts of the last step.
     """
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, n_sites: int, max_links: int) -> None:
         self.episodes, self.bursts = state.episodes, state.bursts
         self.requests, self.bits = state.requests, state.bits
-        self.sites = Columns({name: state.sites[:, i] for i, name in enumerate(SITE_ROWS)})
-        links = {name: state.links[:, i] for i, name in enumerate(LINK_ROWS)}
-        pools = {name: state.pools[:, i] for i, name in enumerate(POOL_ROWS)}
-        self.links = Columns(links | pools)
+        sites = {name: state.sites[:, i, :n_sites] for i, name in enumerate(SITE_ROWS)}
+        links = {name: state.links[:, i, :max_links] for i, name in enumerate(LINK_ROWS)}
+        pools = {name: state.pools[:, i, :max_links] for i, name in enumerate(POOL_ROWS)}
+        self.sites, self.links = Columns(sites), Columns(links | pools)

@@ -1,0 +1,83 @@
+"""Measures everything in one run: ``python -m benchmarks`` (``--help`` for parts of it)."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+from typing import Any
+
+from benchmarks import environments, fresh, peers, report
+from benchmarks.clock import cartpole_steps_per_cpu_s
+
+VECTORS = (16, 64, 256, 1024)
+SIZES = (10, 20, 50, 100, 250)
+DENSE_SIZES = (10, 20, 50, 100, 250)
+
+
+def processor() -> str:
+    """Name of the processor and the number of cores this process may use."""
+    name = platform.processor() or platform.machine()
+    if os.path.exists("/proc/cpuinfo"):
+        with open("/proc/cpuinfo") as lines:
+            names = [line.split(":", 1)[1].strip() for line in lines if "model name" in line]
+        name = names[0] if names else name
+    return f"{name}, {len(os.sched_getaffinity(0))} cores"
+
+
+def measure(largest: int, *, training: bool, with_peers: bool) -> dict[str, Any]:
+    """All figures; the yardstick is measured before and after, and the faster counts."""
+    results: dict[str, Any] = {"processor": processor(), "load": os.getloadavg()[0]}
+    yardstick = cartpole_steps_per_cpu_s()
+    vector = {str(n): environments.vector_env(n) for n in VECTORS}
+    rates = {
+        "`gym.make`, single": environments.single_env(),
+        "the same without Gymnasium's wrappers": environments.single_env(wrapped=False),
+        **{f"`gym.make_vec`, {n} environments": rate for n, rate in vector.items()},
+    }
+    try:
+        rates["`QKDVecEnv` and `VecMonitor`, 64 environments"] = environments.adapter()
+    except ImportError as missing:
+        print(f"The adapter to Stable-Baselines3 is left out: {missing}")
+    results["cartpole_steps_per_cpu_s"] = max(yardstick, cartpole_steps_per_cpu_s())
+    results["steps_per_cpu_s"], results["vector"] = rates, vector
+    results["reset_us"] = environments.reset_us()
+    results["threads_wall_steps_per_s"] = environments.thread_scaling()
+    results["import_cpu_s"] = fresh.import_cpu_s()
+    results["first_step_cpu_s"] = fresh.first_step_cpu_s()
+    results["memory"] = fresh.memory()
+    results["scaling"] = {
+        "degree 4": environments.scaling(tuple(n for n in SIZES if n <= largest), "clustered"),
+        "degree 8 to 139": environments.scaling(
+            tuple(n for n in DENSE_SIZES if n <= largest), "source-study"
+        ),
+    }
+    if training:
+        try:
+            from benchmarks.training import measure as measure_training
+        except ImportError as missing:
+            print(f"Training is left out: {missing}")
+        else:
+            results["training"] = measure_training()
+    if with_peers:
+        results["peers"] = peers.measure()
+    return results
+
+
+def main() -> None:
+    """Parses the command line, measures and writes."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--largest", type=int, default=250, help="sites of the largest network")
+    parser.add_argument("--no-training", action="store_true", help="leave training out")
+    parser.add_argument("--no-peers", action="store_true", help="leave other packages out")
+    arguments = parser.parse_args()
+    results = measure(
+        arguments.largest, training=not arguments.no_training, with_peers=not arguments.no_peers
+    )
+    report.write(results)
+    print(report.table(results))
+    print("Written: docs/speed.json, docs/speed.png and the tables of README.md and docs/speed.md")
+
+
+if __name__ == "__main__":
+    main()
