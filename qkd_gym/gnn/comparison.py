@@ -74,9 +74,7 @@ def compare(
         ``brier`` of the exact posterior beside the best predictor per link; ``best_per_link``.
     """
     chances: dict[str, list[F64]] = {GNN: [predict(model, graph) for graph in graphs]}
-    for graph in graphs:
-        for name, chance in rivals.predict(graph).items():
-            chances.setdefault(name, []).append(chance)
+    chances |= rivals.predict_many(graphs)
     if samples:
         chances[BOUND] = [exact_posterior(graph, setting, samples)[0] for graph in graphs]
     labels = [graph.viable.astype(np.float64) for graph in graphs]

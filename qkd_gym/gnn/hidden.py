@@ -77,7 +77,7 @@ def draw(
     """One network with hidden quality as the operator sees it, and what becomes of its links.
 
     Args:
-        topology: Sites and candidate links.
+        topology: Sites and candidate links; all links run the setting's preset.
         rng: Source of randomness.
         setting: What is hidden and what is measured.
     """

@@ -36,16 +36,18 @@ def nominal_loss_db(graph: ViabilityGraph, setting: HiddenQuality = REFERENCE) -
 
 def measurements(
     graph: ViabilityGraph, setting: HiddenQuality = REFERENCE
-) -> tuple[NDArray[np.bool_], F64, F64, F64]:
+) -> tuple[NDArray[np.bool_], F64, F64, F64, F64]:
     """What the last measurement of each link amounts to.
 
     Returns:
-        Whether there is one; its age (s); the misalignment behind its QBER; and the excess loss
-        (dB) behind its key rate, NaN where no key was seen. Each (E,).
+        Whether there is one that tells anything, which those of links too long for key do not;
+        its age (s); the misalignment behind its QBER; the standard error of that for want of
+        the excess loss; and the excess loss (dB) behind its key rate, NaN where no key was seen.
+        Each (E,).
     """
     table = rate_table(setting.preset)
     links = graph.links.astype(np.float64)
-    seen = links[:, LINK["freshness"]] > 0.0
+    seen = (links[:, LINK["freshness"]] > 0.0) & (links[:, LINK["nominal_rate"]] > 0.0)
     age_s = -3600.0 * np.log(np.where(seen, links[:, LINK["freshness"]], 1.0))
     qber = links[:, LINK["observed_qber"]] * table.qber_threshold
     rate = links[:, LINK["observed_rate"]] * graph.nominal_rate_bps
@@ -60,7 +62,10 @@ def measurements(
             above = link_budgets(table, loss_db + middle, error)[0] > rate
             low, high = np.where(above, middle, low), np.where(above, high, middle)
         excess_db = np.where(keyed, low, 0.0)
-    return seen, age_s, error, np.where(keyed, excess_db, np.nan)
+    # Dark counts weigh more the more is lost.
+    other = _misalignment(setting, loss_db + setting.link_excess_loss_db, qber)
+    unsure = np.where(keyed, 0.0, np.abs(other - error))
+    return seen, age_s, error, unsure, np.where(keyed, excess_db, np.nan)
 
 
 def _misalignment(setting: HiddenQuality, loss_db: F64, qber: F64) -> F64:
@@ -80,25 +85,27 @@ def site_posterior(graph: ViabilityGraph, setting: HiddenQuality = REFERENCE) ->
     decays between it and the middle of the horizon. Also gives mean and deviation of the two
     sites' sum alone.
     """
-    seen, age_s, error, _ = measurements(graph, setting)
+    seen, age_s, error, unsure, _ = measurements(graph, setting)
     n = len(graph.nodes)
     ends = graph.ends
     mean = setting.site_misalignment * np.sqrt(2.0 / np.pi)
     variance = max(setting.site_misalignment**2 * (1.0 - 2.0 / np.pi), 1e-12)
-    noise = setting.drift_std**2 + _LEAST_VARIANCE
+    weight = 1.0 / (setting.drift_std**2 + _LEAST_VARIANCE + unsure[seen] ** 2)
     member = np.zeros((int(seen.sum()), n))
     rows = np.arange(len(member))
     member[rows, ends[seen, 0]] = 1.0
     member[rows, ends[seen, 1]] = 1.0
-    covariance = np.linalg.inv(np.eye(n) / variance + member.T @ member / noise)
+    covariance = np.linalg.inv(np.eye(n) / variance + member.T @ (weight[:, None] * member))
     residual = error[seen] - setting.misalignment - 2.0 * mean
-    sites = mean + covariance @ (member.T @ residual) / noise
+    sites = mean + covariance @ (member.T @ (weight * residual))
 
     pair = sites[ends].sum(axis=1)
     own = np.diag(covariance)
     pair_variance = own[ends].sum(axis=1) + 2.0 * covariance[ends[:, 0], ends[:, 1]]
     memory = np.exp(-(age_s + 0.5 * HORIZON_S) / setting.drift_memory_s)
-    kept = np.where(seen, memory, 0.0)
+    # What of a deviation may be drift, which decays, rather than a wrong guess of the loss.
+    trust = setting.drift_std**2 / (setting.drift_std**2 + _LEAST_VARIANCE + unsure**2)
+    kept = np.where(seen, memory * trust, 0.0)
     future = kept * (np.where(seen, error, 0.0) - setting.misalignment) + (1.0 - kept) * pair
     spread = (1.0 - kept) ** 2 * pair_variance + setting.drift_std**2 * (1.0 - kept**2)
     return np.stack([future, np.sqrt(spread), pair, np.sqrt(pair_variance)], axis=1)
@@ -129,9 +136,10 @@ def exact_posterior(
             f"{setting.drift_std:g}, but the exact posterior needs both above 0."
         )
     table = rate_table(setting.preset)
-    seen, age_s, error, excess_db = measurements(graph, setting)
+    seen, age_s, error, unsure, excess_db = measurements(graph, setting)
     return _sample(
-        np.random.default_rng(seed), len(graph.nodes), graph.ends, seen, age_s, error, excess_db,
+        np.random.default_rng(seed), len(graph.nodes), graph.ends, seen, age_s, error, unsure,
+        excess_db,
         nominal_loss_db(graph, setting), graph.nominal_rate_bps,
         table.key_rate_bps, table.sifted_rate_bps, table.qber, table.qber_threshold,
         setting.misalignment, setting.site_misalignment, setting.link_excess_loss_db,
@@ -158,7 +166,7 @@ def _positive_normal(rng: np.random.Generator, mean: float, std: float) -> float
 @njit(cache=True)
 def _sample(
     rng: np.random.Generator, n: int, ends: NDArray[np.int64], seen: NDArray[np.bool_],
-    age_s: F64, error: F64, excess_db: F64, loss_db: F64, nominal_bps: F64,
+    age_s: F64, error: F64, unsure: F64, excess_db: F64, loss_db: F64, nominal_bps: F64,
     key: F64, sifted: F64, qber: F64, threshold: float, base: float, site_std: float,
     mean_excess_db: float, drift_std: float, memory_s: float, samples: int,
 ) -> tuple[F64, F64]:  # fmt: skip
@@ -174,17 +182,18 @@ def _sample(
             at_site[v, degree[v]] = e
             degree[v] += 1
     parts = np.full(n, 0.8 * site_std)
-    precision = 1.0 / (drift_std**2 + _LEAST_VARIANCE)
+    precision = 1.0 / (drift_std**2 + _LEAST_VARIANCE + unsure**2)
     wait = np.exp(-HORIZON_S / (LOOKS - 1) / memory_s)
     viable, expected = np.zeros(links), np.zeros(links)
     burn_in = 100
     for sweep in range(burn_in + 3 * samples):
         for v in range(n):
-            total = 0.0
+            total, known = 0.0, 1.0 / site_std**2
             for e in at_site[v, : degree[v]]:
-                total += error[e] - base - parts[ends[e, 0] + ends[e, 1] - v]
-            known = 1.0 / site_std**2 + degree[v] * precision
-            parts[v] = _positive_normal(rng, total * precision / known, 1.0 / np.sqrt(known))
+                rest = error[e] - base - parts[ends[e, 0] + ends[e, 1] - v]
+                total += precision[e] * rest
+                known += precision[e]
+            parts[v] = _positive_normal(rng, total / known, 1.0 / np.sqrt(known))
         if sweep < burn_in or sweep % 3:
             continue
         for link in range(links):
@@ -193,7 +202,11 @@ def _sample(
             drift = drift_std * rng.standard_normal()
             if seen[e]:
                 kept = np.exp(-age_s[e] / memory_s)
-                drift = kept * (error[e] - level) + np.sqrt(1.0 - kept**2) * drift
+                trust = drift_std**2 * precision[e]
+                # Drift when measured: normal, given how far the measurement is from the level.
+                then = trust * (error[e] - level)
+                then += drift_std * np.sqrt(1.0 - trust) * rng.standard_normal()
+                drift = kept * then + np.sqrt(1.0 - kept**2) * drift
             loss = loss_db[e] + excess_db[e]
             if np.isnan(loss):
                 loss = loss_db[e] + mean_excess_db * rng.standard_exponential()

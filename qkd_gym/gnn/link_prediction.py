@@ -170,7 +170,12 @@ def study_size(n_sites: int, networks: int, seed: int = 0) -> dict[str, dict[str
         seed: Seed of everything.
     """
     rng = np.random.default_rng([seed, n_sites])
-    tasks = [puzzle(source_study(n_sites, rng), rng) for _ in range(networks)]
+    tasks: list[Puzzle] = []
+    while len(tasks) < networks:
+        task = puzzle(source_study(n_sites, rng), rng)
+        # Small networks may link all pairs, which leaves nothing to tell apart.
+        if not task.linked.all():
+            tasks.append(task)
     fold = np.arange(networks) % FOLDS
     found: dict[str, list[tuple[float, float]]] = {}
     for held in tqdm(range(FOLDS), desc=f"{n_sites} sites", unit="fold"):

@@ -16,9 +16,9 @@ from qkd_gym.topology.generators import clustered, source_study
 
 MIN_SITES, MAX_SITES = 10, 50
 # Dense graphs cost most and teach least that sparse ones do not.
-_DENSE_SHARE, _DENSE_SITES = 0.15, 30
-# Fibre plants in the field are sparser than generated metros, and their spans longer.
-_SPARSE_SHARE, _SPARSE_KEEP, _SPARSE_SCALE = 0.2, 0.4, 2.5
+_DENSE_SHARE, _DENSE_SITES = 0.1, 30
+# Networks in the field are often smaller and sparser than generated metros, their spans longer.
+_FIELD_SHARE, _FIELD_LEAST_SITES = 0.3, 3
 _REFERENCE_SHARE = 0.7
 _SIMULATED_SHARE = 0.12
 # Scenario, sites, and its part of ten networks.
@@ -26,18 +26,19 @@ _SIMULATED = (("hidden", 10, 3), ("hidden", 20, 4), ("hidden", 40, 1), ("metro",
 
 
 def draw_topologies(count: int, rng: np.random.Generator) -> list[Topology]:
-    """Topologies of 10 to 50 sites: metros mostly, some dense ones, some sparse with long links."""
+    """Topologies of up to 50 sites: metros mostly, sparse ones from 3 sites on, some dense ones."""
     made = []
     for _ in tqdm(range(count), desc="topologies", leave=False):
         kind = rng.random()
+        least = _FIELD_LEAST_SITES if kind < _FIELD_SHARE else MIN_SITES
         # As many small networks as large ones: their few links would count for little otherwise.
-        n_sites = round(np.exp(rng.uniform(np.log(MIN_SITES), np.log(MAX_SITES))))
-        if kind < _DENSE_SHARE:
+        n_sites = round(np.exp(rng.uniform(np.log(least), np.log(MAX_SITES))))
+        if kind < _FIELD_SHARE:
+            topology = _field(n_sites, rng)
+        elif kind < _FIELD_SHARE + _DENSE_SHARE:
             topology = source_study(min(n_sites, _DENSE_SITES), rng)
         else:
             topology = clustered(n_sites, rng)
-            if kind < _DENSE_SHARE + _SPARSE_SHARE:
-                topology = _thinned(topology, rng)
         _ = topology.betweenness  # kept for all later draws
         made.append(topology)
     return made
@@ -101,12 +102,27 @@ class TrainingMixture:
         return draw(topology, self.rng, self.setting())
 
 
-def _thinned(topology: Topology, rng: np.random.Generator) -> Topology:
-    """A random spanning tree, some of the other links, and all lengths scaled."""
-    graph = topology.to_networkx()
-    nx.set_edge_attributes(graph, {ends: rng.random() for ends in graph.edges}, "order")
-    tree = nx.minimum_spanning_tree(graph, weight="order")
-    graph.remove_edges_from(
-        [ends for ends in graph.edges if not tree.has_edge(*ends) and rng.random() > _SPARSE_KEEP]
-    )
-    return Topology.from_networkx(graph).scaled(rng.uniform(0.5, _SPARSE_SCALE))
+def _field(n_sites: int, rng: np.random.Generator) -> Topology:
+    """A network as fibre plants in the field have them: a tree or chain, and some rings.
+
+    Every site hangs on an earlier one, the last with a chance that differs from network to
+    network; some more links join sites at random. Lengths are lognormal.
+    """
+    chain, rings = rng.random(), rng.choice([0.0, rng.random()])
+    typical_km, spread = np.exp(rng.uniform(np.log(3.0), np.log(50.0))), rng.uniform(0.0, 0.8)
+    position = np.zeros((n_sites, 2))
+    graph = nx.Graph(name=f"field-{n_sites}")
+    for site in range(n_sites):
+        if site:
+            other = site - 1 if rng.random() < chain else int(rng.integers(site))
+            length_km = min(typical_km * np.exp(spread * rng.standard_normal()), 120.0)
+            angle = rng.uniform(0.0, 2.0 * np.pi)
+            away = 0.8 * length_km * np.array([np.cos(angle), np.sin(angle)])
+            position[site] = position[other] + away
+            graph.add_edge(other, site, length_km=length_km, free_space=False)
+        graph.add_node(site, x_km=position[site, 0], y_km=position[site, 1], district=0)
+    for _ in range(round(rings * n_sites)):
+        first, second = rng.choice(n_sites, 2, replace=False).tolist()
+        length_km = min(typical_km * np.exp(spread * rng.standard_normal()), 120.0)
+        graph.add_edge(first, second, length_km=length_km, free_space=False)
+    return Topology.from_networkx(graph)

@@ -55,11 +55,9 @@ def network_level(
     """
     rng = np.random.default_rng(seed)
     rows: dict[str, list[dict[str, float]]] = {}
+    shares = rivals.predict_rate_share(graphs)
     for number, graph in enumerate(graphs):
-        beliefs = {
-            name: share * graph.nominal_rate_bps
-            for name, share in rivals.predict_rate_share(graph).items()
-        }
+        beliefs = {name: share[number] * graph.nominal_rate_bps for name, share in shares.items()}
         beliefs[GNN] = predict_rate_bps(model, graph)
         if samples:
             beliefs[BOUND] = exact_posterior(graph, setting, samples, number)[1]

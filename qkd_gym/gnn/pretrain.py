@@ -3,8 +3,8 @@
 Every step sees networks that were never drawn before, so nothing can be learned by heart;
 validation networks decide which weights are kept and when to stop. The card beside the weights
 says how good they are on further networks of sizes up to five times the largest trained on, and
-on topologies left out by five-fold cross-validation. It takes about ten minutes, so it starts anew
-if interrupted; nothing is written before the end.
+on topologies left out by five-fold cross-validation. It takes minutes, so it starts anew if
+interrupted; nothing is written before the end.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import io
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +64,7 @@ def train(
     validation: Sequence[ViabilityGraph],
     steps: int,
     label: str = "pretraining",
+    line: int = 0,
 ) -> list[dict[str, float]]:
     """Trains in place and keeps the averaged weights of the best validation loss.
 
@@ -71,6 +74,7 @@ def train(
         validation: Networks whose loss decides which weights are kept and when to stop.
         steps: Most training steps.
         label: What the progress bar says.
+        line: On which line it stands.
 
     Returns:
         Step and validation loss of every check.
@@ -84,14 +88,15 @@ def train(
     checked, checked_viable = join(validation)
     history: list[dict[str, float]] = []
     best, kept, waited = np.inf, _copy(model), 0
-    for step in (bar := tqdm(range(1, steps + 1), unit="step", desc=label)):
+    for step in (bar := tqdm(range(1, steps + 1), unit="step", desc=label, position=line)):
         graphs = mixture.batch(_BATCH)
         joined, viable = join(graphs)
         share = torch.as_tensor(np.concatenate([graph.rate_share for graph in graphs]))
         model.train()
         viability, rate = model.decode(model.embed(joined))
+        weight = _weights(graphs)
         # Cross-entropy with a share as target has its minimum at the expected share.
-        loss = cross_entropy(viability, viable) + cross_entropy(rate, share)
+        loss = cross_entropy(viability, viable, weight) + cross_entropy(rate, share, weight)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -112,6 +117,13 @@ def train(
             break
     model.load_state_dict(kept)
     return history
+
+
+def _weights(graphs: Sequence[ViabilityGraph]) -> Tensor:
+    """Weight of each link, so that small networks are not lost among the links of large ones."""
+    links = np.array([len(graph.viable) for graph in graphs])
+    weight = np.repeat(links**-0.5, links)
+    return torch.as_tensor(weight / weight.mean(), dtype=torch.float32)
 
 
 def _average(kept: _Tensors, now: _Tensors, updates: Tensor | int) -> None:
@@ -151,7 +163,7 @@ def cross_validate(
         )
         validation = [draw(used[i], rng) for i in rng.integers(len(used), size=networks)]
         model = LinkViabilityGNN()
-        train(model, mixture, validation, steps, f"fold {fold + 1} of {FOLDS}")
+        train(model, mixture, validation, steps, f"fold {fold + 1} of {FOLDS}", 1)
         rows.append(
             judge(model, [draw(held[i], rng) for i in rng.integers(len(held), size=networks)])
         )
@@ -160,7 +172,7 @@ def cross_validate(
 
 def pretrain(
     out: Path,
-    steps: int = 6000,
+    steps: int = 5000,
     seed: int = 0,
     topologies: int = 1000,
     simulated: int = 100,
@@ -200,8 +212,11 @@ def pretrain(
     validation = [draw(clustered(int(n), rng), rng) for n in sizes]
     torch.manual_seed(seed)
     model = LinkViabilityGNN()
-    history = train(model, mixture, validation, steps)
-    folds = cross_validate(drawn, played, steps // FOLDS, networks, seed)
+    # Folds are trained in a second process, as long as the network itself takes.
+    with ProcessPoolExecutor(1, get_context("spawn")) as beside:
+        pending = beside.submit(cross_validate, drawn, played, steps // FOLDS, networks, seed)
+        history = train(model, mixture, validation, steps)
+        folds = pending.result()
     rng = np.random.default_rng([seed, 2])
     tests = {
         n: [draw(clustered(n, rng), rng) for _ in range(max(2, networks * 20 // max(20, n)))]
@@ -261,7 +276,7 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description="Pretrain the link-viability network.")
     parser.add_argument("--out", type=Path, default=Path("runs/link_viability.safetensors"))
-    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--steps", type=int, default=5000)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     try:

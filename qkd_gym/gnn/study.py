@@ -41,6 +41,8 @@ _PREDICTION_NETWORKS = {10: 60, 20: 40, 50: 20, 100: 10, 250: 5}
 _RIVAL_NETWORKS = 3000
 _LINKS = 16_000
 _LEVEL_NETWORKS = {10: 150, 20: 100, 50: 60, 100: 60, 250: 60}
+_SIMULATED_NETWORKS = {10: 200, 20: 200, 50: 40}
+_LARGE_SITES = 250
 SETTINGS = {
     "reference": REFERENCE,
     "20 % measured": dataclasses.replace(REFERENCE, measured_share=0.2),
@@ -133,7 +135,7 @@ class Study:
                 self.model,
                 simulate(n, self._count(count, 8), self.seed + 104, split="test"),
             )
-            for n, count in ((10, 200), (20, 200), (50, 40))
+            for n, count in _SIMULATED_NETWORKS.items()
         }
 
     def network_level(self) -> dict[str, Any]:
@@ -161,7 +163,7 @@ class Study:
     def timings(self) -> dict[str, float]:
         """Seconds to load, to predict a large network, and per graph in a training loop."""
         rng = np.random.default_rng([self.seed, 107])
-        large, _ = join([draw(source_study(250, rng), rng)])
+        large, _ = join([draw(source_study(_LARGE_SITES, rng), rng)])
         batch, viable = join([draw(clustered(20, rng), rng) for _ in range(64)])
         loss = torch.nn.functional.binary_cross_entropy_with_logits
         with torch.no_grad():

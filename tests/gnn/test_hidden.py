@@ -70,14 +70,14 @@ def test_hidden_parts_have_the_stated_means():
     # Sites of a network are shared by its links: about 60 * 20 independent parts.
     spread = 0.02 * np.sqrt(1 - 2 / np.pi) / np.sqrt(1200)
     assert abs(error.mean() - 0.01 - 0.04 * np.sqrt(2 / np.pi)) < 5 * 2 * spread
-    excess = np.concatenate([part[3] for part in found])[seen]
+    excess = np.concatenate([part[4] for part in found])[seen]
     keyed = np.isfinite(excess) & (error < 0.04)
     assert abs(excess[keyed].mean() - 1.0) < 5 / np.sqrt(keyed.sum()) + 0.02
 
 
 def test_without_anything_hidden_all_links_are_as_promised():
     for graph in many(NOTHING_HIDDEN, 5):
-        seen, _, error, excess_db = measurements(graph, NOTHING_HIDDEN)
+        seen, _, error, _, excess_db = measurements(graph, NOTHING_HIDDEN)
         np.testing.assert_allclose(error[seen], NOTHING_HIDDEN.misalignment, atol=1e-4)
         np.testing.assert_allclose(excess_db[seen], 0.0, atol=0.01)
         np.testing.assert_allclose(graph.rate_bps, graph.nominal_rate_bps)
@@ -93,7 +93,7 @@ def test_nominal_loss_comes_from_the_nominal_rate():
 def test_site_posterior_without_drift_is_what_was_measured():
     setting = dataclasses.replace(REFERENCE, drift_std=1e-5, measured_share=1.0)
     graph = draw(load("madrid"), np.random.default_rng(1), setting)
-    _, _, error, _ = measurements(graph, setting)
+    _, _, error, _, _ = measurements(graph, setting)
     mean, spread, pair_mean, _ = site_posterior(graph, setting).T
     np.testing.assert_allclose(mean, error - setting.misalignment, atol=2e-3)
     np.testing.assert_allclose(pair_mean, mean, atol=2e-3)
@@ -113,7 +113,7 @@ def test_exact_posterior_agrees_with_importance_sampling(share):
     """Two sites, one link: every hidden part drawn from its prior and weighted by the fit."""
     setting = dataclasses.replace(REFERENCE, measured_share=share)
     graph = draw(pair(), np.random.default_rng(4), setting)
-    seen, age_s, error, excess_db = measurements(graph, setting)
+    seen, age_s, error, _, excess_db = measurements(graph, setting)
     rng, draws = np.random.default_rng(0), 100_000
     level = 0.01 + 0.02 * np.abs(rng.standard_normal((2, draws))).sum(axis=0)
     weight = np.ones(draws)

@@ -16,6 +16,10 @@ from qkd_gym.gnn.comparison import GNN
 def small(monkeypatch):
     monkeypatch.setattr(study, "SITES", (10,))
     monkeypatch.setattr(study, "_PREDICTION_NETWORKS", {10: 5})
+    monkeypatch.setattr("qkd_gym.gnn.link_prediction._EPOCHS", 3)
+    monkeypatch.setattr(study, "_SIMULATED_NETWORKS", {10: 8})
+    monkeypatch.setattr(study, "_LARGE_SITES", 40)
+    monkeypatch.setattr(study, "SETTINGS", {"reference": study.REFERENCE})
     monkeypatch.setattr(study, "available", lambda: ("slovenia",))
 
 
