@@ -24,7 +24,8 @@ def load_agent(folder: Path, env_id: str, settings: dict[str, Any]) -> Any:
     """
     try:
         facts = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        pointer, trained_on = bool(facts["recipe"]["pointer"]), facts["options"]["env"]
+        recipe, trained_on = facts["recipe"], facts["options"]["env"]
+        pointer, adviser = bool(recipe["pointer"]), str(recipe.get("adviser", ""))
     except (OSError, ValueError, KeyError, TypeError):
         raise InvalidInput(
             f"policy is {str(folder)!r}, but must be a baseline or the folder of a trained agent, "
@@ -48,7 +49,7 @@ def load_agent(folder: Path, env_id: str, settings: dict[str, Any]) -> Any:
     env.close()
     policy: Any
     if pointer:
-        policy = LinkPointerPolicy(*spaces, lambda _: 0.0)
+        policy = LinkPointerPolicy(*spaces, lambda _: 0.0, adviser=adviser)
     else:
         policy = MultiInputActorCriticPolicy(
             *spaces,

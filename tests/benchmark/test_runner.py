@@ -257,7 +257,7 @@ def test_trained_agents_play_from_their_folder(tmp_path):
     space = env.single_observation_space, env.single_action_space
     policy = LinkPointerPolicy(*space, lambda _: 0.0)
     with torch.no_grad():
-        policy.mlp_extractor.link_score[-1].weight.normal_()
+        policy.mlp_extractor.link_score.weight.normal_()
     policy.set_training_mode(False)
     folder = tmp_path / "agent"
     folder.mkdir()

@@ -120,7 +120,7 @@ def episode_trace(config: NetworkConfig, seed: int) -> EpisodeTrace:
         times.append(np.full(count, t))
     asked = np.concatenate(requests)
     sites = np.stack([asked["first"], asked["second"]], axis=1)
-    rows = pair_index(sites[:, 0], sites[:, 1], simulator.n_sites)
+    rows = [pair_index(first, second, simulator.n_sites) for first, second in sites.tolist()]
     return EpisodeTrace(
         config=config,
         seed=seed,
