@@ -63,9 +63,9 @@ class MaxWeightMatching(Tunable):
         dwell_s: Links that have run for less than this stay in the target.
     """
 
-    hysteresis: float = parameter(5.0, 0.0, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0, 12.0)
+    hysteresis: float = parameter(8.0, 0.0, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0, 12.0)
     dwell_s: float = parameter(0.0, 0.0, 240.0, 360.0, 540.0, 900.0)
-    alpha: float = parameter(1.0, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0)
+    alpha: float = parameter(2.0, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0)
 
     def __call__(self, obs: Observation, mask: NDArray[np.bool_]) -> NDArray[np.int64]:
         """The next switch towards the matching."""

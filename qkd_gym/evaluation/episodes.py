@@ -149,9 +149,9 @@ def play(
         if record_actions:
             history.append(np.array(actions, dtype=np.int64))
         steps += account.running
-        obs, rewards, terminated, truncated, infos = env.step(actions)
+        obs, _, terminated, truncated, infos = env.step(actions)
         starting = terminated | truncated
-        account.add(obs, rewards, starting, infos)
+        account.add(obs, starting, infos)
     recorded = [np.stack(history)[:length, b] for b, length in enumerate(steps) if history]
     return Played(account.finish(), steps, recorded, spent_s / decisions)
 

@@ -25,11 +25,12 @@ def test_sites_add_up_to_the_network():
     obs, _ = env.reset(seed=0)
     account = Account(env, obs)
     while account.running.any():
-        obs, rewards, _, over, infos = env.step(policy.predict(obs)[0])
-        account.add(obs, rewards, over, infos)
+        obs, _, _, over, infos = env.step(policy.predict(obs)[0])
+        account.add(obs, over, infos)
     # Every request has two ends, so sites block the same share as the network.
-    demand, blocked = account._site.sum(axis=1).T
-    expected = account.totals["blocked_bits"] / account.totals["offered_bits"]
+    demand, blocked = account._site.sum(axis=2).T
+    totals = account.finish()
+    expected = totals["blocked_bits"] / totals["offered_bits"]
     np.testing.assert_allclose(blocked / demand, expected, rtol=1e-4)
 
 
