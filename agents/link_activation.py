@@ -11,14 +11,14 @@ from agents.recipe import Recipe
 RECIPES = {
     "pointer": Recipe(
         pointer=True,
-        total_timesteps=1_000_000,
+        total_timesteps=800_000,
         adviser="demand-deficit",
         rival="demand-deficit",
-        learning_rate=2e-3,
+        learning_rate=8e-3,
         reward_scale=0.2,
         ppo={
-            "n_steps": 100,
-            "batch_size": 1600,
+            "n_steps": 50,
+            "batch_size": 800,
             "n_epochs": 3,
             "gamma": 0.98,
             "gae_lambda": 0.95,
