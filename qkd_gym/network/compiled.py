@@ -7,7 +7,7 @@ from numba import njit
 # For functions that only compiled code calls: they become part of their callers, so passing them
 # the state's arrays costs nothing, and they get no Python face, which halves the time to compile.
 # Divisions do not check for zero, so loops with them can be vector instructions.
-inlined = njit(
+inlined = njit(  # type: ignore[call-overload]
     error_model="numpy",
     forceinline=True,
     no_cpython_wrapper=True,

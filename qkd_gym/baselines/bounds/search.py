@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -109,6 +111,7 @@ class EpisodeSearch:
         return action, int(simulator.state.bits[0, DELIVERED])
 
     def _try(self, state: State, entries: I64, plan: I64, start: int, weights: F64) -> I64:
+        copies: NDArray[Any]
         for copies, original in zip(self._copies, state, strict=True):
             copies[: len(entries)] = original[0]
         delivered = np.zeros(len(entries), np.int64)
