@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from qkd_gym.baselines import activation, routing
+from qkd_gym.baselines import activation, mpc, routing
 from qkd_gym.baselines.policy import Rule, RulePolicy
 from qkd_gym.baselines.rules import RandomChoice, Tunable
 from qkd_gym.errors import require_choice, require_known_keys
@@ -17,6 +17,8 @@ ACTIVATION_RULES: dict[str, Callable[..., Rule]] = {
     "lowest-pool-first": activation.LowestPoolFirst,
     "max-weight": activation.MaxWeight,
     "demand-deficit": activation.DemandDeficit,
+    "mpc": mpc.PredictiveControl,
+    "mpc-belief": mpc.BeliefControl,
 }
 ROUTING_RULES: dict[str, Callable[..., Rule]] = {
     "random": RandomChoice,
