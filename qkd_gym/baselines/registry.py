@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from qkd_gym.baselines import activation, planned, routing, tuned
+from qkd_gym.baselines import activation, mpc, planned, routing, tuned
 from qkd_gym.baselines.policy import AnyRule, RulePolicy
 from qkd_gym.baselines.rules import RandomChoice, Tunable
 from qkd_gym.errors import require_choice, require_known_keys
@@ -24,6 +24,8 @@ ACTIVATION_RULES: dict[str, Callable[..., AnyRule]] = {
     "max-weight-no-hysteresis": activation.MaxWeightNoHysteresis,
     "max-weight-matching": planned.MaxWeightMatching,
     "demand-deficit": activation.DemandDeficit,
+    "mpc": mpc.PredictiveControl,
+    "mpc-belief": mpc.BeliefControl,
 }
 ROUTING_RULES: dict[str, Callable[..., AnyRule]] = {
     "random": RandomChoice,

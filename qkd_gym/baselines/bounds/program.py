@@ -93,7 +93,7 @@ def relaxed_bound(program: Program) -> float:
     Raises:
         RuntimeError: If the solver fails.
     """
-    model = _assemble(program, False, False)
+    model = _assemble(program, 0, False)
     # An interior point is enough, and much faster found than a corner.
     solver = _solver(
         model, solver="ipm", run_crossover="off", ipm_optimality_tolerance=_BOUND_TOLERANCE
@@ -111,7 +111,7 @@ def relaxed_bound(program: Program) -> float:
 def optimise(
     program: Program,
     *,
-    whole_links: bool = True,
+    whole_slots: int | None = None,
     whole_requests: bool = False,
     time_limit_s: float = np.inf,
     relative_gap: float = 0.0,
@@ -120,7 +120,7 @@ def optimise(
 
     Args:
         program: The program.
-        whole_links: Links are on or off.
+        whole_slots: Links are on or off in the first slots, up to this number; None means all.
         whole_requests: Requests are served over one path or not at all.
         time_limit_s: After this time the best plan found is returned.
         relative_gap: Plans this close to the bound are good enough.
@@ -131,7 +131,7 @@ def optimise(
     Raises:
         RuntimeError: If the solver fails.
     """
-    model = _assemble(program, whole_links, whole_requests)
+    model = _assemble(program, whole_slots, whole_requests)
     solver = _solver(model, time_limit=time_limit_s, mip_rel_gap=relative_gap)
     solver.run()
     info, solution = solver.getInfo(), solver.getSolution()
@@ -204,7 +204,7 @@ class _Rows:
         return coo_array((values, (rows, cols)), shape=(self.count, columns)).tocsc()
 
 
-def _assemble(program: Program, whole_links: bool, whole_requests: bool) -> _Model:
+def _assemble(program: Program, whole_slots: int | None, whole_requests: bool) -> _Model:
     made = program.made
     slots, links = made.shape
     cells = slots * links
@@ -222,11 +222,11 @@ def _assemble(program: Program, whole_links: bool, whole_requests: bool) -> _Mod
     before[:links] = program.active
     each = np.arange(slots)[:, None]
     rows.add(before, (cell, end, 1.0), (cell[1:], end[:-1], -1.0), (cell, start, -1.0))
-    rows.add(np.full(slots, program.starts_per_slot), (each, start, 1.0))
+    rows.add(np.full(slots, min(program.starts_per_slot, links)), (each, start, 1.0))
     # Making key: while on, but not during calibration.
     site = program.link_endpoints.T[:, None, :] + program.n_sites * each
     modules = np.full(slots * program.n_sites, float(program.modules))
-    blocked = program.calibration
+    blocked = min(program.calibration, slots)
     if steps == 1:
         recent = [(cell[age:], start[: slots - age], 1.0) for age in range(blocked)]
         rows.add(np.zeros(cells), (cell, making, 1.0), (cell, on, -1.0), *recent)
@@ -269,6 +269,6 @@ def _assemble(program: Program, whole_links: bool, whole_requests: bool) -> _Mod
     highest[making] = program.making_share
     still = each < program.calibrating
     highest[making[still]] = 0.0
-    integral[on] = whole_links
+    integral[on[:whole_slots]] = True
     integral[serve] = whole_requests
     return _Model(rows.matrix(columns), np.concatenate(rows.upper), cost, highest, integral)

@@ -125,7 +125,7 @@ def try_entries(  # type: ignore[no-untyped-def]
         s: Equal states of the episode at interval ``start``, one per entry.
         bank: Networks.
         params: Parameters.
-        entries: One entry per copy, (B,).
+        entries: The first entry of each copy, (B,).
         plan: Entries of all intervals, (T,).
         start: Interval of ``entries``.
         stop: First interval that is not played.
@@ -141,3 +141,74 @@ def try_entries(  # type: ignore[no-untyped-def]
             step_one(s, bank, p, b, ACTIVATION, 0, action, work)
             total += s.bits[b, DELIVERED]
         delivered[b] = total
+
+
+@njit(cache=True)
+def next_entry(s, bank, params, wanted, ends):  # type: ignore[no-untyped-def]
+    """The entry that leads the first episode of a batch towards a set of links.
+
+    Starts the first missing link for which no link that is wanted would be released; if there is
+    none, switches off a link that is in the way.
+
+    Args:
+        s: State.
+        bank: Networks.
+        params: Parameters.
+        wanted: Links that should be on, (E,).
+        ends: Sites of each link, (E, 2).
+    """
+    released = np.empty(bank.n_sites, np.int64)
+    _release_choices(s, bank, params[0], 0, released)
+    in_the_way = HOLD
+    for e in range(len(wanted)):
+        if not wanted[e] or s.links[0, e].active:
+            continue
+        free = True
+        for side in range(2):
+            v = ends[e, side]
+            if released[v] < 0 or not wanted[released[v]]:
+                continue
+            free = False
+            for other in range(len(wanted)):
+                touches = ends[other, 0] == v or ends[other, 1] == v
+                if touches and s.links[0, other].active and not wanted[other]:
+                    in_the_way = -(other + 1)
+        if free:
+            return e + 1
+    return in_the_way
+
+
+@njit(cache=True)
+def next_entry(s, bank, params, wanted, ends):  # type: ignore[no-untyped-def]
+    """The entry that leads the first episode of a batch towards a set of links.
+
+    Starts the first missing link for which no link that is wanted would be released; if there is
+    none, switches off a link that is in the way.
+
+    Args:
+        s: State.
+        bank: Networks.
+        params: Parameters.
+        wanted: Links that should be on, (E,).
+        ends: Sites of each link, (E, 2).
+    """
+    released = np.empty(bank.n_sites, np.int64)
+    _release_choices(s, bank, params[0], 0, released, workspace(s)[0])
+    active = s.links[0, L_ACTIVE]
+    in_the_way = HOLD
+    for e in range(len(wanted)):
+        if not wanted[e] or active[e] > 0.0:
+            continue
+        free = True
+        for side in range(2):
+            v = ends[e, side]
+            if released[v] < 0 or not wanted[released[v]]:
+                continue
+            free = False
+            for other in range(len(wanted)):
+                touches = ends[other, 0] == v or ends[other, 1] == v
+                if touches and active[other] > 0.0 and not wanted[other]:
+                    in_the_way = -(other + 1)
+        if free:
+            return e + 1
+    return in_the_way

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qkd_gym.baselines.activation import DemandDeficit
-from qkd_gym.baselines.bounds.rollout import FOLLOW, HOLD, action_of, try_entries
-from qkd_gym.baselines.bounds.trace import start_episode
+from qkd_gym.baselines.bounds.horizon import plan_ahead, slot_intervals
+from qkd_gym.baselines.bounds.rollout import FOLLOW, HOLD, action_of, next_entry, try_entries
+from qkd_gym.baselines.bounds.trace import episode_trace, start_episode
 from qkd_gym.network.config import NetworkConfig
 from qkd_gym.network.simulator import Simulator
 from qkd_gym.network.state import DELIVERED, State, allocate
@@ -52,7 +54,7 @@ class EpisodeSearch:
         network = int(simulator.state.episodes["network"][0])
         self.n_links = int(simulator.bank.networks["n_links"][network])
         self.intervals = int(simulator.params["intervals"][0])
-        self._copies = allocate(config, self.n_links + 2, simulator.n_sites, simulator.max_links)
+        self._copies = allocate(config, self.n_links + 3, simulator.n_sites, simulator.max_links)
 
     def delivered_bits(self, plan: I64, weights: F64) -> int:
         """What a plan delivers in the whole episode."""
@@ -81,22 +83,48 @@ class EpisodeSearch:
         """One pass over the episode in which every entry of the plan is set to the best one.
 
         An entry is best if it, followed by the rest of the plan, delivers most until the end, so
-        that no pass makes a plan worse.
+        that the pass never makes a plan worse.
 
         Returns:
             The new plan and what it delivers.
         """
         plan = plan.copy()
         simulator = start_episode(self._config, self._seed)
-        state, switched = simulator.state, np.arange(1, self.n_links + 1)
-        delivered, so_far = np.zeros(1, np.int64), 0
+        switches = np.arange(1, self.n_links + 1)
+        best, so_far = 0, 0
         for t in range(self.intervals):
-            on = state.links["active"][0, : self.n_links] > 0
-            entries = np.concatenate([plan[t : t + 1], [HOLD], np.where(on, -switched, switched)])
+            on = simulator.state.links["active"][0, : self.n_links] > 0
+            switched = np.where(on, -switches, switches)
+            entries = np.concatenate([plan[t : t + 1], [HOLD, FOLLOW], switched])
             delivered = so_far + self._try(simulator.arrays, entries, plan, t, weights)
             plan[t] = entries[delivered.argmax()]
+            best = int(delivered.max())
             so_far += self._step(simulator, plan[t], weights)[1]
-        return plan, int(delivered.max())
+        return plan, best
+
+    def follow_program(self, slots: int, stock_value: float, relative_gap: float) -> I64:
+        """The plan of a receding-horizon program that knows the future, see `horizon`.
+
+        Args:
+            slots: Slots that the program looks ahead.
+            stock_value: Worth of key that is left at the end, over that of served key.
+            relative_gap: Plans this close to the program's bound are good enough.
+        """
+        trace = episode_trace(self._config, self._seed)
+        simulator = start_episode(self._config, self._seed)
+        links = simulator.state.links[0, : self.n_links]
+        steps = slot_intervals(self._config.calibration_s, trace.interval_s)
+        plan, unused = np.full(self.intervals, HOLD), np.zeros(8)
+        wanted = links["active"] > 0
+        for t in range(self.intervals):
+            if t % steps == 0:
+                ahead = plan_ahead(trace, t, links, slots, 1, stock_value, relative_gap)
+                wanted = ahead.on[0] > 0.5
+            plan[t] = next_entry(
+                simulator.arrays, simulator.bank, simulator.params, wanted, trace.link_endpoints
+            )
+            self._step(simulator, plan[t], unused)
+        return plan
 
     def actions(self, plan: I64, weights: F64) -> I64:
         """The environment's action in every interval under a plan, shape (T,)."""
@@ -111,8 +139,8 @@ class EpisodeSearch:
         return action, int(simulator.state.bits[0, DELIVERED])
 
     def _try(self, state: State, entries: I64, plan: I64, start: int, weights: F64) -> I64:
-        copies: NDArray[Any]
-        for copies, original in zip(self._copies, state, strict=True):
+        arrays: Iterable[tuple[NDArray[Any], NDArray[Any]]] = zip(self._copies, state, strict=True)
+        for copies, original in arrays:
             copies[: len(entries)] = original[0]
         delivered = np.zeros(len(entries), np.int64)
         try_entries(
