@@ -19,6 +19,7 @@ from numba.extending import intrinsic
 import qkd_gym  # noqa: F401  registers the environments
 from qkd_gym.envs.layout import LINK_FEATURES
 from qkd_gym.envs.observation import _write_context, _write_links, _write_nodes
+from qkd_gym.network.compiled import fill
 from qkd_gym.network.control import toggle
 from qkd_gym.network.demand import draw_requests
 from qkd_gym.network.disturbance import advance_drift, advance_faults, advance_weather
@@ -66,13 +67,13 @@ def replay(steps, s, bank, params, o, actions, spent):  # type: ignore[no-untype
         for b in range(len(s.episodes)):
             episode = s.episodes[b]
             n_links = bank.networks[episode.network].n_links
-            s.bits[b] = 0
+            fill(s.bits[b], 0, s.bits.shape[1], 0)
             episode.qber_bits, episode.strained_bits = 0.0, 0.0
             t0 = _cycles()
             toggle(s, bank, p, b, actions[step % len(actions), b], work[0])
             t1 = _cycles()
-            s.links[b, L_DEMAND_NOW] = 0.0
-            s.links[b, L_BLOCKED_NOW] = 0.0
+            fill(s.links[b, L_DEMAND_NOW], 0, s.links.shape[2], 0.0)
+            fill(s.links[b, L_BLOCKED_NOW], 0, s.links.shape[2], 0.0)
             advance_drift(s, bank, p, b, work)
             t2 = _cycles()
             advance_weather(s, bank, p, b)
@@ -108,7 +109,7 @@ def profile(num_envs: int) -> dict[str, float]:
     env.reset(seed=0)
     core = env.core
     sim = core.simulator
-    links = int(sim.bank.networks["n_links"].min())
+    links = int(sim.bank.networks["n_links"][sim.state.episodes["network"]].min())
     actions = np.random.default_rng(0).integers(links, size=(64, num_envs))
     arguments = (sim.arrays, sim.bank, sim.params, core.buffer, actions)
     steps = max(1, 2000 // num_envs)

@@ -16,7 +16,7 @@ from qkd_gym.envs.layout import (
     REQUEST_FEATURES,
 )
 from qkd_gym.network.bank import F_FREE_SPACE, F_LENGTH, F_NOMINAL_RATE, Bank
-from qkd_gym.network.compiled import inlined, whole
+from qkd_gym.network.compiled import fill, inlined, whole
 from qkd_gym.network.control import is_protected, least_needed, write_needs
 from qkd_gym.network.elementary import exp, log1p_single
 from qkd_gym.network.kernel import ACTIVATION, BOTH, ROUTING
@@ -38,6 +38,7 @@ from qkd_gym.network.state import (
     State,
 )
 
+_LINK_FEATURES = len(LINK_FEATURES)
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
@@ -152,7 +153,7 @@ def _write_active(rows: F32, s: State, p: np.record, b: int, started: F64) -> No
     for i in range(whole(n_active)):
         started[i] = 1.0 - exp(-min(running_s[active[i]] / 600.0, 50.0))
     for i in range(n_active):
-        e = active[i]
+        e = np.uint32(active[i])  # unsigned indices need no check for being negative
         silent = links[L_FRESHNESS, e] == 1.0 and links[L_SEEN_SHARE, e] == 0.0
         row = rows[e]
         row[1] = links[L_CALIBRATION_LEFT, e] * per_calibration
@@ -197,14 +198,15 @@ def _write_links(
         row[16] = columns[16, e]
         row[17] = facts[F_LENGTH, e] * np.float32(0.02)
         row[18] = facts[F_FREE_SPACE, e]
-    rows[n_links:] = 0.0
+    for e in range(n_links, len(rows)):
+        for k in range(_LINK_FEATURES):
+            rows[e, k] = 0.0
     _write_active(rows, s, p, b, work[0])
     ends, end_rows = bank.link_endpoints[g], o.link_endpoints[b]
     for e in range(len(ends)):
-        for side in range(2):
-            end_rows[e, side] = ends[e, side]
-    o.link_mask[b, :n_links] = 1
-    o.link_mask[b, n_links:] = 0
+        end_rows[e, 0], end_rows[e, 1] = ends[e, 0], ends[e, 1]
+    fill(o.link_mask[b], 0, n_links, 1)
+    fill(o.link_mask[b], n_links, len(rows), 0)
 
 
 @inlined
@@ -293,8 +295,8 @@ def observe_one(
     if decides != ACTIVATION:
         _write_request(o, s, bank, p, b, work)
     if decides != ROUTING:
-        links = o.links.shape[1]
+        links, n_links = o.links.shape[1], bank.networks[s.episodes[b].network].n_links
         start = o.action_mask.shape[1] - links - 1
-        o.action_mask[b, start : start + bank.networks[s.episodes[b].network].n_links] = 1
-        o.action_mask[b, start + bank.networks[s.episodes[b].network].n_links : -1] = 0
+        fill(o.action_mask[b], start, start + n_links, 1)
+        fill(o.action_mask[b], start + n_links, start + links, 0)
         o.action_mask[b, start + links] = 1

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from qkd_gym.envs.layout import LINK_FEATURES
 from qkd_gym.envs.observation import observe_one
-from qkd_gym.network.compiled import inlined
+from qkd_gym.network.compiled import entry, inlined
 from qkd_gym.network.kernel import ACTIVATION, step_one, workspace
 from qkd_gym.network.reset import reset_one
 from qkd_gym.network.state import BIT_NAMES
@@ -52,7 +51,7 @@ def _report(results, s, p, b, decides):  # type: ignore[no-untyped-def]
     results.over[b] = episode.interval >= p.intervals and not waiting
 
 
-@njit(cache=True, nogil=True)
+@entry
 def play_range(  # type: ignore[no-untyped-def]
     start, stop, s, bank, params, decides, paths, links, observations, results
 ):
@@ -70,7 +69,7 @@ def play_range(  # type: ignore[no-untyped-def]
         _report(results, s, params[0], b, decides)
 
 
-@njit(cache=True)
+@entry
 def start_some(  # type: ignore[no-untyped-def]
     episodes, networks, keys, s, bank, params, decides, observations, results
 ):

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
 from numba import njit
 
 # For functions that only compiled code calls: they become part of their callers, so passing them
@@ -15,6 +22,27 @@ inlined = njit(  # type: ignore[call-overload]
     _nrt=False,
 )
 
+
+@lru_cache(maxsize=1)
+def _sources() -> str:
+    """Digest of everything that entry points are compiled from."""
+    package = Path(__file__).parent.parent
+    files = sorted(path for room in ("network", "envs") for path in (package / room).glob("*.py"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+
+
+def entry(function: Callable[..., Any]) -> Any:
+    """Compiles what Python calls, without its lock, and keeps the result on disk.
+
+    Numba compiles again when the file of the function changes; the functions that became part of
+    it live in other files, so all of them are made to count.
+    """
+    dispatcher = njit(cache=True, nogil=True)(function)
+    kept = dispatcher._cache._cache_file
+    kept._source_stamp = (kept._source_stamp, _sources())
+    return dispatcher
+
+
 LANES = 16  # of the widest vector instructions, single precision
 
 
@@ -25,6 +53,13 @@ def whole(n: int) -> int:
     Rows of the state have room for it; what the loop does to their padding does not matter.
     """
     return LANES * ((n + LANES - 1) // LANES)
+
+
+@inlined
+def fill(values: np.ndarray, start: int, stop: int, value: float) -> None:
+    """``values[start:stop] = value`` in one dimension, as a loop, which is faster."""
+    for i in range(start, stop):
+        values[i] = value
 
 
 def padded(n: int) -> int:

@@ -6,10 +6,9 @@ Each reads its own random stream and nothing that an agent can change.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from qkd_gym.network.bank import Bank
-from qkd_gym.network.compiled import inlined, whole
+from qkd_gym.network.compiled import entry, inlined, whole
 from qkd_gym.network.rng import (
     DRIFT,
     FAULTS,
@@ -117,7 +116,7 @@ def link_budget(s: State, bank: Bank, p: np.record, b: int, e: int) -> tuple[flo
     )
 
 
-@njit(cache=True)
+@entry
 def link_truth(
     s: State, bank: Bank, params: np.ndarray, rate: np.ndarray, qber: np.ndarray
 ) -> None:

@@ -56,7 +56,7 @@ def generate(s: State, bank: Bank, p: np.record, b: int, work: np.ndarray) -> No
 
     generated, lost = 0, 0
     for i in range(episode.n_active):
-        e = active[i]
+        e = np.uint32(active[i])  # unsigned indices need no check for being negative
         links[L_RUNNING, e] += p.interval_s
         seconds = p.interval_s - links[L_CALIBRATION_LEFT, e]
         links[L_CALIBRATION_LEFT, e] = max(0.0, -seconds)

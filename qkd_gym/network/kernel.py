@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 
 from qkd_gym.network.bank import Bank
-from qkd_gym.network.compiled import LANES, inlined, whole
+from qkd_gym.network.compiled import LANES, entry, fill, inlined, whole
 from qkd_gym.network.control import toggle
 from qkd_gym.network.demand import draw_requests
 from qkd_gym.network.disturbance import advance_drift, advance_faults, advance_weather
@@ -59,8 +59,8 @@ def average_demand(s: State, bank: Bank, p: np.record, b: int) -> None:
 def advance(s: State, bank: Bank, p: np.record, b: int, work: np.ndarray) -> None:
     """Lets one interval pass: disturbances, key generation, expiry, new requests."""
     episode = s.episodes[b]
-    s.links[b, L_DEMAND_NOW] = 0.0
-    s.links[b, L_BLOCKED_NOW] = 0.0
+    fill(s.links[b, L_DEMAND_NOW], 0, s.links.shape[2], 0.0)
+    fill(s.links[b, L_BLOCKED_NOW], 0, s.links.shape[2], 0.0)
     advance_drift(s, bank, p, b, work)
     advance_weather(s, bank, p, b)
     advance_faults(s, bank, p, b)
@@ -86,7 +86,7 @@ def step_one(
 ) -> None:
     """One step of episode ``b``; the accounts of the step are left in the state."""
     episode = s.episodes[b]
-    s.bits[b, :] = 0
+    fill(s.bits[b], 0, s.bits.shape[1], 0)
     episode.qber_bits = 0.0
     episode.strained_bits = 0.0
     if decides == ACTIVATION:
@@ -129,7 +129,7 @@ def account(s: State, bank: Bank, p: np.record, b: int, decides: int) -> None:
         episode.qber_term = -p.qber_weight * episode.strained_bits / delivered
 
 
-@njit(cache=True, nogil=True)
+@entry
 def step_range(start, stop, s, bank, params, decides, paths, links):  # type: ignore[no-untyped-def]
     """Steps the episodes from ``start`` to ``stop`` - 1."""
     work = workspace(s)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
 from qkd_gym.network.bank import Bank
-from qkd_gym.network.compiled import inlined
+from qkd_gym.network.compiled import entry, inlined
 from qkd_gym.network.control import activate
 from qkd_gym.network.demand import draw_peer, draw_site
 from qkd_gym.network.disturbance import link_budget
@@ -136,7 +135,7 @@ def reset_one(
     account(s, bank, p, b, decides)
 
 
-@njit(cache=True)
+@entry
 def reset_some(episodes, networks, keys, s, bank, params, decides):  # type: ignore[no-untyped-def]
     """Starts these episodes on these networks, with these keys."""
     work = workspace(s)

@@ -99,7 +99,7 @@ def best_path(
             break
         lacking, price = 0, 0.0
         for h in range(hops[k]):
-            e = paths[k, h]
+            e = np.uint16(paths[k, h])  # unsigned indices need no check for being negative
             lacking += pool[e] < bits
             price += prices[e]
         if best < 0 or lacking < fewest or (lacking == fewest and price < cheapest):
