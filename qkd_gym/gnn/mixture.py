@@ -7,8 +7,10 @@ from collections.abc import Sequence
 
 import networkx as nx
 import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
+from qkd_gym.envs.layout import NODE
 from qkd_gym.gnn.data import ViabilityGraph, simulate
 from qkd_gym.gnn.hidden import REFERENCE, HiddenQuality, draw
 from qkd_gym.topology import Topology
@@ -18,7 +20,7 @@ MIN_SITES, MAX_SITES = 10, 50
 # Dense graphs cost most and teach least that sparse ones do not.
 _DENSE_SHARE, _DENSE_SITES = 0.1, 30
 # Networks in the field are often smaller and sparser than generated metros, their spans longer.
-_FIELD_SHARE, _FIELD_LEAST_SITES = 0.3, 3
+_FIELD_SHARE, _FIELD_LEAST_SITES, _FIELD_MOST_KM = 0.3, 3, 120.0
 _REFERENCE_SHARE = 0.7
 _SIMULATED_SHARE = 0.12
 # Scenario, sites, and its part of ten networks.
@@ -99,30 +101,46 @@ class TrainingMixture:
         if self.simulated and self.rng.random() < _SIMULATED_SHARE:
             return self.simulated[int(self.rng.integers(len(self.simulated)))]
         topology = self.topologies[int(self.rng.integers(len(self.topologies)))]
-        return draw(topology, self.rng, self.setting())
+        graph = draw(topology, self.rng, self.setting())
+        _turn(graph.nodes, self.rng)
+        return graph
+
+
+def _turn(nodes: NDArray[np.float32], rng: np.random.Generator) -> None:
+    """Turns and stretches a network in place: where sites lie tells nothing about quality."""
+    angle, stretch = rng.uniform(0.0, 2.0 * np.pi), np.exp(rng.uniform(-1.5, 1.5))
+    turn = stretch * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    columns = [NODE["x"], NODE["y"]]
+    nodes[:, columns] = nodes[:, columns] @ turn.astype(np.float32)
 
 
 def _field(n_sites: int, rng: np.random.Generator) -> Topology:
     """A network as fibre plants in the field have them: a tree or chain, and some rings.
 
     Every site hangs on an earlier one, the last with a chance that differs from network to
-    network; some more links join sites at random. Lengths are lognormal.
+    network; some more links join sites at random. Lengths are lognormal. Fibre laid long ago loses
+    more than the reference, and patch panels and switches add some decibels.
     """
     chain, rings = rng.random(), rng.choice([0.0, rng.random()])
     typical_km, spread = np.exp(rng.uniform(np.log(3.0), np.log(50.0))), rng.uniform(0.0, 0.8)
+    loss_db_per_km, panels_db = rng.uniform(0.2, 0.35), rng.choice([0.0, rng.uniform(0.0, 5.0)])
+
+    def link() -> dict[str, float]:
+        length_km = min(typical_km * np.exp(spread * rng.standard_normal()), _FIELD_MOST_KM)
+        loss_db = loss_db_per_km * length_km + panels_db * rng.random()
+        return {"length_km": length_km, "loss_db": loss_db}
+
     position = np.zeros((n_sites, 2))
     graph = nx.Graph(name=f"field-{n_sites}")
     for site in range(n_sites):
         if site:
             other = site - 1 if rng.random() < chain else int(rng.integers(site))
-            length_km = min(typical_km * np.exp(spread * rng.standard_normal()), 120.0)
+            graph.add_edge(other, site, **link())
             angle = rng.uniform(0.0, 2.0 * np.pi)
-            away = 0.8 * length_km * np.array([np.cos(angle), np.sin(angle)])
-            position[site] = position[other] + away
-            graph.add_edge(other, site, length_km=length_km, free_space=False)
+            away = 0.8 * graph.edges[other, site]["length_km"]
+            position[site] = position[other] + away * np.array([np.cos(angle), np.sin(angle)])
         graph.add_node(site, x_km=position[site, 0], y_km=position[site, 1], district=0)
     for _ in range(round(rings * n_sites)):
         first, second = rng.choice(n_sites, 2, replace=False).tolist()
-        length_km = min(typical_km * np.exp(spread * rng.standard_normal()), 120.0)
-        graph.add_edge(first, second, length_km=length_km, free_space=False)
+        graph.add_edge(first, second, **link())
     return Topology.from_networkx(graph)

@@ -172,9 +172,9 @@ def cross_validate(
 
 def pretrain(
     out: Path,
-    steps: int = 5000,
+    steps: int = 7000,
     seed: int = 0,
-    topologies: int = 1000,
+    topologies: int = 2000,
     simulated: int = 100,
     networks: int = 300,
 ) -> dict[str, Any]:
@@ -276,7 +276,7 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description="Pretrain the link-viability network.")
     parser.add_argument("--out", type=Path, default=Path("runs/link_viability.safetensors"))
-    parser.add_argument("--steps", type=int, default=5000)
+    parser.add_argument("--steps", type=int, default=7000)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     try:
