@@ -37,7 +37,7 @@ def entry(function: Callable[..., Any]) -> Any:
     Numba compiles again when the file of the function changes; the functions that became part of
     it live in other files, so all of them are made to count.
     """
-    dispatcher = njit(cache=True, nogil=True)(function)
+    dispatcher: Any = njit(cache=True, nogil=True)(function)
     kept = dispatcher._cache._cache_file
     kept._source_stamp = (kept._source_stamp, _sources())
     return dispatcher

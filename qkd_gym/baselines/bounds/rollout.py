@@ -8,11 +8,10 @@ choice to a demand-deficit rule.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from qkd_gym.network.bank import Bank
-from qkd_gym.network.compiled import inlined
+from qkd_gym.network.compiled import entry, inlined
 from qkd_gym.network.control import least_needed, link_need
 from qkd_gym.network.kernel import ACTIVATION, step_one, workspace
 from qkd_gym.network.state import (
@@ -108,14 +107,14 @@ def _action(
     return e if (s.links[b, L_ACTIVE, e] > 0.0) != (entry > 0) else hold
 
 
-@njit(cache=True)
-def action_of(s, bank, params, entry, w):  # type: ignore[no-untyped-def]
+@entry
+def action_of(s, bank, params, intent, w):  # type: ignore[no-untyped-def]
     """The action that carries out an entry of a plan in the first episode of a batch."""
     sites = np.empty(bank.n_sites, np.int64)
-    return _action(s, bank, params[0], 0, entry, w, workspace(s), sites)
+    return _action(s, bank, params[0], 0, intent, w, workspace(s), sites)
 
 
-@njit(cache=True, nogil=True)
+@entry
 def try_entries(  # type: ignore[no-untyped-def]
     s, bank, params, entries, plan, start, stop, w, delivered
 ):
@@ -143,42 +142,7 @@ def try_entries(  # type: ignore[no-untyped-def]
         delivered[b] = total
 
 
-@njit(cache=True)
-def next_entry(s, bank, params, wanted, ends):  # type: ignore[no-untyped-def]
-    """The entry that leads the first episode of a batch towards a set of links.
-
-    Starts the first missing link for which no link that is wanted would be released; if there is
-    none, switches off a link that is in the way.
-
-    Args:
-        s: State.
-        bank: Networks.
-        params: Parameters.
-        wanted: Links that should be on, (E,).
-        ends: Sites of each link, (E, 2).
-    """
-    released = np.empty(bank.n_sites, np.int64)
-    _release_choices(s, bank, params[0], 0, released)
-    in_the_way = HOLD
-    for e in range(len(wanted)):
-        if not wanted[e] or s.links[0, e].active:
-            continue
-        free = True
-        for side in range(2):
-            v = ends[e, side]
-            if released[v] < 0 or not wanted[released[v]]:
-                continue
-            free = False
-            for other in range(len(wanted)):
-                touches = ends[other, 0] == v or ends[other, 1] == v
-                if touches and s.links[0, other].active and not wanted[other]:
-                    in_the_way = -(other + 1)
-        if free:
-            return e + 1
-    return in_the_way
-
-
-@njit(cache=True)
+@entry
 def next_entry(s, bank, params, wanted, ends):  # type: ignore[no-untyped-def]
     """The entry that leads the first episode of a batch towards a set of links.
 

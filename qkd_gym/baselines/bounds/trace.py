@@ -9,6 +9,7 @@ from gymnasium.utils.seeding import np_random
 from numpy.typing import NDArray
 
 from qkd_gym.errors import require_integer
+from qkd_gym.network.compiled import padded
 from qkd_gym.network.config import NetworkConfig
 from qkd_gym.network.kernel import ACTIVATION
 from qkd_gym.network.paths import pair_index
@@ -142,7 +143,8 @@ def episode_trace(config: NetworkConfig, seed: int) -> EpisodeTrace:
 
 def _switch_everything_on(simulator: Simulator, n_links: int) -> None:
     """Runs all links, more than modules allow, into pools that never overflow."""
-    everything = np.arange(simulator.max_links, dtype=np.int32)[None]
+    everything = np.zeros((1, padded(simulator.max_links)), np.int32)
+    everything[0, :n_links] = np.arange(n_links)
     simulator.arrays = simulator.arrays._replace(active=everything)
     simulator.state.episodes["n_active"] = n_links
     simulator.state.links["active"][0, :n_links] = 1.0
