@@ -170,13 +170,23 @@ def test_where_all_links_run_nothing_is_left_to_gain():
 
 
 def test_max_weight_is_optimal_without_calibration():
-    config = get_scenario("control-instant").replace(n_sites=10, bank_size=4, load=0.9)
+    # The theorem is about the long run and large pools, so the pools are filled first. No bound
+    # exceeds the offered key, so this share is one of the bound at least.
+    config = get_scenario("control-instant").replace(
+        n_sites=10, bank_size=4, load=0.9, pool_capacity_bits=300_000_000, episode_s=43_200.0
+    )
     policy = make_policy("max-weight", hysteresis=0.0, least_gain=0.0, dwell_s=0.0)
-    delivered = bound = 0.0
+    delivered = offered = 0
     for seed in range(3):
-        delivered += play(config, seed, policy)[0]
-        bound += clairvoyant_bound(episode_trace(config, seed)).delivered_bits
-    assert delivered >= 0.99 * bound
+        env = gym.make("qkd_gym/LinkActivation-v0", scenario=config, disable_env_checker=True)
+        obs, info = env.reset(seed=seed)
+        over = False
+        while not over:
+            obs, _, _, over, info = env.step(policy.predict(obs)[0])
+            if info["elapsed_s"] > 18_000.0:
+                delivered += info["delivered_bits"]
+                offered += info["offered_bits"]
+    assert delivered >= 0.99 * offered > 0
 
 
 def test_the_compiled_rule_is_the_rule():
