@@ -33,7 +33,9 @@ env = gym.make_vec("qkd_gym/LinkActivation-v0", num_envs={num_envs})
 env.reset(seed=0)
 for _ in range(20):
     observation = env.step(np.zeros({num_envs}, np.int64))
-print(json.dumps({{"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}}))
+pages = int(open("/proc/self/statm").read().split()[1])
+peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+print(json.dumps({{"peak_mb": peak_mb, "mb": pages * resource.getpagesize() / 2**20}}))
 """
 
 
@@ -62,6 +64,10 @@ def first_step_cpu_s() -> dict[str, float]:
 
 
 def memory() -> dict[str, float]:
-    """Peak memory of a process with one environment and with 1,024, and what each adds."""
-    one, many = (_run(MEMORY.format(num_envs=n))["peak_mb"] for n in (1, 1024))
-    return {"peak_mb_1": one, "peak_mb_1024": many, "kb_per_env": (many - one) * 1024 / 1023}
+    """Peak memory of a process with one environment and with 1,024, and what each one keeps.
+
+    A process's peak is that of compiling or of building networks if it has few environments.
+    """
+    one, many = (_run(MEMORY.format(num_envs=n)) for n in (1, 1024))
+    kb_per_env = (many["mb"] - one["mb"]) * 1024 / 1023
+    return {"peak_mb_1": one["peak_mb"], "peak_mb_1024": many["peak_mb"], "kb_per_env": kb_per_env}

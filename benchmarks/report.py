@@ -39,7 +39,7 @@ def _sentence(results: dict[str, Any]) -> str:
         f"{results['import_cpu_s']:.2f} s, the first step {first['compiling']:.0f} s where nothing "
         f"is compiled yet and {first['cached']:.1f} s afterwards.",
         f"A process with 1,024 environments peaks at {memory['peak_mb_1024']:.0f} MiB, "
-        f"{memory['kb_per_env']:.0f} KiB for each.",
+        f"each of which keeps {memory['kb_per_env']:.0f} KiB.",
     ]
     if "2" in threads:
         ratio = threads["2"] / threads["1"]

@@ -31,7 +31,8 @@ class Core:
 
     Attributes:
         buffer: The last observations, as the kernel wrote them.
-        results: What the last step or start returned beside observations.
+        results: What the last step or start returned beside observations; the next step writes
+            here again unless the caller puts other arrays in their place.
     """
 
     def __init__(
@@ -77,7 +78,6 @@ class Core:
         else:
             paths, links = np.ascontiguousarray(actions.T)
         self.buffer = self._buffers.free()
-        self.results = allocate_results(self.batch)
         sim = self.simulator
         sim.run(
             play_range, sim.arrays, sim.bank, sim.params, self.decides, paths, links,

@@ -55,7 +55,7 @@ class QKDEnv(gym.Env[dict[str, NDArray[Any]], Any]):
     ) -> tuple[dict[str, NDArray[Any]], float, bool, bool, dict[str, Any]]:
         """Takes one decision; see `gymnasium.Env.step`. An illegal action does nothing."""
         core = self.core
-        core.step(np.asarray(action, dtype=np.int64)[None])
+        core.step(np.array([action], dtype=np.int64))
         reward, over = core.results.amounts.item(0), core.results.over.item(0)
         return self._observation(), reward, False, over, self._info()
 

@@ -11,6 +11,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from qkd_gym.envs.core import ACTIVATION, BOTH, ROUTING, Core, Scenario
+from qkd_gym.envs.transition import allocate_results
 from qkd_gym.errors import InvalidInput, require_integer
 
 Batch = dict[str, NDArray[Any]]
@@ -74,6 +75,7 @@ class QKDVectorEnv(VectorEnv[Batch, NDArray[np.int64], NDArray[Any]]):
     ) -> tuple[Batch, NDArray[Any], NDArray[Any], NDArray[Any], dict[str, Any]]:
         """Steps all environments; ``actions`` has shape (num_envs,) or (num_envs, 2)."""
         core = self.core
+        core.results = allocate_results(self.num_envs)  # the last ones are in the caller's infos
         core.step(np.asarray(actions, dtype=np.int64))
         rewards, over, observations = core.rewards, core.results.over, core.observe()
         infos = self._infos()
@@ -85,7 +87,7 @@ class QKDVectorEnv(VectorEnv[Batch, NDArray[np.int64], NDArray[Any]]):
             final_info = {**infos, "action_mask": infos["action_mask"].copy()}
             infos |= {"final_obs": last, "_final_obs": over}
             infos |= {"final_info": final_info, "_final_info": over}
-            core.restart(ended)
+            core.restart(ended.tolist())
         return observations, rewards, np.zeros(self.num_envs, dtype=bool), over, infos
 
     def action_masks(self) -> NDArray[np.bool_]:

@@ -28,7 +28,9 @@ from qkd_gym.network.state import (
 
 
 @inlined
-def observe_link(links: np.ndarray, facts: np.record, e: int, rate_bps: float, qber: float) -> None:
+def observe_link(
+    links: np.ndarray, facts: np.record, e: int | np.uint32, rate_bps: float, qber: float
+) -> None:
     """What the operator sees of a link now."""
     links[L_SEEN_SHARE, e] = 0.0
     if facts.nominal_rate_bps > 0.0:
@@ -47,8 +49,8 @@ def generate(s: State, bank: Bank, p: np.record, b: int, work: np.ndarray) -> No
     episode, links, active = s.episodes[b], s.links[b], s.active[b]
     pool, stored_ever = s.pools[b, POOL], s.pools[b, STORED_EVER]
     freshness, freshness_decay = links[L_FRESHNESS], p.freshness_decay
-    for k in range(whole(bank.networks[episode.network].n_links)):
-        freshness[k] *= freshness_decay
+    for link in range(whole(bank.networks[episode.network].n_links)):
+        freshness[link] *= freshness_decay
     state = stream(episode.key, episode.interval, SHOT_NOISE)
     counted, judged = work[0], work[1]
     for i in range(whole(episode.n_active)):

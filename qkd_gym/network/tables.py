@@ -18,13 +18,14 @@ from qkd_gym.errors import InvalidInput
 from qkd_gym.physics import preset
 
 F64 = NDArray[np.float64]
+_NO_COUNTS: Any = {"_nrt": False}  # of references, see `compiled`
 
 LOSS_STEP_DB = 0.25
 MAX_LOSS_DB = 70.0
 MISALIGNMENT_STEP = 0.0025
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy", forceinline=True, **_NO_COUNTS)
 def interpolate(
     key_rate_bps: F64,
     sifted_rate_bps: F64,
