@@ -25,7 +25,7 @@ Flags = NDArray[np.bool_]
 
 _SLOTS = 8
 _WHOLE_SLOTS = 1  # slots in which links are on or off; later ones may share modules in time
-_GAP = 0.01
+_GAP = 0.02
 _FAILED = 0.1  # a link that was seen with less than this share of its nominal rate has failed
 
 

@@ -158,7 +158,8 @@ def test_every_policy_is_legal_in_batches_and_alone(env_id):
     for name in rules:
         policy = make_policy(name)
         obs, _ = env.reset(seed=5)
-        for _ in range(20):
+        # A program is solved for each of their decisions.
+        for _ in range(2 if "mpc" in name else 20):
             actions, _ = policy.predict(obs)
             assert env.action_space.contains(actions)
             alone, _ = policy.predict({key: array[1] for key, array in obs.items()})

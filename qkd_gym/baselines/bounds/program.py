@@ -132,7 +132,10 @@ def optimise(
         RuntimeError: If the solver fails.
     """
     model = _assemble(program, whole_slots, whole_requests)
-    solver = _solver(model, time_limit=time_limit_s, mip_rel_gap=relative_gap)
+    # Branching finds good plans by itself; the solver's search for them takes most of its time.
+    solver = _solver(
+        model, time_limit=time_limit_s, mip_rel_gap=relative_gap, mip_heuristic_effort=0.0
+    )
     solver.run()
     info, solution = solver.getInfo(), solver.getSolution()
     if not solution.value_valid:
