@@ -72,6 +72,8 @@ class Options:
     """Go on from the newest checkpoint in the folder of the results."""
     episodes: int = 100
     """Held-out episodes of the evaluation."""
+    device: str = "auto"
+    """Where the networks run: auto, cpu, or cuda (auto takes a GPU if there is one)."""
 
 
 def main() -> None:
@@ -93,6 +95,7 @@ def run(options: Options) -> None:
     require_integer("total_timesteps", options.total_timesteps, 0)
     require_integer("seed", options.seed, 0, 2**31)
     require_integer("episodes", options.episodes, 2)
+    device = find_device(options.device)
     recipe = RECIPES[options.env][options.agent]
     timesteps = options.total_timesteps or recipe.total_timesteps
     env_id = f"qkd_gym/{options.env}-v0"
@@ -117,11 +120,12 @@ def run(options: Options) -> None:
             "name another folder or delete it."
         )
     # A network that cannot be built stops the run before anything is written.
-    env = recipe.environment(env_id, network)
+    env = recipe.environment(env_id, network, device)
     env.reset()
     write_json(folder / "config.json", config)
     judge = partial(validate, env_id=env_id, network=network)
-    model = train(recipe, env, judge, options, timesteps, folder)
+    model = recipe.model(env, options.seed, str(folder / "tensorboard"), device)
+    train(model, recipe, env, judge, options, timesteps, folder)
     course = choose(model, folder)
     save_policy(folder / "policy.safetensors", model)
     curve(course, recipe, judge, folder / "learning_curve.png")
@@ -148,16 +152,29 @@ def validate(policy: Any, env_id: str, network: Mapping[str, Any]) -> float:
     return evaluate(policy, env_id, _VALIDATION_EPISODES, VALIDATION_SEED, **settings).mean()
 
 
+def find_device(name: str) -> torch.device:
+    """The device of a name; ``"auto"`` is a GPU if there is one.
+
+    Raises:
+        InvalidInput: On an unknown name, or a GPU that is not there.
+    """
+    require_choice("device", name, ("auto", "cpu", "cuda"))
+    present = torch.cuda.is_available()
+    if name == "cuda" and not present:
+        raise InvalidInput("device is 'cuda', but torch finds no GPU: take 'auto' or 'cpu'.")
+    return torch.device("cuda" if present and name != "cpu" else "cpu")
+
+
 def train(
+    model: OnPolicyAlgorithm,
     recipe: Recipe,
     env: QKDVecEnv,
     judge: Callable[[Any], float],
     options: Options,
     timesteps: int,
     folder: Path,
-) -> OnPolicyAlgorithm:
-    """Imitates the recipe's teacher, then learns by reinforcement, with checkpoints."""
-    model = recipe.model(env, options.seed, str(folder / "tensorboard"))
+) -> None:
+    """Starts from the recipe's baseline, then learns by reinforcement, with checkpoints."""
     metrics = DomainMetrics()
 
     def keep(_: int) -> None:
@@ -173,15 +190,16 @@ def train(
         print(f"Resuming from {newest}")
     # A resumed run must not replay the episodes of its beginning.
     env.seed(options.seed * 10_000 + model.num_timesteps)
-    if newest is None and recipe.teacher:
-        imitate(
-            model.policy,  # type: ignore[arg-type]
-            make_policy(recipe.teacher),
-            env,
-            rounds=recipe.imitation_rounds,
-            steps=30,
-            seed=options.seed,
-        )
+    if newest is None and recipe.starts_from:
+        if recipe.teacher:
+            imitate(
+                model.policy,  # type: ignore[arg-type]
+                make_policy(recipe.teacher),
+                env,
+                rounds=recipe.imitation_rounds,
+                steps=30,
+                seed=options.seed,
+            )
         fit_critic(model.policy, env, model.gamma, steps=300, seed=options.seed)  # type: ignore[arg-type]
         env.take_totals()
         keep(0)
@@ -191,7 +209,6 @@ def train(
         callbacks = CallbackList([metrics, Periodically(every, keep), ProgressBarCallback()])
         model.learn(left, callback=callbacks, reset_num_timesteps=False)
         keep(model.num_timesteps)
-    return model
 
 
 def choose(model: OnPolicyAlgorithm, folder: Path) -> list[tuple[int, float]]:
@@ -211,7 +228,8 @@ def curve(
 ) -> None:
     """Draws the course of the validation, with the teacher's level beside it."""
     steps, shares = zip(*course, strict=True)
-    references = {recipe.teacher: judge(make_policy(recipe.teacher))} if recipe.teacher else {}
+    start = recipe.starts_from
+    references = {start: judge(make_policy(start))} if start else {}
     plot_learning_curve(
         path,
         steps,

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from qkd_gym.errors import InvalidInput
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -44,3 +47,45 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) and not np.isfinite(value):
         return None
     return value
+
+
+def read_journal(
+    path: Path, header: dict[str, Any]
+) -> tuple[list[dict[str, Any]], Callable[[dict[str, Any]], None]]:
+    """Opens a journal: one JSON object per line, written through before the next begins.
+
+    A line that a killed process left half-written is dropped.
+
+    Args:
+        path: The file; it is begun if it does not exist.
+        header: First line, which says what the journal is of.
+
+    Returns:
+        The entries so far, and a function that appends one.
+
+    Raises:
+        InvalidInput: If the file is a journal of something else.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
+    try:
+        entries = [json.loads(line) for line in lines]
+    except ValueError:
+        raise InvalidInput(f"journal {str(path)!r} is damaged; delete it to start anew.") from None
+    if entries and entries[0] != header:
+        raise InvalidInput(
+            f"journal {str(path)!r} is of another run; delete it or name another place."
+        )
+
+    def append(entry: dict[str, Any]) -> None:
+        line = json.dumps(entry, ensure_ascii=False) + "\n"
+        with path.open("ab") as file:
+            file.write(line.encode())
+            file.flush()
+            os.fsync(file.fileno())
+
+    # Cuts off what follows the last whole line.
+    write_bytes(path, b"".join(line + b"\n" for line in lines))
+    if not entries:
+        append(header)
+    return entries[1:], append

@@ -22,6 +22,7 @@ MAY_IMPORT = {
     "rendering": {"network"},
     "gnn": {"topology", "network", "envs"},
     "sb3": {"envs", "gnn", "network", "baselines"},
+    "benchmark": {"envs", "network", "baselines", "evaluation", "sb3"},
 }
 
 

@@ -11,6 +11,7 @@ pytest.importorskip("tyro")
 import train
 from agents import RECIPES
 from agents.recipe import Recipe
+from qkd_gym.errors import InvalidInput
 
 TINY = ["--scenario", "vienna", "--episodes", "2", "--total-timesteps", "128"]
 
@@ -21,19 +22,12 @@ def _small_recipe(monkeypatch):
     monkeypatch.setattr(train, "_VALIDATION_EPISODES", 2)
     monkeypatch.setattr(train, "_CHECKPOINTS", 2)
     ppo = {"n_steps": 8, "batch_size": 32, "n_epochs": 1, "gamma": 0.97}
-    for env, teacher in (
-        ("LinkActivation", "demand-deficit"),
-        ("Routing", "exponential-price"),
-        ("Network", "demand-deficit+exponential-price"),
+    for env, start in (
+        ("LinkActivation", {"adviser": "demand-deficit", "rival": "demand-deficit"}),
+        ("Routing", {"teacher": "exponential-price", "imitation_rounds": 1}),
+        ("Network", {"teacher": "demand-deficit+exponential-price", "imitation_rounds": 1}),
     ):
-        small = Recipe(
-            pointer=True,
-            total_timesteps=64,
-            num_envs=4,
-            teacher=teacher,
-            imitation_rounds=1,
-            ppo=ppo,
-        )
+        small = Recipe(pointer=True, total_timesteps=64, num_envs=4, ppo=ppo, **start)
         dense = Recipe(pointer=False, total_timesteps=64, num_envs=4, ppo=ppo)
         monkeypatch.setitem(RECIPES, env, {"pointer": small, "ppo": dense})
 
@@ -104,6 +98,7 @@ def test_an_interrupted_run_goes_on_from_its_newest_checkpoint(tmp_path, monkeyp
         (["--episodes", "1"], "episodes is 1"),
         (["--seed", "-1"], "seed is -1"),
         (["--resume"], "must hold a checkpoint"),
+        (["--device", "gpu"], "device is 'gpu'"),
         (["--scenario", "missing.json"], "existing file"),
         (["--network", "modules_per_site=0"], "modules_per_site is 0, but must be at least 1"),
         (["--network", "detector_efficiency=1.2"], "must be in (0, 1]"),
@@ -121,6 +116,18 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(
     assert words in message
     assert message.count("\n") == 1
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("present", [False, True])
+def test_devices(monkeypatch, present):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: present)
+    assert train.find_device("cpu").type == "cpu"
+    assert train.find_device("auto").type == ("cuda" if present else "cpu")
+    if present:
+        assert train.find_device("cuda").type == "cuda"
+    else:
+        with pytest.raises(InvalidInput, match="no GPU"):
+            train.find_device("cuda")
 
 
 def test_unknown_option_stops_with_status_2(monkeypatch, capsys):

@@ -8,6 +8,7 @@ Queueing Systems 83, 2016).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,6 +44,11 @@ def hourly(obs: Observation, name: str) -> F64:
 def relative_rate(obs: Observation) -> F64:
     """Estimated key rate over nominal rate: the last one seen, fading to 1 with its age."""
     return 1.0 + feature(obs, "freshness") * (feature(obs, "observed_rate") - 1.0)
+
+
+def ran_s(obs: Observation) -> F64:
+    """Time since the activation of each link, in seconds, shape (B, E); 0 when inactive."""
+    return -_RUNNING_TIME_S * np.log(np.maximum(1.0 - feature(obs, "running_time"), 1e-9))
 
 
 def released_links(obs: Observation) -> NDArray[np.int64]:
@@ -85,18 +91,30 @@ class ScoredActivation(Tunable):
         """Worth of running each link, shape (B, E), at least zero."""
         raise NotImplementedError
 
-    def __call__(self, obs: Observation, mask: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """The link to activate, or to hold."""
+    def price(self, obs: Observation, score: F64) -> F64:
+        """What giving up each link costs, shape (B, E)."""
+        return (1.0 + self.hysteresis) * score
+
+    def gain(self, obs: Observation, mask: NDArray[np.bool_]) -> F64:
+        """Gain in score of switching each link on, (B, E); minus infinity where that is no option.
+
+        Args:
+            obs: Observations with a leading batch axis B.
+            mask: Legal choices, (B, E + 1).
+        """
         score = self.score(obs)
-        ran_s = -_RUNNING_TIME_S * np.log(np.maximum(1.0 - feature(obs, "running_time"), 1e-9))
-        price = (1.0 + self.hysteresis) * score
-        price = np.where(ran_s < self.dwell_s, np.inf, price)
+        price = self.price(obs, score)
+        price = np.where(ran_s(obs) < self.dwell_s, np.inf, price)
         released = released_links(obs)
         padded = np.pad(price, ((0, 0), (0, 1)))
         rows = np.arange(len(score))[:, None, None]
         gain = score - padded[rows, released].sum(axis=-1)
         candidate = mask[:, :-1] & (feature(obs, "active") < 0.5)
-        gain = np.where(candidate, gain, -np.inf)
+        return np.where(candidate, gain, -np.inf)
+
+    def __call__(self, obs: Observation, mask: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """The link to activate, or to hold."""
+        gain = self.gain(obs, mask)
         best = gain.argmax(axis=1)
         worth = gain[np.arange(len(gain)), best] > self.least_gain
         return np.asarray(np.where(worth, best, mask.shape[1] - 1))
@@ -104,16 +122,25 @@ class ScoredActivation(Tunable):
 
 @dataclass(frozen=True)
 class MaxWeight(ScoredActivation):
-    """Estimated key rate times the pool's deficit (Tassiulas and Ephremides, 1992)."""
+    """Estimated key rate times a power of the pool's deficit.
 
-    hysteresis: float = parameter(3.0, 0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
+    Max-weight (Tassiulas and Ephremides, IEEE Trans. Autom. Control 37, 1992) has the first power;
+    any other is as stable and keeps the emptiest pools shorter (Stolyar, Ann. Appl. Probab. 14,
+    2004).
+
+    Attributes:
+        alpha: Exponent of the deficit.
+    """
+
+    hysteresis: float = parameter(4.0, 0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
     least_gain: float = parameter(0.6, 0.0, 0.03, 0.1, 0.3, 0.6, 1.0)
-    dwell_s: float = parameter(240.0, 0.0, 240.0, 360.0, 540.0)
+    dwell_s: float = parameter(0.0, 0.0, 240.0, 360.0, 540.0)
+    alpha: float = parameter(2.0, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0)
 
     def score(self, obs: Observation) -> F64:
         """See `ScoredActivation.score`."""
         rate = hourly(obs, "nominal_rate") * relative_rate(obs)
-        return np.maximum(rate, 0.0) * (1.0 - feature(obs, "pool_fill"))
+        return np.maximum(rate, 0.0) * (1.0 - feature(obs, "pool_fill")) ** self.alpha
 
 
 @dataclass(frozen=True)
@@ -133,6 +160,74 @@ class LowestPoolFirst(ScoredActivation):
         return np.where(works, 1.0 - feature(obs, "pool_fill"), 0.0)
 
 
+class MaxWeightNoHysteresis(MaxWeight):
+    """Max-weight as the theorem without calibration has it: any gain is worth a switch."""
+
+    def __init__(self) -> None:
+        super().__init__(hysteresis=0.0, least_gain=0.0, dwell_s=0.0)
+
+    @classmethod
+    def search_space(cls) -> dict[str, Sequence[float]]:
+        """Nothing to tune."""
+        return {}
+
+
+@dataclass(frozen=True)
+class Threshold(ScoredActivation):
+    """Activates the emptiest pool below one level, where only pools above another one pay for it.
+
+    The plain rule of an operator: it knows neither demand nor rates.
+
+    Attributes:
+        low: Fill below which a pool wants its link.
+        high: Fill above which a pool can do without.
+    """
+
+    hysteresis: float = parameter(0.0, 0.0)
+    least_gain: float = parameter(0.0, 0.0)
+    dwell_s: float = parameter(540.0, 0.0, 240.0, 360.0, 540.0, 900.0)
+    low: float = parameter(0.7, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 1.0)
+    high: float = parameter(0.9, 0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 0.97)
+
+    def score(self, obs: Observation) -> F64:
+        """How far a pool is below ``low``."""
+        return np.maximum(self.low - feature(obs, "pool_fill"), 0.0)
+
+    def price(self, obs: Observation, score: F64) -> F64:
+        """Nothing above ``high``, and too much below."""
+        return np.where(feature(obs, "pool_fill") >= self.high, 0.0, np.inf)
+
+
+@dataclass(frozen=True)
+class Lookahead(ScoredActivation):
+    """Activates the link whose pool would miss the most key within a horizon, if it can make it.
+
+    Attributes:
+        horizon_h: How far ahead to look, in hours.
+        setup_h: Time in which a link that is switched on makes no key, in hours.
+    """
+
+    hysteresis: float = parameter(0.0, 0.0)
+    least_gain: float = parameter(0.01, 0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3)
+    dwell_s: float = parameter(540.0, 0.0, 240.0, 360.0, 540.0)
+    horizon_h: float = parameter(0.25, 0.1, 0.25, 0.35, 0.5, 1.0, 1.5, 2.0, 4.0)
+    setup_h: float = parameter(0.2, 0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.35)
+
+    def score(self, obs: Observation) -> F64:
+        """Key that the link would add within the horizon and that will be asked for."""
+        return self._worth(obs, max(self.horizon_h - self.setup_h, 0.0))
+
+    def price(self, obs: Observation, score: F64) -> F64:
+        """The same for a link that makes key already."""
+        return self._worth(obs, self.horizon_h)
+
+    def _worth(self, obs: Observation, making_h: float) -> F64:
+        demand = hourly(obs, "demand_average")
+        missing = np.maximum(demand * self.horizon_h - feature(obs, "pool_fill"), 0.0)
+        rate = hourly(obs, "nominal_rate") * np.maximum(relative_rate(obs), 0.0)
+        return np.minimum(rate * making_h, missing)
+
+
 @dataclass(frozen=True)
 class DemandDeficit(ScoredActivation):
     """What the pool lacks, weighted by demand and rate, plus recent demand that was blocked.
@@ -142,8 +237,7 @@ class DemandDeficit(ScoredActivation):
     hour. The deficit mixes what is missing from a full pool with what is missing from half an
     hour of recent demand.
 
-    The defaults were tuned on training episodes of `metro`; ``python -m qkd_gym.baselines.tuning
-    demand-deficit --trials 0`` starts from them and finds nothing better.
+    The defaults were tuned on training episodes of `metro`.
 
     Attributes:
         kappa: Weight of blocked demand.

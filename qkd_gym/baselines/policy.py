@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from qkd_gym.errors import InvalidInput
 
 Observation = Mapping[str, NDArray[Any]]
+Memory = dict[str, NDArray[Any]]  # arrays with a leading batch axis
 
 
 class Policy(Protocol):
@@ -42,9 +43,34 @@ class Rule(Protocol):
         """
 
 
+@runtime_checkable
+class RuleWithMemory(Protocol):
+    """A rule that carries something from one decision to the next."""
+
+    def decide(
+        self, obs: Observation, mask: NDArray[np.bool_], memory: Memory, starting: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.int64], Memory]:
+        """One choice per observation, and what to remember.
+
+        Args:
+            obs: Observations with a leading batch axis B.
+            mask: Legal choices, shape (B, choices); the last choice is always legal.
+            memory: What the last call returned; empty at the first call.
+            starting: Members whose episode begins with this observation, shape (B,); what is
+                remembered of them is void.
+        """
+
+
+AnyRule = Rule | RuleWithMemory
+
+
 @dataclass(frozen=True)
 class RulePolicy:
     """Plays an environment by one rule per decision that it asks for.
+
+    What a rule remembers is the policy's state, as recurrent policies have it in
+    Stable-Baselines3: hand the returned state to the next call, with ``episode_start``. Without a
+    state every call is the first of an episode. Rules without memory do not care.
 
     Attributes:
         name: Name for reports.
@@ -55,10 +81,10 @@ class RulePolicy:
     """
 
     name: str
-    activation: Rule | None
-    routing: Rule | None
-    fallback_activation: Rule
-    fallback_routing: Rule
+    activation: AnyRule | None
+    routing: AnyRule | None
+    fallback_activation: AnyRule
+    fallback_routing: AnyRule
 
     def predict(
         self,
@@ -74,20 +100,53 @@ class RulePolicy:
         """
         if obs["links"].ndim == 2:
             single = {name: np.asarray(array)[None] for name, array in obs.items()}
-            actions, state = self.predict(single, state)
+            start = None if episode_start is None else np.atleast_1d(episode_start)
+            actions, state = self.predict(single, state, start)
             return actions[0], state
         mask = np.asarray(obs["action_mask"], dtype=bool)
-        link_choices = obs["links"].shape[1] + 1
+        batch, link_choices = len(mask), obs["links"].shape[1] + 1
+        starting = np.ones(batch, dtype=bool)
+        if state is not None:
+            starting = np.zeros(batch, dtype=bool) if episode_start is None else episode_start
+        memory = state or {}
         if "paths" not in obs:
-            return self._known(self.activation, "links")(obs, mask), state
+            rule = self._known(self.activation, "links")
+            actions, links = _apply(rule, obs, mask, memory.get("links", {}), starting)
+            return actions, {"links": links}
         path_choices = obs["paths"].shape[1] + 1
         if mask.shape[1] == path_choices:
-            return self._known(self.routing, "paths")(obs, mask), state
-        path = (self.routing or self.fallback_routing)(obs, mask[:, :path_choices])
-        link = (self.activation or self.fallback_activation)(obs, mask[:, -link_choices:])
-        return np.stack([path, link], axis=1), state
+            rule = self._known(self.routing, "paths")
+            actions, paths = _apply(rule, obs, mask, memory.get("paths", {}), starting)
+            return actions, {"paths": paths}
+        path, paths = _apply(
+            self.routing or self.fallback_routing,
+            obs,
+            mask[:, :path_choices],
+            memory.get("paths", {}),
+            starting,
+        )
+        link, links = _apply(
+            self.activation or self.fallback_activation,
+            obs,
+            mask[:, -link_choices:],
+            memory.get("links", {}),
+            starting,
+        )
+        return np.stack([path, link], axis=1), {"links": links, "paths": paths}
 
-    def _known(self, rule: Rule | None, what: str) -> Rule:
+    def _known(self, rule: AnyRule | None, what: str) -> AnyRule:
         if rule is None:
             raise InvalidInput(f"policy is {self.name!r}, but must be one that chooses {what}.")
         return rule
+
+
+def _apply(
+    rule: AnyRule,
+    obs: Observation,
+    mask: NDArray[np.bool_],
+    memory: Memory,
+    starting: NDArray[np.bool_],
+) -> tuple[NDArray[np.int64], Memory]:
+    if isinstance(rule, RuleWithMemory):
+        return rule.decide(obs, mask, memory, starting)
+    return rule(obs, mask), memory

@@ -24,6 +24,18 @@ def cheapest(cost: NDArray[np.floating], mask: NDArray[np.bool_]) -> NDArray[np.
     return np.asarray(costs.argmin(axis=1))
 
 
+def along(obs: Observation, values: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Values of the links of every candidate path, shape (B, K, H); padding is zero.
+
+    Args:
+        obs: Observations.
+        values: One value per link, shape (B, E).
+    """
+    padded = np.pad(values, ((0, 0), (0, 1)))
+    rows = np.arange(len(values))[:, None, None]
+    return np.asarray(padded[rows, obs["path_links"]])
+
+
 class ShortestPath:
     """Fewest hops; of equals, the lightest."""
 
@@ -32,12 +44,49 @@ class ShortestPath:
         return cheapest(obs["paths"][..., PATH["hops"]], mask)
 
 
+class ShortestDistance:
+    """Fewest kilometres."""
+
+    def __call__(self, obs: Observation, mask: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """One path per observation."""
+        return cheapest(obs["paths"][..., PATH["length"]], mask)
+
+
 class WidestPath:
     """Fullest smallest pool; of equals, the lightest."""
 
     def __call__(self, obs: Observation, mask: NDArray[np.bool_]) -> NDArray[np.int64]:
         """One path per observation."""
         return cheapest(-obs["paths"][..., PATH["bottleneck"]], mask)
+
+
+class WidestShortestPath:
+    """Fewest hops; of equals, the fullest smallest pool (Guerin, Orda and Williams, 1997)."""
+
+    def __call__(self, obs: Observation, mask: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """One path per observation."""
+        # Hops come in tenths, and a fill is at most one.
+        hops = np.rint(10.0 * obs["paths"][..., PATH["hops"]].astype(np.float64))
+        return cheapest(hops - 0.5 * obs["paths"][..., PATH["bottleneck"]], mask)
+
+
+class LeastLoadedPath:
+    """Of the candidate paths, the one whose busiest link is the least busy.
+
+    A link's load is its recent demand over its key rate, which counts for little while the link
+    is off: only its pool can serve then.
+    """
+
+    _IDLE = 0.1
+
+    def __call__(self, obs: Observation, mask: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """One path per observation."""
+        links = obs["links"].astype(np.float64)
+        rate = np.expm1(links[..., LINK["nominal_rate"]])
+        rate *= 1.0 + links[..., LINK["freshness"]] * (links[..., LINK["observed_rate"]] - 1.0)
+        rate *= np.maximum(links[..., LINK["active"]], self._IDLE)
+        load = np.expm1(links[..., LINK["demand_average"]]) / np.maximum(rate, 1e-3)
+        return cheapest(along(obs, load).max(axis=-1), mask)
 
 
 @dataclass(frozen=True)
@@ -59,6 +108,64 @@ class ExponentialPrice(Tunable):
         empty = 1.0 - np.asarray(obs["links"][..., LINK["pool_fill"]], dtype=np.float64)
         steepness = max(self.steepness, 1e-6)  # the limit is a linear price
         price = 1.0 + self.price_weight * np.expm1(steepness * empty) / np.expm1(steepness)
-        padded = np.pad(price, ((0, 0), (0, 1)))
-        rows = np.arange(len(price))[:, None, None]
-        return cheapest(padded[rows, obs["path_links"]].sum(axis=-1), mask)
+        return cheapest(along(obs, price).sum(axis=-1), mask)
+
+
+class InverseKey:
+    """Least sum of the reciprocals of the stored key, as link-state routing weighs bandwidth."""
+
+    def __call__(self, obs: Observation, mask: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """One path per observation."""
+        fill = np.asarray(obs["links"][..., LINK["pool_fill"]], dtype=np.float64)
+        return cheapest(along(obs, 1.0 / np.maximum(fill, 1e-6)).sum(axis=-1), mask)
+
+
+@dataclass(frozen=True)
+class BackPressure(Tunable):
+    """Least sum of the backlogs of key, and refusal where they weigh more than the request.
+
+    What a pool lacks is the backlog of the virtual queue of its link: requests are its arrivals
+    and key is its service (tandem queue decomposition after Sinha and Modiano's universal
+    max-weight, IEEE/ACM Trans. Networking 26, 2018). A request earns a fixed reward, from which
+    the admission of drift plus penalty follows.
+
+    Attributes:
+        reward: Worth of a request, in empty pools; a path whose pools lack more refuses it.
+    """
+
+    reward: float = parameter(8.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0)
+
+    def __call__(self, obs: Observation, mask: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """One path per observation."""
+        lacking = 1.0 - np.asarray(obs["links"][..., LINK["pool_fill"]], dtype=np.float64)
+        backlog = along(obs, lacking).sum(axis=-1)
+        worth = mask.copy()
+        worth[:, :-1] &= backlog <= self.reward
+        return cheapest(backlog, worth)
+
+
+@dataclass(frozen=True)
+class TrunkReservation(Tunable):
+    """The first path while it holds the key; others only where they leave a reserve.
+
+    Alternative routes take more hops of key, and without a reserve for direct requests they can
+    drive a network into the state in which everything goes the long way (Akinpelu, 1984).
+
+    Attributes:
+        reserve: Fill that an alternative path must leave in each of its pools.
+    """
+
+    reserve: float = parameter(0.05, 0.0, 0.01, 0.03, 0.05, 0.1, 0.2, 0.3)
+
+    def __call__(self, obs: Observation, mask: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """One path per observation."""
+        paths = np.asarray(obs["paths"], dtype=np.float64)
+        fill = paths[..., PATH["bottleneck"]]
+        cover = np.maximum(paths[..., PATH["cover"]], 1e-9)  # fill / (fill + request)
+        left = fill - fill * (1.0 / cover - 1.0)
+        allowed = mask.copy()
+        allowed[:, 1:-1] &= left[:, 1:] >= self.reserve
+        # The first path is the lightest; of the others, the one that leaves the most.
+        cost = -left
+        cost[:, 0] = -np.inf
+        return cheapest(cost, allowed)

@@ -56,14 +56,14 @@ class Core:
         self.results = allocate_results(self.batch)
         self._start(range(self.batch), self.results)
 
-    def restart(self, episodes: Sequence[int]) -> None:
+    def restart(self, episodes: Sequence[int] | NDArray[np.integer]) -> None:
         """Starts new episodes for these members, and observes them in the last observation.
 
         The results of their last step stay.
         """
         self._start(episodes, allocate_results(self.batch))
 
-    def _start(self, episodes: Sequence[int], results: Results) -> None:
+    def _start(self, episodes: Sequence[int] | NDArray[np.integer], results: Results) -> None:
         sim = self.simulator
         drawn = sim.draw(episodes, self.generators)
         start_some(*drawn, sim.arrays, sim.bank, sim.params, self.decides, self.buffer, results)

@@ -6,7 +6,7 @@ import dataclasses
 import inspect
 import time
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import gymnasium as gym
 import numpy as np
@@ -16,21 +16,10 @@ import qkd_gym  # noqa: F401  registers the environments
 from qkd_gym.baselines import Policy, make_policy
 from qkd_gym.envs import QKDVectorEnv
 from qkd_gym.errors import InvalidInput, require_choice, require_integer
+from qkd_gym.evaluation.account import Account, Totals
 from qkd_gym.evaluation.result import EvaluationResult
 
 _BATCH = 64
-_TOTALS = (
-    "offered_bits",
-    "delivered_bits",
-    "blocked_bits",
-    "generated_bits",
-    "overflow_bits",
-    "expired_bits",
-    "qber_weighted_bits",
-    "switches",
-    "illegal_actions",
-)
-Totals = dict[str, NDArray[np.float64]]
 
 
 def evaluate(
@@ -41,6 +30,7 @@ def evaluate(
     *,
     name: str | None = None,
     on_progress: Callable[[int], None] | None = None,
+    record_actions: bool = False,
     **env_kwargs: Any,
 ) -> EvaluationResult:
     """Plays seeded episodes and measures what was delivered.
@@ -56,6 +46,8 @@ def evaluate(
         seed: Seed of the first.
         name: Name of the policy in reports; by default the baseline's or the class's name.
         on_progress: Called after each batch of episodes with their number so far.
+        record_actions: Whether the result holds every action, so that the episodes can be
+            replayed.
         **env_kwargs: Arguments of the environment; ``split`` is ``"test"`` unless given.
 
     Raises:
@@ -74,15 +66,17 @@ def evaluate(
     seeds = np.arange(seed, seed + episodes)
     env = cast("QKDVectorEnv", gym.make_vec(env_id, num_envs=min(episodes, _BATCH), **settings))
     finished: list[Totals] = []
+    actions: list[NDArray[np.int64]] = []
     decision_s = []
     try:
         for first in range(0, episodes, env.num_envs):
             # The last batch is filled up with episodes that nobody counts.
             batch: list[int | None] = [seed + first + i for i in range(env.num_envs)]
-            totals, spent_s = _play(env, policy, batch)
+            played = play(env, policy, batch, record_actions=record_actions)
             kept = min(env.num_envs, episodes - first)
-            finished.append({key: values[:kept] for key, values in totals.items()})
-            decision_s.append(spent_s)
+            finished.append({key: values[:kept] for key, values in played.totals.items()})
+            actions.extend(played.actions[:kept])
+            decision_s.append(played.decision_s)
             if on_progress is not None:
                 on_progress(first + kept)
     finally:
@@ -94,19 +88,55 @@ def evaluate(
     }
     label = name or getattr(policy, "name", None) or type(policy).__name__
     return EvaluationResult(
-        label, env_id, plain, seeds, _metrics(totals), float(np.mean(decision_s))
+        label,
+        env_id,
+        plain,
+        seeds,
+        metrics_of(totals),
+        float(np.mean(decision_s)),
+        totals=totals,
+        actions=actions,
     )
 
 
-def _play(env: QKDVectorEnv, policy: Policy, seeds: list[int | None]) -> tuple[Totals, float]:
-    """Plays one episode in every member; totals of shape (B,), and wall time per decision."""
+class Played(NamedTuple):
+    """Episodes side by side.
+
+    Attributes:
+        totals: Sums over each episode, arrays of shape (B,).
+        steps: Number of steps of each episode, shape (B,).
+        actions: Actions of each episode, if they were recorded.
+        decision_s: Mean wall time of a decision in seconds.
+    """
+
+    totals: Totals
+    steps: NDArray[np.int64]
+    actions: list[NDArray[np.int64]]
+    decision_s: float
+
+
+def play(
+    env: QKDVectorEnv,
+    policy: Policy,
+    seeds: list[int | None],
+    *,
+    record_actions: bool = False,
+) -> Played:
+    """Plays one episode in every member of a vector environment.
+
+    Args:
+        env: The environment; observations need not be copies.
+        policy: Decides for all members at once.
+        seeds: Seed of each member's episode.
+        record_actions: Whether to return the actions.
+    """
     wants_masks = "action_masks" in inspect.signature(policy.predict).parameters
     obs, _ = env.reset(seed=seeds)
-    running = np.ones(env.num_envs, dtype=bool)
+    account = Account(env, obs)
     starting = np.ones(env.num_envs, dtype=bool)
-    totals = {key: np.zeros(env.num_envs) for key in (*_TOTALS, "reward", "elapsed_s")}
+    history, steps = [], np.zeros(env.num_envs, dtype=np.int64)
     state, decisions, spent_s = None, 0, 0.0
-    while running.any():
+    while account.running.any():
         masks: dict[str, Any] = {}
         if wants_masks:
             masks["action_masks"] = obs["action_mask"].astype(bool)
@@ -116,18 +146,18 @@ def _play(env: QKDVectorEnv, policy: Policy, seeds: list[int | None]) -> tuple[T
         )
         spent_s += time.perf_counter() - start
         decisions += env.num_envs
-        obs, rewards, terminated, truncated, infos = env.step(actions)
-        for key in _TOTALS:
-            totals[key][running] += infos[key][running]
-        totals["reward"][running] += rewards[running]
-        totals["elapsed_s"][running] = infos["elapsed_s"][running]
+        if record_actions:
+            history.append(np.array(actions, dtype=np.int64))
+        steps += account.running
+        obs, _, terminated, truncated, infos = env.step(actions)
         starting = terminated | truncated
-        running &= ~starting
-    return totals, spent_s / decisions
+        account.add(obs, starting, infos)
+    recorded = [np.stack(history)[:length, b] for b, length in enumerate(steps) if history]
+    return Played(account.finish(), steps, recorded, spent_s / decisions)
 
 
-def _metrics(totals: Totals) -> dict[str, NDArray[np.float64]]:
-    """Metrics of `result.METRICS`; NaN where an episode has nothing to divide by."""
+def metrics_of(totals: Totals) -> dict[str, NDArray[np.float64]]:
+    """The metrics of `result.METRICS`; NaN where an episode has nothing to divide by."""
 
     def ratio(numerator: str, denominator: str) -> NDArray[np.float64]:
         below = totals[denominator]
@@ -141,6 +171,8 @@ def _metrics(totals: Totals) -> dict[str, NDArray[np.float64]]:
         "overflow_share": ratio("overflow_bits", "generated_bits"),
         "expired_share": ratio("expired_bits", "generated_bits"),
         "switches_per_hour": 3600.0 * ratio("switches", "elapsed_s"),
+        "fairness": totals["fairness"],
+        "recovery_s": ratio("fault_s", "faults"),
         "illegal_actions": totals["illegal_actions"],
         "reward": totals["reward"],
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,8 @@ METRICS: dict[str, str] = {
     "overflow_share": "key lost to full pools / generated key",
     "expired_share": "key destroyed by age / generated key",
     "switches_per_hour": "links switched per hour",
+    "fairness": "Jain's index of the sites' served shares, 1 if all are equal",
+    "recovery_s": "mean time from a site's loss of a yielding link until as many yield again",
     "illegal_actions": "illegal actions",
     "reward": "sum of the rewards",
 }
@@ -35,6 +37,8 @@ class EvaluationResult:
         metrics: One array of shape (n,) per name in `METRICS`.
         decision_s: Mean wall time of a decision in seconds. It is not reproducible, and so is not
             part of `to_dict`.
+        totals: Sums over each episode that the metrics are made of, arrays of shape (n,).
+        actions: Actions of each episode, if they were recorded.
     """
 
     policy: str
@@ -43,10 +47,13 @@ class EvaluationResult:
     seeds: NDArray[np.int64]
     metrics: dict[str, NDArray[np.float64]]
     decision_s: float
+    totals: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    actions: list[NDArray[np.int64]] = field(default_factory=list)
 
     def mean(self, metric: str = "delivered_share") -> float:
         """Mean over the episodes in which the metric exists."""
-        return float(np.nanmean(self.metrics[metric]))
+        values = self.metrics[metric]
+        return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
 
     def interval(self, metric: str = "delivered_share") -> tuple[float, float]:
         """95 % bootstrap interval of the mean over episodes."""

@@ -8,29 +8,37 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linprog
 from scipy.sparse import coo_array, csr_array, hstack, vstack
+from scipy.sparse.csgraph import connected_components
 
 from qkd_gym.errors import InvalidInput
+from qkd_gym.network import fluid_columns
 
 F64 = NDArray[np.float64]
 
 # Weight of the module time in the objective beside the scale: among optimal plans it selects one
 # that wastes none, and it is far too small to trade scale away.
 _THRIFT = 1e-6
+# Networks up to this size are solved as one linear program, larger ones by column generation, whose
+# plans are within the tolerance of their proven upper bounds.
+_LARGEST_DIRECT = 30
+_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True)
 class FluidPlan:
-    """An optimal fractional plan.
+    """A fractional plan, optimal up to the tolerance of `max_concurrent_flow`.
 
     Attributes:
-        scale: Largest multiple of the demand matrix that can be carried.
+        scale: Multiple of the demand matrix that it carries, the largest one possible.
         time_share: Share of the time each link runs, shape (E,).
         flow_bps: Key that crosses each link per second, shape (E,).
+        upper_bound: No plan has a larger scale.
     """
 
     scale: float
     time_share: F64
     flow_bps: F64
+    upper_bound: float
 
 
 def max_concurrent_flow(
@@ -44,9 +52,9 @@ def max_concurrent_flow(
 
     Maximises s such that s times the demand can be routed, in fractions, over links that run a
     share x of the time and carry at most x times their rate, with the shares at a site adding up
-    to at most its modules. The flow of all pairs with one site in common is one commodity, so
-    the program has n commodities instead of n(n-1)/2 (Shahrokhi and Matula, J. ACM 37, 1990, for
-    the problem without modules).
+    to at most its modules (Shahrokhi and Matula, J. ACM 37, 1990, for the problem without
+    modules). Up to 30 sites the plan is optimal; beyond, its scale is at least 99.9 % of the
+    optimum.
 
     Args:
         n_sites: Number of sites n.
@@ -64,16 +72,48 @@ def max_concurrent_flow(
     demand = np.triu(demand_bps, 1)
     if not demand.any():
         raise InvalidInput("demand_bps is zero, but must be positive for some pair of sites.")
-    usable = np.flatnonzero(rate_bps > 0.0)
+    modules = np.broadcast_to(modules_per_site, n_sites)
+    usable = np.flatnonzero((rate_bps > 0.0) & (modules[link_endpoints] > 0).all(axis=1))
     n_links = len(usable)
     time_share, flow_bps = np.zeros(len(rate_bps)), np.zeros(len(rate_bps))
-    if n_links == 0:
-        return FluidPlan(0.0, time_share, flow_bps)
+    ends = link_endpoints[usable]
+    if not _all_reachable(n_sites, ends, demand):
+        return FluidPlan(0.0, time_share, flow_bps, 0.0)
     # Rates and demands in units of their means, so that the solver's tolerances mean something.
     rate_unit, demand_unit = rate_bps[usable].mean(), demand.sum()
-    ends, rate = link_endpoints[usable], rate_bps[usable] / rate_unit
+    rate, demand = rate_bps[usable] / rate_unit, demand / demand_unit
+    if n_sites <= _LARGEST_DIRECT:
+        scale, flow = _solve_directly(n_sites, ends, rate, demand, modules)
+        upper_bound = scale
+    else:
+        limits = np.concatenate([modules, np.ones(n_links)])
+        problem = fluid_columns.Problem(ends, rate, demand, limits, _THRIFT)
+        scale, share, upper_bound = fluid_columns.solve(problem, _TOLERANCE)
+        flow = share * rate
+    flow_bps[usable] = flow * rate_unit
+    time_share[usable] = np.clip(flow / rate, 0.0, 1.0)
+    scale, upper_bound = (value * rate_unit / demand_unit for value in (scale, upper_bound))
+    return FluidPlan(scale, time_share, flow_bps, upper_bound)
+
+
+def _all_reachable(n_sites: int, ends: NDArray[np.integer], demand: F64) -> bool:
+    graph = coo_array((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), shape=(n_sites, n_sites))
+    _, component = connected_components(graph, directed=False)
+    i, j = np.nonzero(demand)
+    return bool((component[i] == component[j]).all())
+
+
+def _solve_directly(
+    n_sites: int, ends: NDArray[np.integer], rate: F64, demand: F64, modules: NDArray[np.integer]
+) -> tuple[float, F64]:
+    """Scale and flow on each link.
+
+    The flow of all pairs with one site in common is one commodity, so the program has n
+    commodities instead of n(n-1)/2.
+    """
+    n_links = len(ends)
     sources = np.flatnonzero(demand.any(axis=1))
-    conservation = _conservation(n_sites, ends, demand / demand_unit, sources)
+    conservation = _conservation(n_sites, ends, demand, sources)
 
     # A link's time share is its flow over its rate, and so needs no variable of its own.
     share_of_flow = coo_array((1.0 / rate, (range(n_links), range(n_links))))
@@ -81,7 +121,7 @@ def max_concurrent_flow(
     limits = vstack([share_of_flow, at_site @ share_of_flow])
     both_ways = hstack([limits, limits])
     upper = hstack([*([both_ways] * len(sources)), coo_array((limits.shape[0], 1))])
-    bounds = np.concatenate([np.ones(n_links), np.broadcast_to(modules_per_site, n_sites)])
+    bounds = np.concatenate([np.ones(n_links), modules])
 
     cost = np.tile(_THRIFT / rate, 2 * len(sources))
     solution = linprog(
@@ -90,15 +130,12 @@ def max_concurrent_flow(
         b_ub=bounds,
         A_eq=conservation,
         b_eq=np.zeros(conservation.shape[0]),
-        method="highs-ds" if n_sites <= 30 else "highs-ipm",
+        method="highs-ds",
     )
     if solution.x is None:
         raise RuntimeError(f"The fluid plan was not solved: {solution.message}")
     flow = solution.x[:-1].reshape(-1, n_links).sum(axis=0)
-    flow_bps[usable] = flow * rate_unit
-    time_share[usable] = np.clip(flow / rate, 0.0, 1.0)
-    scale = max(0.0, float(solution.x[-1])) * rate_unit / demand_unit
-    return FluidPlan(scale, time_share, flow_bps)
+    return max(0.0, float(solution.x[-1])), flow
 
 
 def _incidence(n_sites: int, ends: NDArray[np.integer], *, signed: bool) -> csr_array:

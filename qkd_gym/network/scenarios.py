@@ -19,20 +19,63 @@ _STATIONARY: dict[str, Any] = {
     "burst_share": 0.0,
     "site_misalignment": 0.0,
     "link_excess_loss_db": 0.0,
+    "fog_loss_db": 0.0,
 }
 
 _SCENARIOS: dict[str, dict[str, Any]] = {
     "metro": {},
-    "metro-slow": {"calibration_s": 360.0},
+    # Demand, from what is easily served to what cannot be.
+    "metro-light": {"load": 0.6},
     "metro-busy": {"load": 1.2},
+    "metro-overloaded": {"load": 1.5},
+    # Calibration, from none over a resynchronisation by software to a restart of the system.
+    "metro-instant": {"calibration_s": 0.0},
+    "metro-fast": {"calibration_s": 60.0},
+    "metro-slow": {"calibration_s": 360.0},
+    "metro-restart": {"calibration_s": 600.0},
+    # Sizes; in large networks some pairs of sites are more than twelve hops apart.
+    "metro-10": {"n_sites": 10},
+    "metro-15": {"n_sites": 15},
+    "metro-30": {"n_sites": 30},
+    "metro-50": {"n_sites": 50, "bank_size": 16, "max_hops": 24},
+    "metro-100": {"n_sites": 100, "bank_size": 4, "max_hops": 40},
+    # What breaks.
     "metro-attacked": {"attacks_per_link_minute": 1 / 200, "attack_target": "central"},
+    "metro-outages": {"outages_per_link_minute": 1 / 200},
+    "metro-fog": {"clear_s": 3600.0, "fog_s": 2400.0},
+    "metro-expiry": {"key_lifetime_s": 1800.0},
+    # What nobody has measured.
     "hidden": {"misalignment": 0.01, "site_misalignment": 0.02, "link_excess_loss_db": 1.0},
+    "hidden-mild": {"misalignment": 0.01, "site_misalignment": 0.01, "link_excess_loss_db": 0.5},
+    "hidden-unmeasured": {
+        "misalignment": 0.01,
+        "site_misalignment": 0.02,
+        "link_excess_loss_db": 1.0,
+        "measured_share": 0.0,
+    },
     # Key from finite blocks, and links of different protocols side by side.
     "metro-finite": {"preset": "reference(decoy=one, block_size=1e7, sifting=0.81)"},
     "hybrid": {"hybrid_presets": ("spdc", "cv-metro(repetition_rate_hz=1e6)")},
-    # Control tiers, in which learning has nothing to gain.
-    "control-instant": {"calibration_s": 0.0, "dwell_s": 0.0, **_STATIONARY},
+    # Control tiers, in which learning has nothing to gain: max-weight is optimal (in the long run
+    # and with large pools, as the theorem has it), few requests are blocked, no choice of path is
+    # left, all links may run.
+    "control-instant": {
+        "load": 0.9,
+        "calibration_s": 0.0,
+        "dwell_s": 0.0,
+        "pool_capacity_bits": 100_000_000,
+        "initial_fill": 1.0,
+        "episode_s": 43_200.0,
+        **_STATIONARY,
+    },
+    "control-light": {"load": 0.2},
+    "control-tree": {"topology": "beijing-shanghai", "bank_size": 1},
+    "control-all-links": {"modules_per_site": 16},
     "control-modules": {"modules_per_site": 3},
+    # Three modules, so that there is a choice of path to learn on.
+    "modules-busy": {"modules_per_site": 3, "load": 1.5},
+    "modules-outages": {"modules_per_site": 3, "outages_per_link_minute": 1 / 200},
+    "modules-expiry": {"modules_per_site": 3, "key_lifetime_s": 1800.0},
 }
 
 

@@ -46,7 +46,7 @@ class Simulator:
         self._idle = np.zeros(batch, dtype=np.int64)
 
     def draw(
-        self, episodes: Sequence[int], generators: list[np.random.Generator]
+        self, episodes: Sequence[int] | NDArray[np.integer], generators: list[np.random.Generator]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint64]]:
         """Draws the networks and keys of new episodes, and builds networks not used before.
 
@@ -75,7 +75,9 @@ class Simulator:
             self.networks.ensure(int(index))
         return members, networks, keys
 
-    def reset(self, episodes: Sequence[int], generators: list[np.random.Generator]) -> None:
+    def reset(
+        self, episodes: Sequence[int] | NDArray[np.integer], generators: list[np.random.Generator]
+    ) -> None:
         """Starts new episodes, see `draw`."""
         drawn = self.draw(episodes, generators)
         reset.reset_some(*drawn, self.arrays, self.bank, self.params, self.decides)

@@ -6,21 +6,23 @@ from typing import Any
 
 import numpy as np
 import torch
-from gymnasium import spaces
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import cross_entropy, mse_loss
 from tqdm import tqdm
 
 from qkd_gym.baselines.policy import Policy
-from qkd_gym.sb3.policy import LinkPointerPolicy
+from qkd_gym.sb3.policy import LinkPointerPolicy, action_choices
 from qkd_gym.sb3.vec_env import QKDVecEnv
 
 Observation = dict[str, NDArray[Any]]
 
 
-def _tensors(observation: Observation) -> dict[str, Tensor]:
-    return {name: torch.tensor(array, dtype=torch.float32) for name, array in observation.items()}
+def _tensors(observation: Observation, device: torch.device) -> dict[str, Tensor]:
+    return {
+        name: torch.tensor(array, dtype=torch.float32, device=device)
+        for name, array in observation.items()
+    }
 
 
 def imitate(
@@ -57,14 +59,18 @@ def imitate(
     optimizer = torch.optim.Adam(policy.optimizer.param_groups[0]["params"], lr=learning_rate)
     memory: list[tuple[dict[str, Tensor], Tensor]] = []
     agreement = []
-    space = env.action_space
-    choices = space.nvec.tolist() if isinstance(space, spaces.MultiDiscrete) else [space.n]  # type: ignore[attr-defined]
+    choices = action_choices(env.action_space)
     observation: Any = env.reset()
     bar = tqdm(range(rounds), desc="imitating", unit="round")
     for number in bar:
         for _ in range(steps):
             wanted, _ = teacher.predict(observation)
-            memory.append((_tensors(observation), torch.as_tensor(wanted)))
+            memory.append(
+                (
+                    _tensors(observation, policy.device),
+                    torch.as_tensor(wanted, device=policy.device),
+                )
+            )
             own, _ = policy.predict(observation, deterministic=False)
             follows = rng.random(env.num_envs) < 1.0 / (1.0 + number)
             env.step_async(np.where(follows.reshape(-1, *[1] * (own.ndim - 1)), wanted, own))
@@ -87,7 +93,8 @@ def imitate(
 def _disagreement(logits: Tensor, actions: Tensor, choices: list[int]) -> tuple[Tensor, float]:
     """Cross entropy summed over the decisions, and the share of equal decisions."""
     actions = actions.view(len(actions), -1)
-    loss, equal = logits.new_zeros(()), torch.ones(len(actions), dtype=torch.bool)
+    loss = logits.new_zeros(())
+    equal = torch.ones(len(actions), dtype=torch.bool, device=logits.device)
     for number, part in enumerate(logits.split(choices, dim=1)):
         loss = loss + cross_entropy(part, actions[:, number])
         equal &= part.argmax(1) == actions[:, number]
@@ -123,13 +130,13 @@ def fit_critic(
     features, rewards = [], []
     for _ in range(steps):
         with torch.no_grad():
-            features.append(policy.extract_features(_tensors(observation)))
+            features.append(policy.extract_features(_tensors(observation, policy.device)))
         actions, _ = policy.predict(observation, deterministic=False)
         env.step_async(actions)
         observation, reward, _, _ = env.step_wait()
-        rewards.append(torch.as_tensor(reward))
-    returns = torch.zeros(steps, env.num_envs)
-    later = torch.zeros(env.num_envs)
+        rewards.append(torch.as_tensor(reward, device=policy.device))
+    returns = torch.zeros(steps, env.num_envs, device=policy.device)
+    later = torch.zeros(env.num_envs, device=policy.device)
     for step in reversed(range(steps)):
         later = rewards[step] + gamma * later
         returns[step] = later

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from gymnasium import spaces
 from sb3_contrib.common.maskable.distributions import MaskableDistribution
@@ -11,11 +12,19 @@ from sb3_contrib.common.maskable.policies import MaskableActorCriticPolicy
 from stable_baselines3.common.type_aliases import Schedule
 from torch import Tensor, nn
 
-from qkd_gym.envs.layout import PATH_FEATURES, REQUEST_FEATURES
+from qkd_gym.baselines.activation import ScoredActivation
+from qkd_gym.envs.layout import LINK, LINK_FEATURES, PATH_FEATURES, REQUEST_FEATURES
+from qkd_gym.sb3.advice import advise, make_adviser
+from qkd_gym.sb3.distribution import ILLEGAL, MaskedCategoricals
 from qkd_gym.sb3.extractor import Encoding, GraphFeaturesExtractor
 
-# Logit of an illegal action: far below any other, yet finite, so that entropies stay defined.
-_ILLEGAL = -1e8
+# What a rule needs to know.
+_ADVISED = ("nodes", "links", "link_endpoints", "action_mask")
+# Logit per unit of a rule's gain: at 10 the random policy is .3 points worse than the rule itself,
+# and yet tries most links that the rule ranks close to its choice.
+_TRUST = 10.0
+# Means over all links differ little.
+_LEAD_SCALE = 10.0
 
 
 class Situation(NamedTuple):
@@ -33,6 +42,7 @@ class PointerHeads(nn.Module):
         decides_paths: Whether paths are decided.
         decides_links: Whether links are decided.
         hidden: Width of the hidden layers.
+        adviser: Rule whose opinion of the links is added to their scores.
     """
 
     def __init__(
@@ -41,14 +51,15 @@ class PointerHeads(nn.Module):
         decides_paths: bool,
         decides_links: bool,
         hidden: int,
+        adviser: ScoredActivation | None,
     ) -> None:
         super().__init__()
+        self.adviser = adviser
         width, pooled = extractor.width, extractor.features_dim
         # SB3 builds layers of these sizes behind the heads; the policy replaces them.
         self.latent_dim_pi = self.latent_dim_vf = 1
         if decides_links:
-            self.link_score = _scorer(width + hidden, hidden)
-            self.link_context = nn.Linear(pooled, hidden)
+            self.link_score = _last(width, 2)
             self.hold_score = _scorer(pooled, hidden)
         if decides_paths:
             of_path = len(PATH_FEATURES) + len(REQUEST_FEATURES) + width
@@ -57,7 +68,11 @@ class PointerHeads(nn.Module):
         self.decides_paths, self.decides_links = decides_paths, decides_links
         asked = len(REQUEST_FEATURES) if decides_paths else 0
         self.value = nn.Sequential(
-            nn.Linear(pooled + asked, 64), nn.Tanh(), nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, 1)
+            nn.Linear(pooled + asked + len(LINK_FEATURES), 64),
+            nn.Tanh(),
+            nn.Linear(64, 64),
+            nn.Tanh(),
+            nn.Linear(64, 1),
         )
 
     def forward(self, situation: Situation) -> tuple[Tensor, Tensor]:
@@ -70,27 +85,48 @@ class PointerHeads(nn.Module):
         if self.decides_paths:
             logits += self._paths(situation)
         if self.decides_links:
-            logits += self._links(situation.encoding)
+            logits.append(self._links(situation))
         legal = situation.observation["action_mask"] > 0
-        return torch.cat(logits, dim=1).masked_fill(~legal, _ILLEGAL)
+        return torch.cat(logits, dim=1).masked_fill(~legal, ILLEGAL)
 
     def forward_critic(self, situation: Situation) -> Tensor:
-        """Values, (B, 1)."""
-        pooled = situation.encoding.pooled
+        """Values, (B, 1).
+
+        The critic reads the encodings but does not shape them: its errors are far larger than the
+        actor's gradient and would drown it.
+        """
+        pooled = situation.encoding.pooled.detach()
         if self.decides_paths:
             pooled = torch.cat([pooled, situation.observation["request"]], dim=1)
+        lead = situation.observation.get("lead")
+        if lead is None:
+            lead = pooled.new_zeros(len(pooled), len(LINK_FEATURES))
+        pooled = torch.cat([pooled, _LEAD_SCALE * lead], dim=1)
         value: Tensor = self.value(pooled)
         return value
 
-    def _links(self, encoding: Encoding) -> list[Tensor]:
-        context = self.link_context(encoding.pooled)[:, None].expand(
-            -1, encoding.links.shape[1], -1
-        )
-        scores = self.link_score(torch.cat([encoding.links, context], dim=2))[..., 0]
-        return [scores, self.hold_score(encoding.pooled)]
+    def _links(self, situation: Situation) -> Tensor:
+        encoding = situation.encoding
+        # One output for switching a link on and one for switching it off.
+        switch_on, switch_off = self.link_score(encoding.links).unbind(1)
+        running = encoding.features[:, LINK["active"]] > 0.5
+        scores = encoding.pad(torch.where(running, switch_off, switch_on))
+        logits = torch.cat([scores, self.hold_score(encoding.pooled)], dim=1)
+        if self.adviser is None:
+            return logits
+        return logits + _TRUST * self._advice(situation.observation)
+
+    def _advice(self, observation: dict[str, Tensor]) -> Tensor:
+        if "advice" in observation:
+            return observation["advice"]
+        assert self.adviser is not None
+        known = {name: observation[name].cpu().numpy() for name in _ADVISED}
+        known["link_endpoints"] = known["link_endpoints"].astype(np.int64)
+        return torch.as_tensor(advise(self.adviser, known), device=observation["links"].device)
 
     def _paths(self, situation: Situation) -> list[Tensor]:
-        observation, links = situation.observation, situation.encoding.links
+        observation = situation.observation
+        links = situation.encoding.pad(situation.encoding.links)
         paths, request = observation["paths"], observation["request"]
         # Index E is padding and reads zeros.
         table = torch.cat([links, links.new_zeros(len(links), 1, links.shape[2])], dim=1)
@@ -104,12 +140,24 @@ class PointerHeads(nn.Module):
         return [scores, refuse]
 
 
-def _scorer(inputs: int, hidden: int) -> nn.Sequential:
-    last = nn.Linear(hidden, 1)
+def _last(inputs: int, outputs: int) -> nn.Linear:
+    layer = nn.Linear(inputs, outputs)
     # All actions start equally likely.
-    nn.init.zeros_(last.weight)
-    nn.init.zeros_(last.bias)
-    return nn.Sequential(nn.Linear(inputs, hidden), nn.ReLU(), last)
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+def _scorer(inputs: int, hidden: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(inputs, hidden), nn.ReLU(), _last(hidden, 1))
+
+
+def action_choices(space: spaces.Space[Any]) -> list[int]:
+    """Number of choices of each decision of a discrete action space."""
+    if isinstance(space, spaces.MultiDiscrete):
+        return [int(count) for count in space.nvec]
+    assert isinstance(space, spaces.Discrete)
+    return [int(space.n)]
 
 
 class LinkPointerPolicy(MaskableActorCriticPolicy):
@@ -125,7 +173,12 @@ class LinkPointerPolicy(MaskableActorCriticPolicy):
         action_space: Its action space.
         lr_schedule: Learning rate as a function of the remaining progress.
         hidden: Width of the heads' hidden layers.
+        adviser: Name of a baseline that scores links. The policy starts as that rule, made random,
+            and learns what to add to its scores (residual policy learning: Silver et al., 2018).
+        mixed_precision: Whether matrix products are computed in bfloat16, which GPUs do several
+            times faster; weights, sums and losses stay float32.
         **kwargs: Further arguments of the base class, ``features_extractor_kwargs`` among them.
+            A ``features_extractor_class`` must be a kind of `GraphFeaturesExtractor`.
     """
 
     features_extractor: GraphFeaturesExtractor
@@ -136,27 +189,42 @@ class LinkPointerPolicy(MaskableActorCriticPolicy):
         action_space: spaces.Space[Any],
         lr_schedule: Schedule,
         hidden: int = 32,
+        adviser: str = "",
+        mixed_precision: bool = False,
         **kwargs: Any,
     ) -> None:
-        self.hidden = hidden
-        fixed = {"ortho_init": False, "features_extractor_class": GraphFeaturesExtractor}
-        super().__init__(observation_space, action_space, lr_schedule, **{**kwargs, **fixed})
+        self.hidden, self.adviser = hidden, adviser
+        self.mixed_precision = mixed_precision
+        kwargs.setdefault("features_extractor_class", GraphFeaturesExtractor)
+        kwargs["ortho_init"] = False
+        super().__init__(observation_space, action_space, lr_schedule, **kwargs)
 
     def _get_constructor_parameters(self) -> dict[str, Any]:
-        return {**super()._get_constructor_parameters(), "hidden": self.hidden}
+        own = {
+            "hidden": self.hidden,
+            "adviser": self.adviser,
+            "mixed_precision": self.mixed_precision,
+        }
+        return {**super()._get_constructor_parameters(), **own}
 
     def _build_mlp_extractor(self) -> None:
         decides_paths = "paths" in self.observation_space.spaces  # type: ignore[attr-defined]
         links = self.observation_space["links"].shape[0]  # type: ignore[index]
         decides_links = self.observation_space["action_mask"].shape[0] > links  # type: ignore[index]
         self.mlp_extractor = PointerHeads(  # type: ignore[assignment]
-            self.features_extractor, decides_paths, decides_links, self.hidden
+            self.features_extractor,
+            decides_paths,
+            decides_links,
+            self.hidden,
+            make_adviser(self.adviser) if self.adviser else None,
+        )
+        self.action_dist = MaskedCategoricals(
+            action_choices(self.action_space), isinstance(self.action_space, spaces.Discrete)
         )
 
     def _build(self, lr_schedule: Schedule) -> None:
         super()._build(lr_schedule)
         # The heads give logits and values themselves.
-        self.action_net = nn.Identity()  # type: ignore[assignment]
         self.value_net = nn.Identity()  # type: ignore[assignment]
         trained = [weight for weight in self.parameters() if weight.requires_grad]
         self.optimizer = self.optimizer_class(
@@ -169,16 +237,43 @@ class LinkPointerPolicy(MaskableActorCriticPolicy):
         """Encodes the observation once for actor and critic."""
         return Situation(self.features_extractor.encode(obs), obs)
 
-    # The next two exist because the base class would bypass `extract_features`.
+    # The base class would bypass `extract_features` in all that follows.
+
+    def _lower_precision(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed_precision)
+
+    def _judge(self, obs: Any, action_masks: Any) -> tuple[MaskableDistribution, Tensor]:
+        with self._lower_precision():
+            logits, values = self.mlp_extractor(self.extract_features(obs))
+        distribution = self._get_action_dist_from_latent(logits.float())
+        distribution.apply_masking(action_masks)
+        return distribution, values.float()
+
+    def forward(
+        self, obs: Any, deterministic: bool = False, action_masks: Any = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Actions, values (B, 1), and the logarithm of the actions' probabilities (B,)."""
+        distribution, values = self._judge(obs, action_masks)
+        actions = distribution.get_actions(deterministic=deterministic)
+        return actions, values, distribution.log_prob(actions)
+
+    def evaluate_actions(
+        self, obs: Any, actions: Tensor, action_masks: Any = None
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Values (B, 1), logarithm of the actions' probabilities (B,), and entropies (B,)."""
+        distribution, values = self._judge(obs, action_masks)
+        return values, distribution.log_prob(actions), distribution.entropy()
 
     def get_distribution(self, obs: Any, action_masks: Any = None) -> MaskableDistribution:
         """Distribution over the actions of a batch of observations."""
-        logits = self.mlp_extractor.forward_actor(self.extract_features(obs))
-        distribution = self._get_action_dist_from_latent(logits)
-        if action_masks is not None:
-            distribution.apply_masking(action_masks)
+        with self._lower_precision():
+            logits = self.mlp_extractor.forward_actor(self.extract_features(obs))
+        distribution = self._get_action_dist_from_latent(logits.float())
+        distribution.apply_masking(action_masks)
         return distribution
 
     def predict_values(self, obs: Any) -> Tensor:
         """Values of observations, (B, 1)."""
-        return self.mlp_extractor.forward_critic(self.extract_features(obs))
+        with self._lower_precision():
+            values = self.mlp_extractor.forward_critic(self.extract_features(obs))
+        return values.float()

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
+
 import gymnasium as gym
+import networkx as nx
 import numpy as np
 import pytest
 
 import qkd_gym  # noqa: F401
-from qkd_gym.baselines import available_policies, make_policy
+from qkd_gym.baselines import available_policies, make_policy, tuned
 from qkd_gym.baselines.activation import released_links
+from qkd_gym.baselines.matching import heavy_matching, modules_per_site
 from qkd_gym.baselines.registry import ACTIVATION_RULES, ROUTING_RULES
-from qkd_gym.baselines.tuning import tune
+from qkd_gym.baselines.tuning import choose, ship, tune
 from qkd_gym.envs.layout import LINK, LINK_FEATURES, NODE, NODE_FEATURES, PATH, PATH_FEATURES
 from qkd_gym.errors import InvalidInput
+from qkd_gym.network import available_scenarios
 
 SMALL = {"n_sites": 10, "bank_size": 2, "episode_s": 1800.0}
 
@@ -35,10 +40,13 @@ def links_observation(**features: list[float]) -> dict[str, np.ndarray]:
 
 def paths_observation() -> dict[str, np.ndarray]:
     """Four candidate paths of which the second lacks the key and the last does not exist."""
-    obs = links_observation(pool_fill=[0.1, 0.6, 0.5])
+    obs = links_observation(pool_fill=[0.2, 0.6, 0.5], demand_average=[0.9, 0.05, 0.05])
     paths = np.zeros((4, len(PATH_FEATURES)), np.float32)
     paths[:, PATH["hops"]] = [0.1, 0.1, 0.2, 0.0]
-    paths[:, PATH["bottleneck"]] = [0.1, 0.0, 0.5, 0.0]
+    paths[:, PATH["length"]] = [0.5, 0.2, 0.3, 0.0]
+    paths[:, PATH["bottleneck"]] = [0.2, 0.0, 0.5, 0.0]
+    # The request is a twentieth of a pool.
+    paths[:, PATH["cover"]] = [0.2 / 0.25, 0.0, 0.5 / 0.55, 0.0]
     path_links = np.array([[0, 3], [1, 3], [1, 2], [3, 3]])
     mask = np.array([1, 0, 1, 0, 1], np.int8)
     return {**obs, "paths": paths, "path_links": path_links, "action_mask": mask}
@@ -49,13 +57,38 @@ def choice(name, obs, **parameters):
 
 
 @pytest.mark.parametrize(
-    ("name", "path"), [("shortest-path", 0), ("widest-path", 2), ("exponential-price", 2)]
+    ("name", "path"),
+    [
+        ("shortest-path", 0),
+        ("shortest-distance", 2),
+        ("widest-path", 2),
+        ("widest-shortest-path", 0),
+        ("least-loaded-path", 2),
+        ("exponential-price", 2),
+        ("inverse-key", 2),
+        ("back-pressure", 0),
+        ("trunk-reservation", 0),
+    ],
 )
 def test_routing_rules(name, path):
     obs = paths_observation()
     assert choice(name, obs) == path
     obs["action_mask"] = np.array([0, 0, 0, 0, 1], np.int8)
     assert choice(name, obs) == 4
+
+
+def test_trunk_reservation_keeps_a_reserve_from_the_long_way():
+    obs = paths_observation()
+    obs["action_mask"][0] = 0
+    assert choice("trunk-reservation", obs, reserve=0.4) == 2
+    assert choice("trunk-reservation", obs, reserve=0.5) == 4
+
+
+def test_back_pressure_refuses_what_costs_more_than_it_earns():
+    obs = paths_observation()
+    assert choice("back-pressure", obs, reward=0.85) == 0
+    # The first path lacks 0.8 pools, the other 0.4 + 0.5.
+    assert choice("back-pressure", obs, reward=0.75) == 4
 
 
 def test_price_weight_zero_counts_hops():
@@ -135,6 +168,130 @@ def test_every_policy_is_legal_in_batches_and_alone(env_id):
             assert not info["illegal_actions"].any()
 
 
+@pytest.mark.parametrize("name", ["lp-round-robin", "periodic-plan", "proportional-fair"])
+def test_memory_belongs_to_each_member(name):
+    # Members of unequal age, one of which has just begun, decide as each would alone.
+    policy = make_policy(name)
+    together = gym.make_vec("qkd_gym/LinkActivation-v0", num_envs=2, **SMALL)
+    alone = gym.make_vec("qkd_gym/LinkActivation-v0", num_envs=1, **SMALL)
+    obs, _ = together.reset(seed=[1, 2])
+    single, _ = alone.reset(seed=[2])
+    state = one = None
+    start, begin = np.ones(2, bool), np.ones(1, bool)
+    for _ in range(70):  # more than two episodes
+        actions, state = policy.predict(obs, state, start)
+        action, one = policy.predict(single, one, begin)
+        assert action[0] == actions[1]
+        obs, _, _, start, _ = together.step(actions)
+        single, _, _, begin, _ = alone.step(action)
+    assert start.shape == (2,)
+
+
+def test_rules_with_memory_take_single_observations():
+    env = gym.make("qkd_gym/LinkActivation-v0", **SMALL)
+    vector = gym.make_vec("qkd_gym/LinkActivation-v0", num_envs=1, **SMALL)
+    policy = make_policy("lp-round-robin", quantum_share=0.01)
+    obs, _ = env.reset(seed=3)
+    batch, _ = vector.reset(seed=[3])
+    state = many = None
+    for step in range(30):
+        action, state = policy.predict(obs, state, np.array([step == 0]))
+        actions, many = policy.predict(batch, many, np.array([step == 0]))
+        assert action == actions[0]
+        obs, *_ = env.step(action)
+        batch, *_ = vector.step(actions)
+
+
+def test_round_robin_gives_links_their_time_shares():
+    settings = {"n_sites": 10, "network_index": 0, "calibration_s": 0.0, "episode_s": 36_000.0}
+    env = gym.make("qkd_gym/LinkActivation-v0", **settings)
+    policy = make_policy("lp-round-robin", quantum_share=0.02)
+    obs, _ = env.reset(seed=0)
+    state, over, run, steps = None, False, 0.0, 0
+    while not over:
+        action, state = policy.predict(obs, state, np.array([steps == 0]))
+        run = run + obs["links"][:, LINK["active"]]
+        obs, _, _, over, _ = env.step(action)
+        steps += 1
+    plan = state["links"]["plan"][0]
+    assert (plan > 0.05).sum() > 5
+    # The plan ignores that a set of links must fit at every moment, so a link may fall short.
+    assert np.abs(run / steps - plan)[plan > 0.0].mean() < 0.1
+
+
+def test_matching_is_feasible_maximal_and_heavy():
+    rng = np.random.default_rng(0)
+    ratios = []
+    for _ in range(40):
+        n = 8
+        pairs = [(i, j) for i in range(n) for j in range(i) if rng.random() < 0.5]
+        ends = np.array(pairs)[None]
+        weight = rng.exponential(size=(1, len(pairs)))
+        chosen = heavy_matching(weight, ends, np.array([1]), n)[0]
+        used = np.bincount(ends[0][chosen].ravel(), minlength=n)
+        assert used.max() <= 1
+        assert all(used[i] or used[j] for i, j in pairs)
+        graph = nx.Graph()
+        graph.add_weighted_edges_from((i, j, w) for (i, j), w in zip(pairs, weight[0], strict=True))
+        best = sum(graph.edges[edge]["weight"] for edge in nx.max_weight_matching(graph))
+        ratios.append(weight[0][chosen].sum() / best)
+    assert min(ratios) >= 0.5
+    assert max(ratios) <= 1.0 + 1e-12
+    assert np.mean(ratios) > 0.95
+
+
+def test_matching_fills_modules_and_leaves_worthless_links_out():
+    ends = np.array([[[0, 1], [1, 2], [0, 2], [0, 3]]])
+    weight = np.array([[1.0, 2.0, 3.0, 0.0]])
+    chosen = heavy_matching(weight, ends, np.array([2]), 4)[0]
+    assert chosen.tolist() == [True, True, True, False]
+
+
+def test_modules_are_read_off_the_observation():
+    env = gym.make_vec("qkd_gym/LinkActivation-v0", num_envs=2, modules_per_site=3, **SMALL)
+    obs, _ = env.reset(seed=0)
+    assert modules_per_site(obs).tolist() == [3, 3]
+
+
+def test_threshold_takes_only_from_what_can_do_without():
+    obs = links_observation(pool_fill=[0.5, 0.1, 0.2])
+    assert choice("threshold", obs, low=0.3, high=0.4) == 1
+    assert choice("threshold", obs, low=0.3, high=0.6) == 3
+    assert choice("threshold", obs, low=0.05, high=0.4) == 3
+
+
+def test_lookahead_prefers_what_will_be_missing_and_can_be_made():
+    obs = links_observation(
+        pool_fill=[1.0, 0.1, 0.1], demand_average=[0.1, 0.3, 0.9], nominal_rate=[1.0, 1.0, 1.0]
+    )
+    assert choice("lookahead", obs, horizon_h=1.0) == 2
+    obs["links"][2, LINK["nominal_rate"]] = 0.0
+    assert choice("lookahead", obs, horizon_h=1.0) == 1
+
+
+def test_tuned_parameters_ship_and_given_ones_go_first(monkeypatch):
+    monkeypatch.setattr(
+        "qkd_gym.baselines.tuned.table",
+        lambda: {"hidden": {"max-weight": {"parameters": {"hysteresis": 9.0, "alpha": 2.0}}}},
+    )
+    assert make_policy("max-weight", scenario="hidden").activation.hysteresis == 9.0
+    given = make_policy("max-weight", scenario="hidden", hysteresis=1.0).activation
+    assert (given.hysteresis, given.alpha) == (1.0, 2.0)
+    assert (
+        make_policy("max-weight").activation == make_policy("max-weight", scenario="x").activation
+    )
+
+
+def test_what_ships_is_made_of_known_scenarios_and_parameters():
+    for scenario, policies in tuned.table().items():
+        assert scenario in available_scenarios()
+        for name, facts in policies.items():
+            make_policy(name, **facts["parameters"])
+            assert facts["command"].startswith(f"python -m qkd_gym tune {name} --scenario")
+            # The choice was never worse than the defaults on the episodes that decided it.
+            assert facts["gain"][0] >= 0.0
+
+
 def test_random_covers_the_mask_and_repeats_with_its_seed():
     mask = np.tile(np.array([1, 0, 1, 1], np.int8), (300, 1))
     obs = {name: np.tile(a, (300,) + (1,) * a.ndim) for name, a in links_observation().items()}
@@ -175,3 +332,28 @@ def test_tuning_returns_trials_best_first_and_never_worse_than_the_defaults():
     assert len(trials) == 3
     with pytest.raises(InvalidInput, match="static-plan"):
         tune("static-plan")
+
+
+def test_tuning_goes_on_from_its_journal(tmp_path):
+    journal = tmp_path / "journal.jsonl"
+    search = {"episodes": 2, "trials": 3, "sweeps": 0, "journal": journal, **SMALL}
+    told = []
+    whole = tune("max-weight", on_trial=told.append, **search)
+    assert len(told) == len(whole) == 4
+    lines = journal.read_bytes().splitlines(keepends=True)
+    # As a killed process leaves it: two whole trials and a half.
+    journal.write_bytes(b"".join(lines[:3]) + lines[3][:20])
+    told.clear()
+    assert tune("max-weight", on_trial=told.append, **search) == whole
+    assert len(told) == 2
+    with pytest.raises(InvalidInput, match="another run"):
+        tune("max-weight", **{**search, "episodes": 3})
+
+
+def test_the_choice_is_made_on_other_episodes_and_ships(tmp_path):
+    trials = tune("threshold", episodes=2, trials=2, sweeps=0, **SMALL)
+    choice = choose("threshold", "metro", trials, episodes=4, **SMALL)
+    assert choice.gain.mean >= 0.0
+    ship(tmp_path / "tuned.json", "threshold", "metro", choice, "python -m qkd_gym tune")
+    table = json.loads((tmp_path / "tuned.json").read_text())
+    assert table["metro"]["threshold"]["parameters"] == choice.parameters

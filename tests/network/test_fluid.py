@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from qkd_gym.errors import InvalidInput
+from qkd_gym.network import fluid
 from qkd_gym.network.fluid import max_concurrent_flow, round_plan
-from qkd_gym.topology import clustered
+from qkd_gym.topology import clustered, source_study
 
 
 def demand_matrix(n: int, demands: dict[tuple[int, int], float]) -> np.ndarray:
@@ -99,3 +100,30 @@ def test_rounding_ignores_solver_noise():
     ends = np.array([[0, 1], [0, 2]])
     share = np.array([0.5 + 1e-9, 0.5])
     assert round_plan(share, np.array([1.0, 2.0]), ends, 1).tolist() == [False, True]
+
+
+@pytest.mark.parametrize("generate", [clustered, source_study])
+def test_column_generation_agrees_with_the_direct_program(monkeypatch, generate):
+    topology = generate(20, seed=5)
+    ends, n = topology.link_endpoints, topology.n_sites
+    rate = 3e4 * 10.0 ** (-0.02 * topology.length_km)
+    demand = np.random.default_rng(1).random((n, n))
+    exact = max_concurrent_flow(n, ends, rate, demand, 2)
+    monkeypatch.setattr(fluid, "_LARGEST_DIRECT", 0)
+    plan = max_concurrent_flow(n, ends, rate, demand, 2)
+    assert plan.scale <= exact.scale * (1.0 + 1e-6)
+    assert plan.upper_bound >= exact.scale * (1.0 - 1e-6)
+    assert plan.upper_bound - plan.scale <= 1.001e-3 * plan.upper_bound
+    used = np.zeros(n)
+    np.add.at(used, ends, plan.time_share[:, None])
+    assert (used <= 2.0 + 1e-6).all()
+    assert (plan.time_share <= 1.0).all()
+
+
+def test_parallel_links_carry_their_sum_in_both_programs(monkeypatch):
+    ends, rate = np.array([[0, 1], [1, 0], [0, 1]]), np.array([1.0, 2.0, 4.0])
+    demand = demand_matrix(2, {(0, 1): 1.0})
+    for largest_direct in (30, 0):
+        monkeypatch.setattr(fluid, "_LARGEST_DIRECT", largest_direct)
+        assert max_concurrent_flow(2, ends, rate, demand, 3).scale == pytest.approx(7.0, rel=1e-3)
+        assert max_concurrent_flow(2, ends, rate, demand, 2).scale == pytest.approx(6.0, rel=1e-3)

@@ -1,17 +1,22 @@
-"""The policy: pretrained weights survive, masks hold, sizes transfer."""
+"""The policy: masks hold, sizes transfer, distributions are the textbook's."""
 
 import gymnasium as gym
 import numpy as np
 import pytest
+from gymnasium import spaces
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("sb3_contrib")
 
 from sb3_contrib import MaskablePPO  # noqa: E402
-from stable_baselines3 import A2C, PPO  # noqa: E402
+from sb3_contrib.common.maskable.distributions import make_masked_proba_distribution  # noqa: E402
 
+from qkd_gym.baselines import make_policy  # noqa: E402
+from qkd_gym.errors import InvalidInput  # noqa: E402
 from qkd_gym.gnn import load_pretrained  # noqa: E402
-from qkd_gym.sb3 import GraphFeaturesExtractor, LinkPointerPolicy, QKDVecEnv  # noqa: E402
+from qkd_gym.sb3 import LinkPointerPolicy, QKDVecEnv  # noqa: E402
+from qkd_gym.sb3.advice import make_adviser  # noqa: E402
+from qkd_gym.sb3.distribution import MaskedCategoricals  # noqa: E402
 
 SMALL = {"bank_size": 2, "episode_s": 1200.0}
 IDS = ["qkd_gym/LinkActivation-v0", "qkd_gym/Routing-v0", "qkd_gym/Network-v0"]
@@ -21,34 +26,6 @@ def pointer(env, **policy_kwargs):
     return MaskablePPO(
         LinkPointerPolicy, env, n_steps=8, batch_size=32, n_epochs=1, policy_kwargs=policy_kwargs
     )
-
-
-def same_weights(first, second):
-    return all(torch.equal(a, b) for a, b in zip(first.values(), second.values(), strict=True))
-
-
-@pytest.mark.parametrize("frozen", [True, False])
-def test_sb3_leaves_the_pretrained_weights_alone(frozen):
-    env = QKDVecEnv(num_envs=4, **SMALL)
-    kwargs = {"features_extractor_kwargs": {"frozen": frozen}}
-    multi_input = {
-        "features_extractor_class": GraphFeaturesExtractor,
-        "ortho_init": False,
-        **kwargs,
-    }
-    models = [
-        pointer(env, **kwargs),
-        PPO("MultiInputPolicy", env, policy_kwargs=multi_input, n_steps=8),
-        A2C("MultiInputPolicy", env, policy_kwargs=multi_input),
-    ]
-    shipped = load_pretrained().state_dict()
-    for model in models:
-        viability = model.policy.features_extractor.viability
-        assert same_weights(viability.state_dict(), shipped)
-        model.policy.set_training_mode(True)
-        assert viability.training is not frozen
-        model.learn(64)
-        assert same_weights(viability.state_dict(), shipped) is frozen
 
 
 @pytest.mark.parametrize("env_id", IDS)
@@ -86,7 +63,7 @@ def test_padding_and_order_of_links_do_not_change_the_decision():
     policy = pointer(env).policy
     observation = {name: torch.tensor(array).float() for name, array in env.reset().items()}
     torch.manual_seed(0)
-    for last in (policy.mlp_extractor.link_score[-1], policy.mlp_extractor.hold_score[-1]):
+    for last in (policy.mlp_extractor.link_score, policy.mlp_extractor.hold_score[-1]):
         torch.nn.init.normal_(last.weight)
     order = torch.randperm(observation["links"].shape[1])
     shuffled = dict(observation)
@@ -116,3 +93,86 @@ def test_cached_embeddings_are_those_of_the_network():
     np.testing.assert_array_equal(first, second)
     assert isinstance(cached.observation_space, gym.spaces.Dict)
     assert cached.observation_space["link_embedding"].contains(observation["link_embedding"][0])
+
+
+def test_narrower_masks_than_the_observation_s_hold():
+    env = QKDVecEnv(num_envs=8, **SMALL)
+    policy = pointer(env).policy
+    observation = env.reset()
+    only_hold = np.zeros((8, env.action_space.n), dtype=bool)
+    only_hold[:, -1] = True
+    actions, _ = policy.predict(observation, deterministic=False, action_masks=only_hold)
+    assert (actions == env.action_space.n - 1).all()
+
+
+@pytest.mark.parametrize("choices", [[5], [3, 4]])
+def test_the_distribution_agrees_with_torch_s(choices):
+    torch.manual_seed(0)
+    logits, masks = torch.randn(64, sum(choices)), torch.rand(64, sum(choices)) < 0.6
+    masks[:, 0] = masks[:, -1] = True
+    ours = MaskedCategoricals(choices, single=len(choices) == 1).proba_distribution(logits)
+    ours.apply_masking(masks)
+    theirs = make_masked_proba_distribution(
+        spaces.Discrete(choices[0]) if len(choices) == 1 else spaces.MultiDiscrete(choices)
+    ).proba_distribution(logits)
+    theirs.apply_masking(masks)
+    drawn = ours.sample()
+    assert drawn.shape == theirs.sample().shape
+    torch.testing.assert_close(ours.log_prob(drawn), theirs.log_prob(drawn))
+    torch.testing.assert_close(ours.entropy(), theirs.entropy())
+    assert torch.equal(ours.mode(), theirs.mode())
+    columns = drawn.view(64, -1)
+    start = 0
+    for number, count in enumerate(choices):
+        assert masks[torch.arange(64), columns[:, number] + start].all()
+        start += count
+
+
+def test_lower_precision_changes_probabilities_little_and_trains():
+    env = QKDVecEnv(num_envs=8, **SMALL)
+    model = pointer(env, mixed_precision=True)
+    model.learn(64)
+    exact = pointer(env).policy
+    exact.load_state_dict(model.policy.state_dict())
+    observation, _ = model.policy.obs_to_tensor(env.reset())
+    actions = torch.full((8,), env.action_space.n - 1)
+    with torch.no_grad():
+        low, high = (
+            policy.evaluate_actions(observation, actions) for policy in (model.policy, exact)
+        )
+    for first, second in zip(low, high, strict=True):
+        assert first.dtype == torch.float32
+        assert not torch.equal(first, second)
+        torch.testing.assert_close(first, second, rtol=0.05, atol=0.05)
+    assert all(weight.dtype == torch.float32 for weight in model.policy.parameters())
+
+
+@pytest.mark.parametrize("env_id", [IDS[0], IDS[2]])
+@pytest.mark.parametrize("adviser", ["demand-deficit", "max-weight"])
+def test_an_untrained_policy_acts_as_its_adviser(env_id, adviser):
+    plain = QKDVecEnv(env_id, num_envs=16, **SMALL)
+    advised = QKDVecEnv(env_id, num_envs=16, adviser=make_adviser(adviser), **SMALL)
+    policy = pointer(advised, adviser=adviser).policy
+    teacher = make_policy(adviser)
+    for env in (plain, advised):
+        env.seed(0)
+    observation, with_advice = plain.reset(), advised.reset()
+    held = 0
+    for _ in range(20):
+        wanted, _ = teacher.predict(observation)
+        for seen in (observation, with_advice):
+            actions, _ = policy.predict(seen, deterministic=True)
+            links = np.asarray(actions).reshape(16, -1)[:, -1]
+            np.testing.assert_array_equal(links, np.asarray(wanted).reshape(16, -1)[:, -1])
+        held += (links == observation["links"].shape[1]).sum()
+        for env in (plain, advised):
+            env.step_async(wanted)
+        observation, with_advice = plain.step_wait()[0], advised.step_wait()[0]
+    assert 0 < held < 320
+    assert advised.observation_space["advice"].contains(with_advice["advice"][0])
+
+
+def test_an_adviser_must_score_links():
+    env = QKDVecEnv(num_envs=2, **SMALL)
+    with pytest.raises(InvalidInput, match="adviser is 'static-plan'"):
+        pointer(env, adviser="static-plan")

@@ -1,0 +1,72 @@
+"""What the evaluator costs beside stepping, and what a suite of all heuristics costs.
+
+``python benchmarks/evaluator.py`` steps the same episodes with and without the evaluator's
+accounts, in turns, and compares CPU times: a ratio of one run, since machines differ.
+"""
+
+from __future__ import annotations
+
+import time
+
+import gymnasium as gym
+import numpy as np
+
+import qkd_gym  # noqa: F401
+from qkd_gym.benchmark.suites import available_suites, get_suite
+from qkd_gym.evaluation import evaluate
+from qkd_gym.evaluation.episodes import play
+
+BATCH, STEPS, ROUNDS = 64, 300, 7
+EPISODES = 100
+
+
+class Hold:
+    """Costs nothing."""
+
+    def __init__(self, hold):
+        self.hold = hold
+
+    def predict(self, obs, state=None, episode_start=None, deterministic=True):
+        return self.hold, state
+
+
+def overhead():
+    env = gym.make_vec("qkd_gym/LinkActivation-v0", num_envs=BATCH, bank_size=4)
+    policy = Hold(np.full(BATCH, env.single_action_space.n - 1))
+    seeds = list(range(BATCH))
+    play(env, policy, seeds)
+    ratios, accounts_us = [], []
+    for _ in range(ROUNDS):
+        start = time.process_time()
+        play(env, policy, seeds)
+        middle = time.process_time()
+        env.reset(seed=seeds)
+        for _ in range(STEPS):
+            env.step(policy.hold)
+        bare = time.process_time() - middle
+        ratios.append((middle - start) / bare - 1.0)
+        accounts_us.append(1e6 * (middle - start - bare) / BATCH / STEPS)
+    print(
+        f"evaluator: {100 * np.median(ratios):.0f} % more than stepping alone "
+        f"({np.median(accounts_us):.2f} µs per step)"
+    )
+
+
+def suites():
+    for name in available_suites():
+        suite = get_suite(name)
+        total = 0.0
+        for scenario in suite.scenarios:
+            steps = 0.0
+            for policy in suite.heuristics():
+                evaluate(policy, suite.env_id, 2, 0, scenario=scenario)  # networks and plans
+                start = time.process_time()
+                evaluate(policy, suite.env_id, 10, 0, scenario=scenario)
+                steps += time.process_time() - start
+            total += steps * EPISODES / 10
+        print(f"suite {name}: about {total / 60:.1f} CPU minutes for {EPISODES} episodes each")
+
+
+if __name__ == "__main__":
+    overhead()
+    suites()

@@ -1,0 +1,187 @@
+"""Model predictive control: a program over the next half hour, of which the first switch is taken.
+
+The controllers see what every policy sees. Their model takes a link's recent demand to continue,
+and each link to serve its own demand; what they differ in is the key rate they expect of a link.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qkd_gym.baselines.activation import feature, hourly, relative_rate, released_links
+from qkd_gym.baselines.bounds.program import Program, optimise
+from qkd_gym.baselines.policy import Observation
+from qkd_gym.baselines.rules import Tunable, parameter
+from qkd_gym.envs.layout import NODE
+from qkd_gym.network.config import interval_s
+
+F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+_SLOTS = 8
+_WHOLE_SLOTS = 1  # slots in which links are on or off; later ones may share modules in time
+_GAP = 0.01
+_FAILED = 0.1  # a link that was seen with less than this share of its nominal rate has failed
+
+
+@dataclass(frozen=True)
+class PredictiveControl(Tunable):
+    """Certainty equivalence: the last rate seen, fading to nominal with its age, is the future.
+
+    Attributes:
+        calibration_s: Time from activation until key flows, as the network is configured.
+        slot_s: Length of a slot of the program, which looks eight slots ahead.
+        stock_value: Worth of key that is left in a pool after the horizon, over that of served key.
+        base_demand: Demand added to every link's, in pool capacities per hour, for what nobody
+            has asked for yet.
+    """
+
+    calibration_s: float = parameter(180.0)
+    slot_s: float = parameter(180.0, 120.0, 180.0, 300.0)
+    stock_value: float = parameter(0.3, 0.0, 0.1, 0.2, 0.3, 0.5, 0.7)
+    base_demand: float = parameter(0.1, 0.0, 0.05, 0.1, 0.2, 0.4)
+
+    @classmethod
+    def search_space(cls) -> dict[str, Sequence[float]]:
+        """Values that tuning tries; the calibration time is a fact."""
+        return {name: values for name, values in super().search_space().items() if values}
+
+    def expected_rate(self, obs: Observation) -> F64:
+        """Expected key rate over nominal, shape (B, E)."""
+        return np.maximum(relative_rate(obs), 0.0)
+
+    def __call__(self, obs: Observation, mask: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """The switch that the plan begins with."""
+        rate = hourly(obs, "nominal_rate") * self.expected_rate(obs)
+        demand = hourly(obs, "demand_average") + self.base_demand
+        released = released_links(obs)
+        return np.array(
+            [
+                self._switch(obs, b, rate[b], demand[b], released[b], mask[b])
+                for b in range(len(mask))
+            ]
+        )
+
+    def _switch(
+        self, obs: Observation, b: int, rate: F64, demand: F64, released: I64, mask: Flags
+    ) -> int:
+        real = np.flatnonzero(mask[:-1])
+        ends = np.asarray(obs["link_endpoints"][b][real], dtype=np.int64)
+        links = {name: feature(obs, name)[b, real] for name in _READ}
+        active = links["active"] > 0.5
+        n_sites = obs["nodes"].shape[1]
+        used = np.bincount(ends[active].ravel(), minlength=n_sites)
+        share = obs["nodes"][b, :, NODE["modules_used"]]
+        modules = round(float(np.max(used[share > 0] / share[share > 0], initial=1.0)))
+        hours = self.slot_s / 3600.0
+        count = len(real)
+        slot, link = np.divmod(np.arange(_SLOTS * count), count)
+        plan = optimise(
+            Program(
+                link_endpoints=ends,
+                modules=modules,
+                n_sites=n_sites,
+                made=np.tile(rate[real] * hours, (_SLOTS, 1)),
+                making_share=np.ones((_SLOTS, count)),
+                capacity=1.0,
+                pool=links["pool_fill"],
+                active=active,
+                calibrating=np.rint(
+                    links["calibration_left"] * self.calibration_s / self.slot_s
+                ).astype(np.int64),
+                calibration=round(self.calibration_s / self.slot_s),
+                starts_per_slot=self.slot_s / interval_s(n_sites),
+                request_slot=slot,
+                request_size=demand[real][link] * hours,
+                request_paths=link[:, None, None],
+                request_last=np.ones(len(slot), dtype=bool),
+                stock_value=np.full(count, self.stock_value),
+            ),
+            whole_slots=_WHOLE_SLOTS,
+            relative_gap=_GAP,
+        )
+        assert plan is not None
+        gain = demand * (1.0 - feature(obs, "pool_fill")[b])
+        hold = len(mask) - 1
+        return next_switch(plan.on[0] > 0.5, active, real, ends, released, gain, hold)
+
+
+_READ = ("active", "pool_fill", "calibration_left")
+
+
+def next_switch(
+    wanted: Flags, active: Flags, real: I64, ends: I64, released: I64, gain: F64, hold: int
+) -> int:
+    """The switch that leads towards a set of links.
+
+    Starts the most urgent link for which the environment would release no link that is wanted; if
+    there is none, releases an unwanted link that is in the way.
+
+    Args:
+        wanted: Links that should be on, (L,).
+        active: Links that are on, (L,).
+        real: Their numbers in the observation, (L,).
+        ends: Their sites, (L, 2).
+        released: What activating each link of the observation would release, (E, 2).
+        gain: Urgency of each link of the observation, (E,).
+        hold: The action that does nothing.
+    """
+    unwanted = real[active & ~wanted]
+    starts = np.flatnonzero(wanted & ~active)
+    starts = starts[np.argsort(-gain[real[starts]], kind="stable")]
+    for k in starts:
+        goes = released[real[k]]
+        if np.isin(goes[goes < len(gain)], unwanted).all():
+            return int(real[k])
+    for k in starts:
+        touching = active & ~wanted & np.isin(ends, ends[k]).any(axis=1)
+        if touching.any():
+            return int(real[touching][0])
+    return hold
+
+
+@dataclass(frozen=True)
+class BeliefControl(PredictiveControl):
+    """Beliefs about hidden rates: what is seen of a link also tells of others at its sites.
+
+    The logarithm of a link's rate over nominal is the sum of an effect of either site, one of the
+    link and a drift, all normal: a linear mixed model (Henderson, Biometrics 31, 1975), whose
+    posterior mean is exact. A link that was seen to fail tells nothing about its sites; it is
+    expected back with a mean time of forty minutes.
+
+    Attributes:
+        site_spread: Standard deviation of a site's effect.
+        link_spread: Standard deviation of a link's own effect.
+        drift_spread: Standard deviation of the drift, whose memory is an hour.
+    """
+
+    site_spread: float = parameter(0.1, 0.02, 0.1, 0.3)
+    link_spread: float = parameter(0.1, 0.02, 0.1, 0.3)
+    drift_spread: float = parameter(0.15, 0.05, 0.15, 0.3)
+
+    def expected_rate(self, obs: Observation) -> F64:
+        """Expected key rate over nominal, shape (B, E)."""
+        return np.stack([self._posterior(obs, b) for b in range(len(obs["links"]))])
+
+    def _posterior(self, obs: Observation, b: int) -> F64:
+        seen_rate, fresh = feature(obs, "observed_rate")[b], feature(obs, "freshness")[b]
+        failed = (fresh > 0.0) & (seen_rate < _FAILED)
+        seen = np.flatnonzero((fresh > 0.0) & ~failed)
+        at_site = np.zeros((len(fresh), obs["nodes"].shape[1]))
+        np.add.at(at_site, (np.arange(len(fresh))[:, None], obs["link_endpoints"][b]), 1.0)
+        lasting = self.site_spread**2 * at_site @ at_site.T
+        lasting += self.link_spread**2 * np.eye(len(fresh))
+        drift = self.drift_spread**2 * np.eye(len(fresh))
+        # The drift between the measurement and now has lost part of its memory.
+        measured = lasting[np.ix_(seen, seen)] + drift[np.ix_(seen, seen)]
+        measured += 1e-6 * np.eye(len(seen))
+        now = lasting[:, seen] + drift[:, seen] * fresh[seen]
+        belief = now @ np.linalg.solve(measured, np.log(seen_rate[seen]))
+        # exp(-age / 40 min) from exp(-age / 1 h).
+        back = np.where(failed, 1.0 - fresh**1.5, 1.0)
+        return np.asarray(np.exp(belief) * back)

@@ -1,0 +1,240 @@
+"""Episode files: a claim about one episode that anyone can check by playing it again.
+
+A file holds the configuration, the seed, every action and the totals. It is accepted only if the
+same actions give the same totals, bit for bit, in the same version of the package.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import gymnasium as gym
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+import qkd_gym
+from qkd_gym.envs import QKDVectorEnv
+from qkd_gym.errors import InvalidInput
+from qkd_gym.evaluation.account import Totals
+from qkd_gym.evaluation.episodes import play
+from qkd_gym.files import write_bytes
+from qkd_gym.network.scenarios import as_mapping, resolve
+
+FORMAT = 1
+_BATCH = 64
+_FIELDS = (
+    "format",
+    "version",
+    "policy",
+    "env_id",
+    "scenario",
+    "config",
+    "seed",
+    "actions",
+    "totals",
+    "checksum",
+)
+
+
+@dataclass(frozen=True)
+class Episode:
+    """A played episode as its file has it.
+
+    Attributes:
+        policy: Name of the policy.
+        env_id: Environment.
+        scenario: Name of the scenario.
+        config: Fields of `NetworkConfig`.
+        seed: Seed of the episode.
+        actions: Every action, integers or pairs of them.
+        totals: Sums over the episode, see `qkd_gym.evaluation.account`.
+    """
+
+    policy: str
+    env_id: str
+    scenario: str
+    config: dict[str, Any]
+    seed: int
+    actions: list[Any]
+    totals: dict[str, float | None]
+
+
+class _Recorded:
+    """Plays recorded actions; members whose actions are used up do nothing."""
+
+    def __init__(self, env: QKDVectorEnv, episodes: Sequence[Episode]) -> None:
+        space, shape = env.single_action_space, env.action_space.shape
+        assert shape is not None
+        nvec = space.nvec if isinstance(space, spaces.MultiDiscrete) else np.array(space.n)  # type: ignore[attr-defined]
+        longest = max(len(episode.actions) for episode in episodes)
+        self._actions = np.empty((longest, *shape), dtype=np.int64)
+        self._actions[:] = nvec - 1
+        for b, episode in enumerate(episodes):
+            # Whole numbers only, and of the right shape: anything else cannot be an action.
+            try:
+                actions = np.asarray(episode.actions)
+            except ValueError:
+                actions = np.zeros(0)
+            fits = actions.dtype == np.int64 and actions.shape[1:] == shape[1:] and actions.size
+            if not fits or (actions < 0).any() or (actions >= nvec).any():
+                raise InvalidInput(f"{_name(episode)} has actions outside the action space.")
+            self._actions[: len(actions), b] = actions
+        self._rest = np.broadcast_to(nvec - 1, shape).astype(np.int64)
+        self._turn = 0
+
+    def predict(
+        self,
+        obs: Any,
+        state: Any = None,
+        episode_start: NDArray[np.bool_] | None = None,
+        deterministic: bool = True,
+    ) -> tuple[NDArray[np.int64], Any]:
+        """The next recorded actions."""
+        turn = self._turn
+        self._turn += 1
+        return (self._actions[turn] if turn < len(self._actions) else self._rest), state
+
+
+def record(
+    policy: str,
+    env_id: str,
+    scenario: str,
+    settings: dict[str, Any],
+    seed: int,
+    actions: NDArray[np.int64],
+    totals: Totals,
+    index: int,
+) -> Episode:
+    """Episode ``index`` of a batch as a file has it.
+
+    Args:
+        policy: Name of the policy.
+        env_id: Environment.
+        scenario: Name of the scenario.
+        settings: Keyword arguments of the environment.
+        seed: Seed of the episode.
+        actions: Its actions, shape (steps,) or (steps, 2).
+        totals: Totals of the batch.
+        index: Which member of the batch it is.
+    """
+    overrides = {key: value for key, value in settings.items() if key != "scenario"}
+    config = as_mapping(resolve(settings["scenario"], overrides))
+    return Episode(
+        policy,
+        env_id,
+        scenario,
+        json.loads(json.dumps(config)),
+        int(seed),
+        actions.tolist(),
+        {key: _plain(values[index]) for key, values in totals.items()},
+    )
+
+
+def write_episode(path: Path, episode: Episode) -> None:
+    """Writes an episode file."""
+    content = {"format": FORMAT, "version": qkd_gym.__version__, **vars(episode)}
+    content["checksum"] = _checksum(content)
+    write_bytes(path, (json.dumps(content, separators=(",", ":")) + "\n").encode())
+
+
+def read_episode(path: Path) -> Episode:
+    """Reads an episode file without playing it.
+
+    Raises:
+        InvalidInput: If it is not an episode file of this version, or was changed.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+    except OSError as error:
+        raise InvalidInput(f"{str(path)!r} cannot be read: {error.strerror}.") from None
+    except ValueError:
+        raise InvalidInput(f"{str(path)!r} is not an episode file: it is no JSON.") from None
+    if not isinstance(content, dict) or set(content) != set(_FIELDS):
+        raise InvalidInput(f"{str(path)!r} is not an episode file: its fields are others.")
+    if content["format"] != FORMAT or content["version"] != qkd_gym.__version__:
+        raise InvalidInput(
+            f"{str(path)!r} was made by version {content['version']} (format {content['format']}), "
+            f"but only version {qkd_gym.__version__} (format {FORMAT}) can be checked here."
+        )
+    if content["checksum"] != _checksum(content):
+        raise InvalidInput(f"{str(path)!r} was changed after it was written: its checksum differs.")
+    for name in ("format", "version", "checksum"):
+        del content[name]
+    return Episode(**content)
+
+
+def validate(
+    paths: Sequence[Path], on_progress: Callable[[int], None] | None = None
+) -> list[Episode]:
+    """Plays the episodes of files again and returns them if all their totals come out.
+
+    Args:
+        paths: Episode files.
+        on_progress: Called with the number of episodes checked so far.
+
+    Raises:
+        InvalidInput: On the first file that does not hold what it claims.
+    """
+    episodes = [read_episode(Path(path)) for path in paths]
+    groups: dict[str, list[int]] = {}
+    for index, episode in enumerate(episodes):
+        key = json.dumps([episode.env_id, episode.config], sort_keys=True)
+        groups.setdefault(key, []).append(index)
+    done = 0
+    for members in groups.values():
+        for start in range(0, len(members), _BATCH):
+            part = members[start : start + _BATCH]
+            _replay([episodes[i] for i in part], [str(paths[i]) for i in part])
+            done += len(part)
+            if on_progress is not None:
+                on_progress(done)
+    return episodes
+
+
+def _replay(episodes: list[Episode], names: list[str]) -> None:
+    first = episodes[0]
+    if first.env_id not in gym.registry or not first.env_id.startswith("qkd_gym/"):
+        raise InvalidInput(f"{names[0]!r} names the unknown environment {first.env_id!r}.")
+    if not all(isinstance(e.seed, int) and e.seed >= 0 for e in episodes):
+        raise InvalidInput(f"{names[0]!r} or a file with its configuration has a bad seed.")
+    env = cast(
+        "QKDVectorEnv",
+        gym.make_vec(first.env_id, num_envs=len(episodes), scenario=first.config),
+    )
+    try:
+        seeds: list[int | None] = [episode.seed for episode in episodes]
+        played = play(env, _Recorded(env, episodes), seeds)
+    finally:
+        env.close()
+    for b, (episode, name) in enumerate(zip(episodes, names, strict=True)):
+        if len(episode.actions) != played.steps[b]:
+            raise InvalidInput(
+                f"{name!r} has {len(episode.actions)} actions, but its episode takes "
+                f"{played.steps[b]}."
+            )
+        found = {key: _plain(values[b]) for key, values in played.totals.items()}
+        for key in sorted(found | episode.totals):
+            if key not in found or key not in episode.totals or found[key] != episode.totals[key]:
+                raise InvalidInput(
+                    f"{name!r} claims {key} {episode.totals.get(key)!r}, but playing its actions "
+                    f"with seed {episode.seed} gives {found.get(key)!r}."
+                )
+
+
+def _plain(value: Any) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _checksum(content: dict[str, Any]) -> str:
+    body = {key: value for key, value in content.items() if key != "checksum"}
+    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+
+
+def _name(episode: Episode) -> str:
+    return f"the episode of {episode.policy!r} in {episode.scenario!r} with seed {episode.seed}"

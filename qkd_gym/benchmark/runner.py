@@ -1,0 +1,246 @@
+"""Runs a suite: units of work over processes, a journal that survives, one file of results."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from pathlib import Path
+from typing import Any
+
+import qkd_gym
+from qkd_gym.baselines import make_policy
+from qkd_gym.benchmark.suites import Split, Suite, get_split, get_suite, is_slow
+from qkd_gym.benchmark.summary import summarise
+from qkd_gym.benchmark.worker import (
+    BOUND,
+    REFERENCE,
+    Outcome,
+    Unit,
+    run_unit,
+    start_worker,
+    warm_up,
+)
+from qkd_gym.errors import InvalidInput, require_integer
+from qkd_gym.files import read_journal, write_bytes
+from qkd_gym.network.scenarios import as_mapping, resolve
+
+FORMAT = 1
+HEURISTICS = "heuristics"  # stands for all fast baselines of a suite
+_BATCH = 50
+
+
+def run_benchmark(
+    suite: str,
+    out: Path,
+    policies: Sequence[str] = (),
+    *,
+    episodes: int = 100,
+    split: str = "held-out",
+    scenarios: Sequence[str] = (),
+    bounds: int = 0,
+    record: bool = False,
+    workers: int = 0,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
+    """Plays every policy in every scenario of a suite, on the same episodes.
+
+    Everything finished is in ``out/journal.jsonl`` at once; the same call goes on from there, and
+    ends with the same ``out/results.json``, byte for byte, as a run that nobody interrupted.
+    Wall times are not reproducible and go to ``out/timings.json``.
+
+    Args:
+        suite: Name of the suite.
+        out: Folder of the results.
+        policies: Baselines, folders of trained agents, or ``NAME=FOLDER``;
+            `HEURISTICS`, which is also the default, stands for all fast baselines of the suite.
+            Baselines take their tuned parameters.
+        episodes: Episodes per scenario.
+        split: ``"training"``, ``"validation"`` or ``"held-out"``.
+        scenarios: Only these scenarios of the suite; by default all.
+        bounds: Number of episodes per scenario for which to solve the clairvoyant bound and to
+            play the foresight reference; takes minutes each.
+        record: Whether to write an episode file of every episode.
+        workers: Processes; 0 takes one per core.
+        on_progress: Called with the finished and all episodes.
+
+    Returns:
+        The content of ``results.json``.
+
+    Raises:
+        InvalidInput: On unknown names, numbers outside their ranges, or a folder of another run.
+    """
+    facts = get_suite(suite)
+    seeds = get_split(split, episodes)
+    require_integer("bounds", bounds, 0, episodes)
+    require_integer("workers", workers, 0)
+    chosen = _scenarios(facts, scenarios)
+    if bounds and not facts.env_id.startswith("qkd_gym/LinkActivation"):
+        raise InvalidInput(f"bounds is {bounds}, but only LinkActivation suites have bounds.")
+    named: list[str] = []
+    for policy in policies or [HEURISTICS]:
+        named += facts.heuristics() if policy == HEURISTICS else [policy]
+    labels = _labels(named)
+    folder = str(out / "episodes") if record else ""
+    units = list(_units(facts, seeds, chosen, labels, episodes, bounds, folder))
+    header = {"format": FORMAT, "version": qkd_gym.__version__, "suite": suite, "split": split}
+    entries, append = read_journal(out / "journal.jsonl", header)
+    done = {(*e["key"], e["fingerprint"]): e for e in entries}
+    total, finished = sum(unit.count for unit in units), 0
+    waiting = []
+    for unit in units:
+        if (*unit.key, unit.fingerprint) in done:
+            finished += unit.count
+        else:
+            waiting.append(unit)
+    if on_progress is not None:
+        on_progress(finished, total)
+    for unit, outcome in _run(waiting, facts.env_id, workers or _cores()):
+        entry = {"key": list(unit.key), "fingerprint": unit.fingerprint, **outcome._asdict()}
+        append(entry)
+        # As the journal would give it back.
+        done[(*unit.key, unit.fingerprint)] = json.loads(json.dumps(entry))
+        finished += unit.count
+        if on_progress is not None:
+            on_progress(finished, total)
+    played = [(unit, done[(*unit.key, unit.fingerprint)]) for unit in units]
+    run = {**header, "episodes": episodes, "bounds": bounds}
+    results = summarise(run, facts, [(unit, entry["columns"]) for unit, entry in played])
+    results = json.loads(json.dumps(results))  # as a reader of the file gets it
+    _write_compact(out / "results.json", results)
+    _write_compact(out / "timings.json", _timings(played))
+    return results
+
+
+def _scenarios(suite: Suite, wanted: Sequence[str]) -> tuple[str, ...]:
+    for name in wanted:
+        if name not in suite.scenarios:
+            listing = ", ".join(suite.scenarios)
+            raise InvalidInput(
+                f"scenarios has {name!r}, but suite {suite.name!r} has only {listing}."
+            )
+    return tuple(name for name in suite.scenarios if not wanted or name in wanted)
+
+
+def _labels(policies: Sequence[str]) -> dict[str, str]:
+    """Names in reports, and what they stand for; bad names fail before anything runs."""
+    labels = {}
+    for spec in policies:
+        name, equals, folder = spec.partition("=")
+        policy = folder if equals else spec
+        is_folder = bool(equals) or os.sep in policy or Path(policy).is_dir()
+        if is_folder and not (Path(policy) / "policy.safetensors").is_file():
+            raise InvalidInput(f"policy is {spec!r}, but {policy!r} has no policy.safetensors.")
+        if not is_folder:
+            make_policy(policy)
+        label = name if equals else Path(policy).name if is_folder else policy
+        if not label or label in labels or label in (BOUND, REFERENCE):
+            raise InvalidInput(f"policy is {spec!r}, but its name {label!r} is empty or taken.")
+        labels[label] = str(Path(policy)) if is_folder else policy
+        if is_folder and os.sep not in labels[label]:
+            labels[label] = os.path.join(os.curdir, labels[label])
+    return labels
+
+
+def _fingerprint(policy: str, scenario: str, split: str) -> str:
+    """Changes with whatever an episode depends on besides its seed and the version: the scenario's
+    fields, an agent's weights, a baseline's parameters."""
+    config = as_mapping(resolve(scenario, {"split": split}))
+    facts = json.dumps([config, policy, _contents(policy, scenario)], sort_keys=True)
+    return hashlib.sha256(facts.encode()).hexdigest()
+
+
+def _contents(policy: str, scenario: str) -> str:
+    if policy in (BOUND, REFERENCE):
+        return ""
+    if os.sep in policy:
+        return hashlib.sha256((Path(policy) / "policy.safetensors").read_bytes()).hexdigest()
+    rules = make_policy(policy, scenario=scenario)
+    return json.dumps([_described(rules.activation), _described(rules.routing)])
+
+
+def _described(rule: Any) -> list[Any]:
+    """The rule's class and parameters."""
+    parameters = dataclasses.asdict(rule) if dataclasses.is_dataclass(rule) else {}  # type: ignore[arg-type]
+    return [type(rule).__name__, parameters]
+
+
+def _units(
+    suite: Suite,
+    seeds: Split,
+    scenarios: Sequence[str],
+    labels: dict[str, str],
+    episodes: int,
+    bounds: int,
+    folder: str,
+) -> Iterator[Unit]:
+    for scenario in scenarios:
+        for label, policy in labels.items():
+            mark = _fingerprint(policy, scenario, seeds.split)
+            # A slow policy's episode takes minutes, and none should be lost with its neighbours.
+            batch = 1 if is_slow(policy) else _BATCH
+            for first in range(0, episodes, batch):
+                count = min(batch, episodes - first)
+                at = seeds.first_seed + first
+                yield Unit(
+                    scenario, label, policy, suite.env_id, seeds.split, at, count, mark, folder
+                )
+        for name in (BOUND, REFERENCE) if bounds else ():
+            mark = _fingerprint(name, scenario, seeds.split)
+            into = folder if name == REFERENCE else ""
+            for first in range(bounds):
+                at = seeds.first_seed + first
+                yield Unit(scenario, name, name, suite.env_id, seeds.split, at, 1, mark, into)
+
+
+def _run(units: list[Unit], env_id: str, workers: int) -> Iterator[tuple[Unit, Outcome]]:
+    """Units and their outcomes in the order in which they come."""
+    if not units:
+        return
+    warm_up(env_id)
+    if workers == 1:
+        for unit in units:
+            yield unit, run_unit(unit)
+        return
+    # Fresh processes: a forked one would inherit threads that do not run in it.
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(min(workers, len(units)), context, start_worker)
+    try:
+        pending = {pool.submit(run_unit, unit): unit for unit in units}
+        while pending:
+            ready, _ = wait(pending, return_when=FIRST_COMPLETED)
+            for future in ready:
+                yield pending.pop(future), future.result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _timings(played: Sequence[tuple[Unit, dict[str, Any]]]) -> dict[str, dict[str, float]]:
+    """Mean wall time of a decision in seconds, by scenario and policy."""
+    spent: dict[str, dict[str, list[tuple[float, int]]]] = {}
+    for unit, entry in played:
+        if unit.policy != BOUND:
+            parts = spent.setdefault(unit.scenario, {}).setdefault(unit.label, [])
+            parts.append((entry["decision_s"], unit.count))
+    return {
+        scenario: {
+            label: sum(s * n for s, n in parts) / sum(n for _, n in parts)
+            for label, parts in labels.items()
+        }
+        for scenario, labels in spent.items()
+    }
+
+
+def _write_compact(path: Path, content: Any) -> None:
+    text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    write_bytes(path, (text + "\n").encode())

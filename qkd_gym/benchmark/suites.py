@@ -1,0 +1,113 @@
+"""The suites, which are data: scenarios, the environment that plays them, and disjoint seeds."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any, NamedTuple
+
+from qkd_gym.baselines.registry import ACTIVATION_RULES, ROUTING_RULES
+from qkd_gym.errors import require_choice, require_integer
+
+# Combinations that play `Network` by default: the strongest rule for links with every kind of
+# rule for paths, and the built-in router's rule with the other strong rules for links.
+_JOINT = (
+    "random",
+    "static-plan",
+    "demand-deficit+shortest-path",
+    "demand-deficit+widest-path",
+    "demand-deficit+exponential-price",
+    "demand-deficit+back-pressure",
+    "demand-deficit+trunk-reservation",
+    "max-weight+exponential-price",
+    "lowest-pool-first+exponential-price",
+)
+
+
+class Split(NamedTuple):
+    """A bank of networks and the first of its seeds; no two splits share either."""
+
+    name: str
+    split: str
+    first_seed: int
+    seeds: int
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Scenarios that are reported together.
+
+    Attributes:
+        name: Name of the suite.
+        purpose: What it asks.
+        env_id: Environment that plays it.
+        scenarios: Names of the scenarios.
+        axes: Scenarios that differ in one field of `NetworkConfig`, by that field, for plots.
+    """
+
+    name: str
+    purpose: str
+    env_id: str
+    scenarios: tuple[str, ...]
+    axes: dict[str, tuple[str, ...]]
+
+    def heuristics(self) -> tuple[str, ...]:
+        """The baselines that play the suite in microseconds per decision."""
+        if self.env_id.startswith("qkd_gym/Network"):
+            return _JOINT
+        routing = self.env_id.startswith("qkd_gym/Routing")
+        rules = ROUTING_RULES if routing else ACTIVATION_RULES
+        return tuple(name for name in rules if not is_slow(name))
+
+
+def is_slow(policy: str) -> bool:
+    """Whether a baseline solves a program per decision, and so plays only when asked to."""
+    return "mpc" in policy.split("+")[0]
+
+
+@lru_cache(maxsize=1)
+def _data() -> dict[str, Any]:
+    text = files("qkd_gym.benchmark").joinpath("data/suites.json").read_text(encoding="utf-8")
+    return dict(json.loads(text))
+
+
+def available_suites() -> tuple[str, ...]:
+    """Names that `get_suite` accepts."""
+    return tuple(_data()["suites"])
+
+
+def get_suite(name: str) -> Suite:
+    """A suite by name.
+
+    Raises:
+        InvalidInput: If there is none of that name.
+    """
+    require_choice("suite", name, available_suites())
+    facts = _data()["suites"][name]
+    return Suite(
+        name,
+        facts["purpose"],
+        f"qkd_gym/{facts['env']}-v0",
+        tuple(facts["scenarios"]),
+        {axis: tuple(names) for axis, names in facts["axes"].items()},
+    )
+
+
+def available_splits() -> tuple[str, ...]:
+    """Names that `get_split` accepts."""
+    return tuple(_data()["splits"])
+
+
+def get_split(name: str, episodes: int = 1) -> Split:
+    """A split by name, large enough for this number of episodes.
+
+    Raises:
+        InvalidInput: On an unknown name or a number outside [1, the split's seeds].
+    """
+    require_choice("split", name, available_splits())
+    seeds = int(_data()["seeds_per_split"])
+    require_integer("episodes", episodes, 1, seeds)
+    facts = _data()["splits"][name]
+    return Split(name, facts["split"], int(facts["first_seed"]), seeds)

@@ -1,0 +1,191 @@
+"""The fluid plan of large networks, by column generation.
+
+A column routes the whole demand of one site along a tree of paths, so that the program has a row
+per site instead of one per site and commodity. Prices of modules and links tell which trees are
+missing (Ford and Fulkerson, Management Science 5, 1958), and bound the optimum from above.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+from scipy.optimize import linprog
+from scipy.sparse import block_array, coo_array, csr_array
+from scipy.sparse.csgraph import dijkstra
+
+F64 = NDArray[np.float64]
+I64 = NDArray[np.integer]
+
+_PRICE_STEPS = 300  # of the price search before the first linear program
+_AVERAGED = 50  # steps whose trees are averaged into columns
+_FIRST_STEP = 0.3  # of that search; its result is flat between 0.1 and 1
+_KEPT_ROUNDS = 4  # a column that has not been used for this long is forgotten
+_MAX_ROUNDS = 500
+
+
+class Problem(NamedTuple):
+    """Rates and demands in units of their means, so that tolerances mean something."""
+
+    ends: I64  # (E, 2) sites of each link
+    rate: F64  # (E,) positive
+    demand: F64  # (n, n) upper triangle, sums to one
+    limits: F64  # (n + E,) modules of the sites, then one per link
+    thrift: float  # weight of the module time in the objective beside the scale
+
+
+class Solution(NamedTuple):
+    """A plan whose scale is within the tolerance of the optimum."""
+
+    scale: float
+    time_share: F64  # (E,)
+    upper_bound: float  # no plan has a larger scale
+
+
+class _Trees(NamedTuple):
+    """Cheapest paths from every site, carrying the demand of which it is the first end."""
+
+    time: F64  # (n, E) time share of each link, by source
+    prices: F64  # (n + E,) scaled so that all demand costs one
+    bound: float  # on the scale: what all modules and links are worth at these prices
+
+
+def solve(problem: Problem, tolerance: float) -> Solution:
+    """Maximum concurrent flow under module limits, see `fluid.max_concurrent_flow`.
+
+    Args:
+        problem: The network; all demand must be reachable.
+        tolerance: Largest relative gap between the plan's scale and the upper bound.
+
+    Raises:
+        RuntimeError: If the plan does not come within the tolerance.
+    """
+    sources = np.flatnonzero(problem.demand.any(axis=1))
+    best, averages = _search_prices(problem)
+    time = np.concatenate([flow[sources] for flow in (best.time, *averages)])
+    source = np.tile(sources, 1 + len(averages))
+    unused = np.zeros(len(source), np.int64)
+    tight: I64 = np.zeros(0, np.int64)
+    for _ in range(_MAX_ROUNDS):
+        scale, flow, duals, tight = _master(problem, time, source, sources, tight)
+        # Half way to the best prices known: the duals alone swing wildly.
+        trees = _cheapest_trees(problem, 0.5 * (best.prices + duals))
+        best = min(best, trees, key=lambda known: known.bound)
+        if best.bound - scale <= tolerance * best.bound:
+            return Solution(scale, flow @ time, best.bound)
+        unused = np.where(flow > 0.0, 0, unused + 1)
+        kept = unused < _KEPT_ROUNDS
+        time = np.concatenate([time[kept], trees.time[sources]])
+        source = np.concatenate([source[kept], sources])
+        unused = np.concatenate([unused[kept], np.zeros(len(sources), np.int64)])
+    raise RuntimeError(f"The fluid plan is still {1.0 - scale / best.bound:.2%} from its bound.")
+
+
+def _search_prices(problem: Problem) -> tuple[_Trees, list[F64]]:
+    """Nearly optimal prices by multiplicative weights (Arora, Hazan and Kale, 2012).
+
+    Returns:
+        The trees at the best prices, and averages of the trees on the way, which are nearly
+        optimal plans themselves.
+    """
+    n, n_links = problem.demand.shape[0], len(problem.ends)
+    log_worth = np.log(np.concatenate([np.full(n, 1.0 / n), np.full(n_links, 0.01 / n_links)]))
+    best, averages, total = None, [], np.zeros((n, n_links))
+    for step in range(_PRICE_STEPS):
+        trees = _cheapest_trees(problem, np.exp(log_worth - log_worth.max()) / problem.limits)
+        if best is None or trees.bound < best.bound:
+            best = trees
+        time = trees.time.sum(axis=0)
+        used = np.concatenate([_at_sites(problem, time[None])[0], time]) / problem.limits
+        log_worth += _FIRST_STEP / np.sqrt(1.0 + step) * (used * trees.bound - 1.0)
+        total += trees.time
+        if (step + 1) % _AVERAGED == 0:
+            averages.append(total / _AVERAGED)
+            total = np.zeros((n, n_links))
+    assert best is not None
+    return best, averages
+
+
+def _cheapest_trees(problem: Problem, prices: F64) -> _Trees:
+    n = problem.demand.shape[0]
+    # A price of the thrift on all module time keeps every length positive.
+    prices = prices.copy()
+    prices[:n] += problem.thrift / 2.0
+    length = (prices[:n][problem.ends].sum(axis=1) + prices[n:]) / problem.rate
+    # Of parallel links the cheapest counts: it is written last.
+    order = np.argsort(-length, kind="stable")
+    between = np.full((n, n), -1)
+    i, j = np.sort(problem.ends[order], axis=1).T
+    between[i, j] = order
+    between[j, i] = between[i, j]
+    i, j = (axis.astype(np.int32) for axis in np.nonzero(between >= 0))
+    graph = csr_array((length[between[i, j]], (i, j)), shape=(n, n))
+    distance, previous = dijkstra(graph, return_predecessors=True)
+    flow = np.zeros((n, len(problem.ends)))
+    _send(np.argsort(distance, axis=1), previous, between, problem.demand, flow)
+    wanted = problem.demand > 0.0
+    cost = float(problem.demand[wanted] @ distance[wanted])
+    return _Trees(flow / problem.rate, prices / cost, float(problem.limits @ prices) / cost)
+
+
+@njit(cache=True)
+def _send(nearest: I64, previous: I64, between: I64, demand: F64, flow: F64) -> None:
+    """Adds up the flow on the links of every source's tree, from the leaves to the root."""
+    for source in range(len(demand)):
+        carried = demand[source].copy()
+        for rank in range(len(demand) - 1, 0, -1):
+            site = nearest[source, rank]
+            towards = previous[source, site]
+            if towards >= 0:
+                flow[source, between[towards, site]] += carried[site]
+                carried[towards] += carried[site]
+
+
+def _at_sites(problem: Problem, time: F64) -> csr_array:
+    """Module time at every site of rows of link time, (rows, n)."""
+    n, n_links = problem.demand.shape[0], len(problem.ends)
+    site, link = problem.ends.T.ravel(), np.tile(np.arange(n_links), 2)
+    incidence = coo_array((np.ones(2 * n_links), (link, site)), shape=(n_links, n))
+    return time @ incidence.tocsr()
+
+
+def _master(
+    problem: Problem, time: F64, source: I64, sources: I64, tight: I64
+) -> tuple[float, F64, F64, I64]:
+    """The best plan that uses these trees alone.
+
+    Args:
+        problem: The network.
+        time: Time share of each link per tree, (trees, E).
+        source: Source of each tree, (trees,).
+        sources: Sites with demand.
+        tight: Links whose limit has mattered so far; the others get no row until it does.
+
+    Returns:
+        Scale, flow along each tree, prices of all limits, and the new ``tight``.
+    """
+    n, n_trees = problem.demand.shape[0], len(time)
+    cost = np.append(problem.thrift * time.sum(axis=1), -1.0)
+    at_sites = csr_array(_at_sites(problem, time)).T
+    of_source = coo_array(
+        (-np.ones(n_trees), (np.searchsorted(sources, source), np.arange(n_trees))),
+        shape=(len(sources), n_trees),
+    )
+    scale_column = csr_array(np.ones((len(sources), 1)))
+    while True:
+        limited = csr_array(time[:, tight]).T
+        upper = block_array([[at_sites, None], [limited, None], [of_source, scale_column]])
+        rows = np.concatenate([np.arange(n), n + tight])
+        right = np.concatenate([problem.limits[rows], np.zeros(len(sources))])
+        solution = linprog(cost, A_ub=upper.tocsc(), b_ub=right, method="highs-ds")
+        if solution.x is None:
+            raise RuntimeError(f"The fluid plan was not solved: {solution.message}")
+        flow = solution.x[:-1]
+        over = np.setdiff1d(np.flatnonzero(flow @ time > 1.0 + 1e-6), tight)
+        if len(over) == 0:
+            prices = np.zeros(len(problem.limits))
+            prices[rows] = -solution.ineqlin.marginals[: len(rows)]
+            return float(solution.x[-1]), flow, prices, tight
+        tight = np.concatenate([tight, over])
