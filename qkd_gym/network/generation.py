@@ -49,8 +49,8 @@ def generate(s: State, bank: Bank, p: np.record, b: int, work: np.ndarray) -> No
     episode, links, active = s.episodes[b], s.links[b], s.active[b]
     pool, stored_ever = s.pools[b, POOL], s.pools[b, STORED_EVER]
     freshness, freshness_decay = links[L_FRESHNESS], p.freshness_decay
-    for link in range(whole(bank.networks[episode.network].n_links)):
-        freshness[link] *= freshness_decay
+    for k in range(whole(bank.networks[episode.network].n_links)):
+        freshness[k] *= freshness_decay
     state = stream(episode.key, episode.interval, SHOT_NOISE)
     counted, judged = work[0], work[1]
     for i in range(whole(episode.n_active)):
