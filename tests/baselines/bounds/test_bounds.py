@@ -134,7 +134,7 @@ def test_no_policy_exceeds_the_bounds(seed, rule, calibration_s):
     relaxed = clairvoyant_bound(trace).delivered_bits
     rounding = 1e-5 * trace.offered_bits
     assert delivered <= exact + rounding
-    assert exact <= relaxed + rounding or exact <= trace.offered_bits
+    assert exact <= relaxed + rounding
     assert delivered <= relaxed
     for steps in (2, 3, 5):
         coarse = clairvoyant_bound(trace, intervals_per_slot=steps).delivered_bits
@@ -157,16 +157,22 @@ def test_the_bound_holds_where_links_and_paths_are_chosen_at_every_request():
     assert play(config, 1, policy, "Network")[0] <= bound.delivered_bits
 
 
-def test_where_all_links_run_nothing_is_left_to_gain():
-    # As many modules as links, and steady links and demand: holding serves what can be served.
+@pytest.mark.parametrize(
+    ("network", "modules"),
+    [({"n_sites": 8, "bank_size": 2}, 16)]
+    + [({"topology": tree, "bank_size": 1}, 4) for tree in ("trieste", "ukqntel")],
+)
+def test_where_all_links_run_nothing_is_left_to_gain(network, modules):
+    # As many modules as links at every site, and steady links and demand: holding serves what can
+    # be served, in a meshed network as in trees.
     config = get_scenario("control-instant").replace(
-        n_sites=8, bank_size=2, modules_per_site=16, load=0.8, episode_s=3600.0
+        **network, modules_per_site=modules, load=0.8, episode_s=7200.0
     )
     for seed in range(2):
         trace = episode_trace(config, seed)
         assert trace.active_at_start.all()
         delivered = play(config, seed, make_policy("static-plan"))[0]
-        assert delivered >= 0.99 * clairvoyant_bound(trace).delivered_bits
+        assert delivered >= 0.99 * clairvoyant_bound(trace).delivered_bits > 0.0
 
 
 def test_max_weight_is_optimal_without_calibration():
