@@ -85,7 +85,7 @@ The rivals are fitted to each setting; the graph network is the same one through
 ## Real topologies
 
 The networks of the catalogue (`qkd_gym.topology.available()`) in the reference setting; none was
-used in training. Networks without both kinds of links are left out.
+used in training. Networks without both kinds of links are left out. {real_note}
 
 {real}
 
@@ -162,6 +162,7 @@ def page(results: Mapping[str, Any]) -> str:
         + "\n\n"
         + _lead_table("setting", results["settings"]),
         real=_real_table(results["real"]),
+        real_note=_real_note(results["real"]),
         simulator=_table(
             ("sites", *_HEADS),
             (
@@ -210,6 +211,20 @@ def _bound_note(sizes: Mapping[str, Any]) -> str:
         f"even the exact posterior at {', '.join(short)}: few measurements bear on each site "
         "there, and much of what decides viability, drift and the excess loss of unmeasured links, "
         "is independent from link to link."
+    )
+
+
+def _real_note(cases: Mapping[str, Any]) -> str:
+    behind, badly = [], []
+    for name, case in cases.items():
+        if case["lead"][SITE_POSTERIOR]["auc"][2] < 0.0:
+            behind.append(name)
+        if case["scores"][GNN]["calibration_error"] > 0.03:
+            badly.append(name)
+    return (
+        "The site posterior is ahead, its interval clear of zero, on "
+        f"{', '.join(behind) or 'none'}. Calibration errors are above .03 on "
+        f"{', '.join(badly) or 'none'}."
     )
 
 

@@ -91,9 +91,9 @@ def best_path(
         bits: Requested key.
 
     Returns:
-        The path (-1 if there is none) and the number of its links that lack the key.
+        The path (-1 if there is none) and the number of its links that lack the key, then 1.
     """
-    best, fewest, cheapest = -1, 0, 0.0
+    best, fewest, cheapest = -1, 1, 0.0
     for k in range(len(hops)):
         if hops[k] == 0:
             break
