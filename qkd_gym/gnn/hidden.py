@@ -24,9 +24,9 @@ from qkd_gym.topology import Topology
 F64 = NDArray[np.float64]
 
 # Moments of the horizon at which a link is looked at.
-_LOOKS = 7
+LOOKS = 7
 # Rates are observed in pool capacities per hour.
-_CAPACITY_BITS = NetworkConfig().pool_capacity_bits
+CAPACITY_BITS = NetworkConfig().pool_capacity_bits
 
 
 @dataclass(frozen=True)
@@ -77,13 +77,13 @@ def draw(
     """One network with hidden quality as the operator sees it, and what becomes of its links.
 
     Args:
-        topology: Sites and candidate links.
+        topology: Sites and candidate links; all links run the setting's preset.
         rng: Source of randomness.
         setting: What is hidden and what is measured.
     """
     links = len(topology.link_endpoints)
     table = rate_table(setting.preset)
-    nominal_rate, _, _ = _truth(table, topology.loss_db, np.full(links, setting.misalignment))
+    nominal_rate, _, _ = link_budgets(table, topology.loss_db, np.full(links, setting.misalignment))
     loss_db = topology.loss_db + rng.exponential(setting.link_excess_loss_db, links)
     parts = setting.site_misalignment * np.abs(rng.standard_normal(len(topology.site_names)))
     error = setting.misalignment + parts[topology.link_endpoints].sum(axis=1)
@@ -96,19 +96,19 @@ def draw(
 
     rates, qbers = [], []
     wait = age_s
-    for _ in range(_LOOKS):
+    for _ in range(LOOKS):
         kept = np.exp(-wait / setting.drift_memory_s)
         fresh = setting.drift_std * rng.standard_normal(links)
         drift = kept * drift + np.sqrt(1.0 - kept**2) * fresh
-        rate, _, qber = _truth(table, loss_db, error + drift)
+        rate, _, qber = link_budgets(table, loss_db, error + drift)
         rates.append(rate)
         qbers.append(qber)
-        wait = np.full(links, HORIZON_S / (_LOOKS - 1))
+        wait = np.full(links, HORIZON_S / (LOOKS - 1))
     rate, qber = np.mean(rates, axis=0), np.mean(qbers, axis=0)
 
     columns = {
         "active": active,
-        "nominal_rate": np.log1p(nominal_rate * 3600.0 / _CAPACITY_BITS),
+        "nominal_rate": np.log1p(nominal_rate * 3600.0 / CAPACITY_BITS),
         "observed_rate": measured
         * np.minimum(seen_rate / np.where(nominal_rate > 0.0, nominal_rate, np.inf), 2.0),
         "observed_qber": measured * seen_qber / table.qber_threshold,
@@ -156,14 +156,14 @@ def _measure(
     table: RateTable, loss_db: F64, error: F64, seconds: float, rng: np.random.Generator
 ) -> tuple[F64, F64]:
     """Key rate (bit/s) and QBER as counted over some seconds, both (E,)."""
-    rate, sifted, qber = _truth(table, loss_db, error)
+    rate, sifted, qber = link_budgets(table, loss_db, error)
     counted = np.maximum(sifted * seconds, 1.0)
     noisy = rate * (1.0 + rng.standard_normal(len(rate)) / np.sqrt(counted))
     estimate = qber + np.sqrt(qber * (1.0 - qber) / counted) * rng.standard_normal(len(rate))
     return np.clip(noisy, 0.0, sifted), np.clip(estimate, 0.0, 0.5)
 
 
-def _truth(table: RateTable, loss_db: F64, error: F64) -> tuple[F64, F64, F64]:
+def link_budgets(table: RateTable, loss_db: F64, error: F64) -> tuple[F64, F64, F64]:
     """Key rate (bit/s), sifted rate (bit/s) and QBER of every link, each (E,)."""
     found = np.empty((3, len(loss_db)))
     _look_up(

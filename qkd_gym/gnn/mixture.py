@@ -3,45 +3,81 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
+import networkx as nx
 import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
-from qkd_gym.gnn.data import ViabilityGraph
+from qkd_gym.envs.layout import NODE
+from qkd_gym.gnn.data import ViabilityGraph, simulate
 from qkd_gym.gnn.hidden import REFERENCE, HiddenQuality, draw
 from qkd_gym.topology import Topology
 from qkd_gym.topology.generators import clustered, source_study
 
-MAX_SITES = 50
+MIN_SITES, MAX_SITES = 10, 50
 # Dense graphs cost most and teach least that sparse ones do not.
-_DENSE_SHARE, _DENSE_SITES = 0.2, 30
-_REFERENCE_SHARE = 0.6
+_DENSE_SHARE, _DENSE_SITES = 0.1, 30
+# Networks in the field are often smaller and sparser than generated metros, their spans longer.
+_FIELD_SHARE, _FIELD_LEAST_SITES, _FIELD_MOST_KM = 0.3, 3, 120.0
+_REFERENCE_SHARE = 0.7
+_SIMULATED_SHARE = 0.12
+# Scenario, sites, and its part of ten networks.
+_SIMULATED = (("hidden", 10, 3), ("hidden", 20, 4), ("hidden", 40, 1), ("metro", 20, 2))
+
+
+def draw_topologies(count: int, rng: np.random.Generator) -> list[Topology]:
+    """Topologies of up to 50 sites: metros mostly, sparse ones from 3 sites on, some dense ones."""
+    made = []
+    for _ in tqdm(range(count), desc="topologies", leave=False):
+        kind = rng.random()
+        least = _FIELD_LEAST_SITES if kind < _FIELD_SHARE else MIN_SITES
+        # As many small networks as large ones: their few links would count for little otherwise.
+        n_sites = round(np.exp(rng.uniform(np.log(least), np.log(MAX_SITES))))
+        if kind < _FIELD_SHARE:
+            topology = _field(n_sites, rng)
+        elif kind < _FIELD_SHARE + _DENSE_SHARE:
+            topology = source_study(min(n_sites, _DENSE_SITES), rng)
+        else:
+            topology = clustered(n_sites, rng)
+        _ = topology.betweenness  # kept for all later draws
+        made.append(topology)
+    return made
+
+
+def simulated_graphs(scale: int, seed: int) -> list[ViabilityGraph]:
+    """Networks of the simulator, where links also fail, are attacked and lie in fog.
+
+    Args:
+        scale: Number of networks of each kind, in units of its part of ten.
+        seed: Seed of the episodes.
+    """
+    made = []
+    for scenario, n_sites, part in _SIMULATED:
+        made += simulate(n_sites, max(1, part * scale), seed, scenario=scenario)
+    return made
 
 
 class TrainingMixture:
     """Draws training networks.
 
-    Most are metro networks of 10 to 50 sites in the reference setting; some are dense, and some
-    have other spreads, other shares of measured links, or active links seen just now.
+    Most are in the reference setting; some have other spreads, other shares of measured links, or
+    active links seen just now; and some come from the simulator, whose links also fail.
 
     Args:
-        topologies: Number of topologies to draw from.
-        seed: Seed of everything.
+        topologies: Topologies to draw on.
+        simulated: Networks of the simulator, used as they are.
+        rng: Source of randomness.
     """
 
-    def __init__(self, topologies: int, seed: int) -> None:
-        self.rng = np.random.default_rng([seed, 0])
-        self.topologies = [
-            self._topology() for _ in tqdm(range(topologies), desc="networks", leave=False)
-        ]
-
-    def _topology(self) -> Topology:
-        if self.rng.random() < _DENSE_SHARE:
-            made = source_study(int(self.rng.integers(10, _DENSE_SITES + 1)), self.rng)
-        else:
-            made = clustered(int(self.rng.integers(10, MAX_SITES + 1)), self.rng)
-        _ = made.betweenness  # kept for all later draws
-        return made
+    def __init__(
+        self,
+        topologies: Sequence[Topology],
+        simulated: Sequence[ViabilityGraph],
+        rng: np.random.Generator,
+    ) -> None:
+        self.topologies, self.simulated, self.rng = topologies, simulated, rng
 
     def setting(self) -> HiddenQuality:
         """What is hidden and measured in the next network."""
@@ -58,6 +94,53 @@ class TrainingMixture:
         )
 
     def batch(self, size: int) -> list[ViabilityGraph]:
-        """Some networks, never the same again."""
-        chosen = self.rng.integers(len(self.topologies), size=size)
-        return [draw(self.topologies[i], self.rng, self.setting()) for i in chosen]
+        """Some networks; those that are not simulated are never the same again."""
+        return [self._next() for _ in range(size)]
+
+    def _next(self) -> ViabilityGraph:
+        if self.simulated and self.rng.random() < _SIMULATED_SHARE:
+            return self.simulated[int(self.rng.integers(len(self.simulated)))]
+        topology = self.topologies[int(self.rng.integers(len(self.topologies)))]
+        graph = draw(topology, self.rng, self.setting())
+        _turn(graph.nodes, self.rng)
+        return graph
+
+
+def _turn(nodes: NDArray[np.float32], rng: np.random.Generator) -> None:
+    """Turns and stretches a network in place: where sites lie tells nothing about quality."""
+    angle, stretch = rng.uniform(0.0, 2.0 * np.pi), np.exp(rng.uniform(-1.5, 1.5))
+    turn = stretch * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    columns = [NODE["x"], NODE["y"]]
+    nodes[:, columns] = nodes[:, columns] @ turn.astype(np.float32)
+
+
+def _field(n_sites: int, rng: np.random.Generator) -> Topology:
+    """A network as fibre plants in the field have them: a tree or chain, and some rings.
+
+    Every site hangs on an earlier one, the last with a chance that differs from network to
+    network; some more links join sites at random. Lengths are lognormal. Fibre laid long ago loses
+    more than the reference, and patch panels and switches add some decibels.
+    """
+    chain, rings = rng.random(), rng.choice([0.0, rng.random()])
+    typical_km, spread = np.exp(rng.uniform(np.log(3.0), np.log(50.0))), rng.uniform(0.0, 0.8)
+    loss_db_per_km, panels_db = rng.uniform(0.2, 0.35), rng.choice([0.0, rng.uniform(0.0, 5.0)])
+
+    def link() -> dict[str, float]:
+        length_km = min(typical_km * np.exp(spread * rng.standard_normal()), _FIELD_MOST_KM)
+        loss_db = loss_db_per_km * length_km + panels_db * rng.random()
+        return {"length_km": length_km, "loss_db": loss_db}
+
+    position = np.zeros((n_sites, 2))
+    graph = nx.Graph(name=f"field-{n_sites}")
+    for site in range(n_sites):
+        if site:
+            other = site - 1 if rng.random() < chain else int(rng.integers(site))
+            graph.add_edge(other, site, **link())
+            angle = rng.uniform(0.0, 2.0 * np.pi)
+            away = 0.8 * graph.edges[other, site]["length_km"]
+            position[site] = position[other] + away * np.array([np.cos(angle), np.sin(angle)])
+        graph.add_node(site, x_km=position[site, 0], y_km=position[site, 1], district=0)
+    for _ in range(round(rings * n_sites)):
+        first, second = rng.choice(n_sites, 2, replace=False).tolist()
+        graph.add_edge(first, second, **link())
+    return Topology.from_networkx(graph)

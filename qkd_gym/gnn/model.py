@@ -24,14 +24,17 @@ LINK_INPUTS = (
     "length",
     "free_space",
 )
+# What the model sums over the links of a site: softmax attention averages, and so would lose how
+# many measurements there are, on which the precision of an estimate hangs.
+SITE_SUMS = ("measured_links", "measured_share", "measured_qber")
 
 
 class LinkViabilityGNN(nn.Module):
-    """TransformerConv, then GATv2Conv, both twice, then an edge MLP with layer norm.
+    """TransformerConv, then GATv2Conv, both repeated, then an edge MLP with layer norm.
 
     Imperfections of a site show on all its links, so what is known of one link tells about its
     neighbours: attention carries measurements across sites (Shi et al., IJCAI 2021; Brody, Alon
-    and Yahav, ICLR 2022). A second pass with the same weights refines the estimates of sites by
+    and Yahav, ICLR 2022). Further passes with the same weights refine the estimates of sites by
     those of their neighbours, as message passing does in a factor graph.
 
     Args:
@@ -40,15 +43,15 @@ class LinkViabilityGNN(nn.Module):
         passes: How often the two convolutions are applied.
     """
 
-    def __init__(self, hidden: int = 32, heads: int = 2, passes: int = 2) -> None:
+    def __init__(self, hidden: int = 32, heads: int = 2, passes: int = 3) -> None:
         super().__init__()
-        require_integer("hidden", hidden, 1)
-        require_integer("heads", heads, 1)
-        require_integer("passes", passes, 1)
+        require_integer("hidden", hidden, 1, 1024)
+        require_integer("heads", heads, 1, hidden)
+        require_integer("passes", passes, 1, 64)
         self.hidden, self.heads, self.passes = hidden, heads, passes
         self.site_columns = [NODE[name] for name in SITE_INPUTS]
         self.link_columns = [LINK[name] for name in LINK_INPUTS]
-        self.site_in = nn.Linear(len(SITE_INPUTS), hidden)
+        self.site_in = nn.Linear(len(SITE_INPUTS) + len(SITE_SUMS), hidden)
         self.link_in = nn.Sequential(
             nn.Linear(len(LINK_INPUTS), hidden), nn.ReLU(), nn.Linear(hidden, hidden)
         )
@@ -74,7 +77,7 @@ class LinkViabilityGNN(nn.Module):
             "hidden": self.hidden,
             "heads": self.heads,
             "passes": self.passes,
-            "site_inputs": list(SITE_INPUTS),
+            "site_inputs": [*SITE_INPUTS, *SITE_SUMS],
             "link_inputs": list(LINK_INPUTS),
         }
 
@@ -85,7 +88,8 @@ class LinkViabilityGNN(nn.Module):
 
     def embed_sites(self, graphs: GraphBatch, links: Tensor) -> Tensor:
         """One embedding per site, (sites, hidden), from encoded links (L, hidden)."""
-        sites = self.site_in(graphs.nodes[:, self.site_columns])
+        known = [graphs.nodes[:, self.site_columns], site_sums(graphs)]
+        sites = self.site_in(torch.cat(known, dim=1))
         # Both directions of every link.
         edges = torch.cat([graphs.ends, graphs.ends.flip(0)], dim=1)
         features = torch.cat([links, links])
@@ -116,3 +120,18 @@ class LinkViabilityGNN(nn.Module):
     def predict_rate_share(self, graphs: GraphBatch) -> Tensor:
         """Expected key rate over the horizon as a share of nominal, (L,)."""
         return self.decode(self.embed(graphs))[1].sigmoid()
+
+
+def site_sums(graphs: GraphBatch) -> Tensor:
+    """What has been measured on the links of each site, (sites, 3), see `SITE_SUMS`.
+
+    Number of measured links / 4, their share of the site's links, and their summed QBER (in
+    thresholds) over their number plus one, an average shrunk towards zero.
+    """
+    measured = (graphs.links[:, LINK["freshness"]] > 0.0).to(graphs.links.dtype)
+    qber = measured * graphs.links[:, LINK["observed_qber"]]
+    rows = torch.stack([torch.ones_like(measured), measured, qber], dim=1)
+    total = rows.new_zeros(len(graphs.nodes), 3)
+    total = total.index_add(0, graphs.ends[0], rows).index_add(0, graphs.ends[1], rows)
+    links, seen, qber = total.unbind(1)
+    return torch.stack([seen / 4.0, seen / links.clamp(min=1.0), qber / (seen + 1.0)], dim=1)

@@ -2,41 +2,60 @@
 
 Every step sees networks that were never drawn before, so nothing can be learned by heart;
 validation networks decide which weights are kept and when to stop. The card beside the weights
-says how good they are on further networks of sizes up to five times the largest trained on.
+says how good they are on further networks of sizes up to five times the largest trained on, and
+on topologies left out by five-fold cross-validation. It takes minutes, so it starts anew if
+interrupted; nothing is written before the end.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import sys
+import time
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
 from tqdm import tqdm
 
 from qkd_gym import __version__
 from qkd_gym.errors import InvalidInput, require_integer
+from qkd_gym.files import write_bytes
+from qkd_gym.gnn.comparison import judge, predict
 from qkd_gym.gnn.data import ViabilityGraph, join, simulate
 from qkd_gym.gnn.hidden import draw
-from qkd_gym.gnn.mixture import TrainingMixture
+from qkd_gym.gnn.mixture import (
+    MAX_SITES,
+    MIN_SITES,
+    TrainingMixture,
+    draw_topologies,
+    simulated_graphs,
+)
 from qkd_gym.gnn.model import LinkViabilityGNN
-from qkd_gym.gnn.scores import scores
+from qkd_gym.gnn.scores import calibration_curve
 from qkd_gym.gnn.weights import save_weights
-from qkd_gym.topology.generators import clustered
+from qkd_gym.topology import Topology, clustered
 
-TEST_SITES = (10, 20, 50, 100)
-_BATCH = 16
+TEST_SITES = (10, 20, 50, 100, 250)
+FOLDS = 5
+_BATCH = 32
 _LEARNING_RATE = 4e-3
-_WARM_UP = 50
+_WARM_UP = 100
 _CHECK_EVERY = 250
 _PATIENCE = 12
+# Weights are averaged over about the last so many steps, which cancels the noise of each.
+_AVERAGED_STEPS = 500
 
 F64 = NDArray[np.float64]
+_Tensors = tuple[Tensor, ...] | list[Tensor]
 
 
 def train(
@@ -44,8 +63,18 @@ def train(
     mixture: TrainingMixture,
     validation: Sequence[ViabilityGraph],
     steps: int,
+    label: str = "pretraining",
+    line: int = 0,
 ) -> list[dict[str, float]]:
-    """Trains in place and keeps the weights of the best validation loss.
+    """Trains in place and keeps the averaged weights of the best validation loss.
+
+    Args:
+        model: The network.
+        mixture: Source of training networks.
+        validation: Networks whose loss decides which weights are kept and when to stop.
+        steps: Most training steps.
+        label: What the progress bar says.
+        line: On which line it stands.
 
     Returns:
         Step and validation loss of every check.
@@ -55,106 +84,199 @@ def train(
         optimizer,
         lambda step: min(1.0, (step + 1) / _WARM_UP) * 0.5 * (1.0 + np.cos(np.pi * step / steps)),
     )
+    average = torch.optim.swa_utils.AveragedModel(model, multi_avg_fn=_average)
     checked, checked_viable = join(validation)
     history: list[dict[str, float]] = []
     best, kept, waited = np.inf, _copy(model), 0
-    for step in (bar := tqdm(range(1, steps + 1), unit="step", desc="pretraining")):
+    for step in (bar := tqdm(range(1, steps + 1), unit="step", desc=label, position=line)):
         graphs = mixture.batch(_BATCH)
         joined, viable = join(graphs)
         share = torch.as_tensor(np.concatenate([graph.rate_share for graph in graphs]))
         model.train()
         viability, rate = model.decode(model.embed(joined))
+        weight = _weights(graphs)
         # Cross-entropy with a share as target has its minimum at the expected share.
-        loss = cross_entropy(viability, viable) + cross_entropy(rate, share)
+        loss = cross_entropy(viability, viable, weight) + cross_entropy(rate, share, weight)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         schedule.step()
+        average.update_parameters(model)
         if step % _CHECK_EVERY and step < steps:
             continue
-        model.eval()
+        average.eval()
         with torch.no_grad():
-            now = float(cross_entropy(model(checked), checked_viable))
+            now = float(cross_entropy(average(checked), checked_viable))
         history.append({"step": step, "validation": now})
         bar.set_postfix(validation=f"{now:.4f}")
         waited += 1
         if now < best:
-            best, kept, waited = now, _copy(model), 0
+            best, kept, waited = now, _copy(average.module), 0
         if waited >= _PATIENCE:
             break
     model.load_state_dict(kept)
     return history
 
 
-def _copy(model: LinkViabilityGNN) -> dict[str, torch.Tensor]:
+def _weights(graphs: Sequence[ViabilityGraph]) -> Tensor:
+    """Weight of each link, so that small networks are not lost among the links of large ones."""
+    links = np.array([len(graph.viable) for graph in graphs])
+    weight = np.repeat(links**-0.5, links)
+    return torch.as_tensor(weight / weight.mean(), dtype=torch.float32)
+
+
+def _average(kept: _Tensors, now: _Tensors, updates: Tensor | int) -> None:
+    """Moving average that starts as a plain mean, so that it is unbiased from the first step."""
+    weight = max(1.0 / (float(updates) + 1.0), 1.0 / _AVERAGED_STEPS)
+    torch._foreach_lerp_(list(kept), list(now), weight)
+
+
+def _copy(model: nn.Module) -> dict[str, Tensor]:
     return {name: weight.clone() for name, weight in model.state_dict().items()}
 
 
-def predict(model: LinkViabilityGNN, graph: ViabilityGraph) -> F64:
-    """Probability of each link to be viable, (E,)."""
-    model.eval()
-    with torch.no_grad():
-        return model(join([graph])[0]).sigmoid().numpy().astype(np.float64)
+def cross_validate(
+    topologies: Sequence[Topology],
+    simulated: Sequence[ViabilityGraph],
+    steps: int,
+    networks: int,
+    seed: int,
+) -> list[dict[str, float]]:
+    """Scores on the topologies that each fold leaves out, after a shorter training on the others.
 
-
-def judge(model: LinkViabilityGNN, graphs: Sequence[ViabilityGraph]) -> dict[str, float]:
-    """Scores over all links of some networks."""
-    chance = np.concatenate([predict(model, graph) for graph in graphs])
-    return scores(chance, np.concatenate([graph.viable for graph in graphs]))
+    Args:
+        topologies: Topologies to split into five folds.
+        simulated: Simulated networks, split likewise; the held-out ones are not scored.
+        steps: Training steps per fold.
+        networks: Networks to validate on, and to test on, per fold.
+        seed: Seed of everything.
+    """
+    rows = []
+    for fold in range(FOLDS):
+        torch.manual_seed(seed + fold)
+        rng = np.random.default_rng([seed, 3, fold])
+        used = [t for i, t in enumerate(topologies) if i % FOLDS != fold]
+        held = [t for i, t in enumerate(topologies) if i % FOLDS == fold]
+        mixture = TrainingMixture(
+            used, [g for i, g in enumerate(simulated) if i % FOLDS != fold], rng
+        )
+        validation = [draw(used[i], rng) for i in rng.integers(len(used), size=networks)]
+        model = LinkViabilityGNN()
+        train(model, mixture, validation, steps, f"fold {fold + 1} of {FOLDS}", 1)
+        rows.append(
+            judge(model, [draw(held[i], rng) for i in rng.integers(len(held), size=networks)])
+        )
+    return rows
 
 
 def pretrain(
-    out: Path, steps: int = 12_000, seed: int = 0, topologies: int = 800, graphs: int = 100
+    out: Path,
+    steps: int = 7000,
+    seed: int = 0,
+    topologies: int = 2000,
+    simulated: int = 100,
+    networks: int = 300,
 ) -> dict[str, Any]:
-    """Trains, judges and writes weights and card.
+    """Trains, cross-validates, judges, and writes weights, card and plot.
 
     Args:
-        out: File for the weights, ending in ``.safetensors``.
-        steps: Most training steps, of 16 networks each.
+        out: File for the weights, ending in ``.safetensors``; card and plot are put beside it.
+        steps: Most training steps, of 32 networks each; each fold of the cross-validation takes a
+            fifth of them.
         seed: Seed of everything.
         topologies: Topologies to draw training networks from.
-        graphs: Networks to validate on, and to test on per size.
+        simulated: Tenth of the number of simulated training networks; 0 leaves them out.
+        networks: Networks to validate on, and to test on per size.
 
     Returns:
         The card's facts.
+
+    Raises:
+        InvalidInput: If an argument is out of range.
     """
     if out.suffix != ".safetensors":
         raise InvalidInput(f"out is {str(out)!r}, but must end in '.safetensors'.")
-    require_integer("steps", steps, 1)
+    require_integer("steps", steps, FOLDS)
     require_integer("seed", seed, 0)
-    require_integer("topologies", topologies, 1)
-    require_integer("graphs", graphs, 2)
-    torch.manual_seed(seed)
-    mixture = TrainingMixture(topologies, seed)
+    require_integer("topologies", topologies, FOLDS)
+    require_integer("simulated", simulated, 0)
+    require_integer("networks", networks, 2)
+    started = time.monotonic()
+    rng = np.random.default_rng([seed, 0])
+    drawn = draw_topologies(topologies, rng)
+    played = simulated_graphs(simulated, seed) if simulated else []
+    mixture = TrainingMixture(drawn, played, rng)
     rng = np.random.default_rng([seed, 1])
-    validation = [draw(clustered(int(n), rng), rng) for n in rng.integers(10, 51, graphs)]
+    sizes = rng.integers(MIN_SITES, MAX_SITES + 1, networks)
+    validation = [draw(clustered(int(n), rng), rng) for n in sizes]
+    torch.manual_seed(seed)
     model = LinkViabilityGNN()
-    history = train(model, mixture, validation, steps)
+    # Folds are trained in a second process, as long as the network itself takes.
+    with ProcessPoolExecutor(1, get_context("spawn")) as beside:
+        pending = beside.submit(cross_validate, drawn, played, steps // FOLDS, networks, seed)
+        history = train(model, mixture, validation, steps)
+        folds = pending.result()
     rng = np.random.default_rng([seed, 2])
+    tests = {
+        n: [draw(clustered(n, rng), rng) for _ in range(max(2, networks * 20 // max(20, n)))]
+        for n in tqdm(TEST_SITES, desc="judging", unit="size")
+    }
     facts = {
         "version": __version__,
         "task": "viability of every candidate link over the next 30 minutes",
-        "command": "python -m qkd_gym.gnn.pretrain",
+        "command": f"python -m qkd_gym.gnn.pretrain --steps {steps} --seed {seed}",
+        "data": {
+            "topologies": topologies,
+            "simulated": len(played),
+            "sites": [MIN_SITES, MAX_SITES],
+        },
         "steps": steps,
         "seed": seed,
         "parameters": sum(weight.numel() for weight in model.parameters()),
-        "unseen_networks": {
-            str(n): judge(model, [draw(clustered(n, rng), rng) for _ in range(graphs)])
-            for n in tqdm(TEST_SITES, desc="judging", unit="size")
+        "unseen_networks": {str(n): judge(model, graphs) for n, graphs in tests.items()},
+        "cross_validation": {
+            "steps": steps // FOLDS,
+            "mean": {key: float(np.mean([row[key] for row in folds])) for key in folds[0]},
+            "std": {key: float(np.std([row[key] for row in folds])) for key in folds[0]},
+            "folds": folds,
         },
-        "unseen_simulated": judge(model, simulate(20, graphs, seed, split="test")),
         "history": history,
     }
+    if simulated:
+        unseen = simulate(20, max(2, networks // 3), seed, split="test")
+        facts["unseen_simulated"] = judge(model, unseen)
     save_weights(model, out, facts)
-    return facts
+    chance = np.concatenate([predict(model, g) for graphs in tests.values() for g in graphs])
+    label = np.concatenate([g.viable for graphs in tests.values() for g in graphs])
+    _plot(out.with_suffix(".png"), history, chance, label)
+    # Not in the card, which repeats byte for byte.
+    return {**facts, "seconds": time.monotonic() - started}
+
+
+def _plot(path: Path, history: Sequence[dict[str, float]], chance: F64, label: F64) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9.0, 3.8), dpi=130, layout="constrained")
+    left, right = figure.subplots(1, 2)
+    left.plot([row["step"] for row in history], [row["validation"] for row in history], marker=".")
+    left.set(xlabel="training steps", ylabel="log loss on validation networks")
+    mean, share, count = calibration_curve(chance, label)
+    right.plot([0, 1], [0, 1], color="grey", linewidth=1)
+    right.plot(mean[count > 0], share[count > 0], marker="o")
+    right.set(xlabel="predicted probability", ylabel="share of viable links, unseen networks")
+    for axes in (left, right):
+        axes.grid(alpha=0.3)
+    content = io.BytesIO()
+    figure.savefig(content, format="png")
+    write_bytes(path, content.getvalue())
 
 
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description="Pretrain the link-viability network.")
     parser.add_argument("--out", type=Path, default=Path("runs/link_viability.safetensors"))
-    parser.add_argument("--steps", type=int, default=12_000)
+    parser.add_argument("--steps", type=int, default=7000)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     try:
@@ -162,9 +284,12 @@ def main() -> None:
     except InvalidInput as error:
         print(error, file=sys.stderr)
         sys.exit(2)
-    for n_sites, row in facts["unseen_networks"].items():
-        print(f"{n_sites:>4} sites  " + "  ".join(f"{k} {v:.3f}" for k, v in row.items()))
-    print(f"written to {options.out}")
+    rows = {f"{n} sites": row for n, row in facts["unseen_networks"].items()}
+    rows["cross-validated"] = facts["cross_validation"]["mean"]
+    rows["simulator"] = facts["unseen_simulated"]
+    for name, row in rows.items():
+        print(f"{name:>16}  " + "  ".join(f"{k} {v:.3f}" for k, v in row.items()))
+    print(f"written to {options.out}, with card and plot beside it, in {facts['seconds']:.0f} s")
 
 
 if __name__ == "__main__":

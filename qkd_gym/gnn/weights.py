@@ -14,7 +14,7 @@ from qkd_gym.errors import InvalidInput
 from qkd_gym.files import write_bytes, write_json
 from qkd_gym.gnn.model import LinkViabilityGNN
 
-FORMAT = 2
+FORMAT = 3
 _SHIPPED = "link_viability.safetensors"
 
 
@@ -31,18 +31,25 @@ def save_weights(model: LinkViabilityGNN, path: Path, facts: dict[str, Any]) -> 
     write_json(path.with_suffix(".json"), card)
 
 
-def load_weights(path: Path) -> LinkViabilityGNN:
+def load_weights(path: str | Path) -> LinkViabilityGNN:
     """Reads what `save_weights` wrote.
 
+    Args:
+        path: The safetensors file; its card lies beside it with the suffix ``.json``.
+
     Raises:
-        InvalidInput: If a file is missing, no safetensors, or of another version or shape.
+        InvalidInput: If a file is missing, no safetensors, of another version or shape, or holds
+            values that are not finite.
     """
+    path = Path(path)
     card_path = path.with_suffix(".json")
     try:
         card = json.loads(card_path.read_text(encoding="utf-8"))
         content = path.read_bytes()
     except FileNotFoundError as error:
         raise InvalidInput(f"weights {str(path)!r}: {error.filename} does not exist.") from None
+    except OSError as error:
+        raise InvalidInput(f"weights {str(path)!r} cannot be read: {error.strerror}.") from None
     except (json.JSONDecodeError, UnicodeDecodeError):
         raise InvalidInput(f"weights card {str(card_path)!r} is not valid JSON.") from None
     if not isinstance(card, dict) or card.get("format") != FORMAT:
@@ -67,11 +74,17 @@ def load_weights(path: Path) -> LinkViabilityGNN:
     except (SafetensorError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise InvalidInput(f"weights {str(path)!r} do not fit the network: {reason}.") from None
+    for name, weight in model.state_dict().items():
+        if not weight.isfinite().all():
+            raise InvalidInput(f"weights {str(path)!r}: {name} holds values that are not finite.")
     return model
 
 
-def load_pretrained(path: Path | None = None) -> LinkViabilityGNN:
+def load_pretrained(path: str | Path | None = None) -> LinkViabilityGNN:
     """The pretrained network that the package ships, or one from a file.
+
+    Args:
+        path: A file that ``python -m qkd_gym.gnn.pretrain`` wrote; None for the shipped weights.
 
     Raises:
         InvalidInput: As `load_weights`.

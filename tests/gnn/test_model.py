@@ -13,6 +13,7 @@ import qkd_gym  # noqa: E402, F401
 from qkd_gym.envs.layout import LINK  # noqa: E402
 from qkd_gym.errors import InvalidInput  # noqa: E402
 from qkd_gym.gnn import (  # noqa: E402
+    GraphBatch,
     LinkViabilityGNN,
     batch_graphs,
     load_pretrained,
@@ -80,6 +81,22 @@ def test_order_of_links_sites_and_ends_does_not_matter(model, observed):
     torch.testing.assert_close(
         padded(model, shuffled), expected[:, links], equal_nan=True, rtol=1e-4, atol=1e-5
     )
+
+
+def test_more_measurements_count(model, observed):
+    """Softmax attention alone could not tell one measurement from two equal ones."""
+    links = torch.zeros(3, observed["links"].shape[2])
+    links[:, LINK["nominal_rate"]] = 1.0
+    links[:2, LINK["freshness"]] = 0.9
+    links[:2, LINK["observed_qber"]] = 0.8
+    one = GraphBatch(
+        torch.zeros(4, observed["nodes"].shape[2]), links[1:],
+        torch.tensor([[0, 0], [2, 3]]), torch.arange(2),
+    )  # fmt: skip
+    two = one._replace(
+        links=links, ends=torch.tensor([[0, 0, 0], [1, 2, 3]]), slots=torch.arange(3)
+    )
+    assert not torch.allclose(model(one)[-1], model(two)[-1], atol=1e-4)
 
 
 def test_load_does_not_leak_into_viability(model, observed):
@@ -152,18 +169,44 @@ def test_weights_that_do_not_fit(tmp_path, model):
     rejects({"architecture": {**card["architecture"], "hidden": 64}}, "do not fit")
     rejects({"architecture": {**card["architecture"], "link_inputs": []}}, "other inputs")
     rejects({"architecture": {}}, "no architecture")
+    rejects({"architecture": {**card["architecture"], "hidden": 10**9}}, "hidden is 1e")
+    file.with_suffix(".json").write_text("[")
+    with pytest.raises(InvalidInput, match="not valid JSON"):
+        load_weights(file)
     file.with_suffix(".json").write_text(json.dumps(card))
     file.write_bytes(b"\x80\x04pickle")
     with pytest.raises(InvalidInput, match="do not fit"):
+        load_weights(str(file))
+    file.unlink()
+    file.mkdir()
+    with pytest.raises(InvalidInput, match="cannot be read"):
         load_weights(file)
 
 
-def test_pretraining_learns_and_repeats(tmp_path):
-    first = pretrain(tmp_path / "a.safetensors", steps=60, seed=1, topologies=8, graphs=4)
-    again = pretrain(tmp_path / "b.safetensors", steps=60, seed=1, topologies=8, graphs=4)
+def test_weights_that_are_not_finite(tmp_path):
+    model = LinkViabilityGNN()
+    with torch.no_grad():
+        model.decoder.bias[0] = torch.nan
+    save_weights(model, tmp_path / "weights.safetensors", {})
+    with pytest.raises(InvalidInput, match=r"decoder\.bias holds values"):
+        load_weights(tmp_path / "weights.safetensors")
+
+
+def test_pretraining_learns_and_repeats(tmp_path, monkeypatch):
+    monkeypatch.setattr("qkd_gym.gnn.pretrain.TEST_SITES", (10,))
+    small = {"steps": 50, "seed": 1, "topologies": 10, "simulated": 0, "networks": 4}
+    first = pretrain(tmp_path / "a.safetensors", **small)
+    again = pretrain(tmp_path / "b.safetensors", **small)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "a.json", "a.png", "a.safetensors", "b.json", "b.png", "b.safetensors",
+    ]  # fmt: skip
+    assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
+    assert len(first["cross_validation"]["folds"]) == 5
     assert first["history"] == again["history"]
     assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
     assert load_weights(tmp_path / "a.safetensors").card() == LinkViabilityGNN().card()
-    assert first["history"][-1]["validation"] < 0.68
+    assert first["history"][-1]["validation"] < 0.69
     with pytest.raises(InvalidInput, match="safetensors"):
-        pretrain(tmp_path / "c.pt", steps=1)
+        pretrain(tmp_path / "c.pt", steps=5)
+    with pytest.raises(InvalidInput, match="steps is 4"):
+        pretrain(tmp_path / "c.safetensors", steps=4)
