@@ -154,6 +154,7 @@ def cross_validate(
     """
     rows = []
     for fold in range(FOLDS):
+        torch.set_num_threads(1)
         torch.manual_seed(seed + fold)
         rng = np.random.default_rng([seed, 3, fold])
         used = [t for i, t in enumerate(topologies) if i % FOLDS != fold]
@@ -210,6 +211,8 @@ def pretrain(
     rng = np.random.default_rng([seed, 1])
     sizes = rng.integers(MIN_SITES, MAX_SITES + 1, networks)
     validation = [draw(clustered(int(n), rng), rng) for n in sizes]
+    # One thread: sums over links come out the same in every run.
+    torch.set_num_threads(1)
     torch.manual_seed(seed)
     model = LinkViabilityGNN()
     # Folds are trained in a second process, as long as the network itself takes.

@@ -84,8 +84,9 @@ The rivals are fitted to each setting; the graph network is the same one through
 
 ## Real topologies
 
-The networks of the catalogue (`qkd_gym.topology.available()`) in the reference setting; none was
-used in training. Networks without both kinds of links are left out. {real_note}
+The networks of the catalogue (`qkd_gym.topology.available()`) in the reference setting. None was
+trained on, but earlier results on some of them led to the synthetic field networks in the training
+mixture, so they are not untouched. Networks without both kinds of links are left out. {real_note}
 
 {real}
 
