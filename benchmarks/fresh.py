@@ -34,7 +34,9 @@ env.reset(seed=0)
 for _ in range(20):
     observation = env.step(np.zeros({num_envs}, np.int64))
 pages = int(open("/proc/self/statm").read().split()[1])
-peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+# Not ru_maxrss, which a child starts with its parent's peak.
+status = open("/proc/self/status").read()
+peak_mb = int(status.split("VmHWM:")[1].split()[0]) / 1024
 print(json.dumps({{"peak_mb": peak_mb, "mb": pages * resource.getpagesize() / 2**20}}))
 """
 
