@@ -46,6 +46,11 @@ def relative_rate(obs: Observation) -> F64:
     return 1.0 + feature(obs, "freshness") * (feature(obs, "observed_rate") - 1.0)
 
 
+def estimated_rate(obs: Observation) -> F64:
+    """Estimated key rate in pool capacities per hour, shape (B, E)."""
+    return hourly(obs, "nominal_rate") * np.maximum(relative_rate(obs), 0.0)
+
+
 def ran_s(obs: Observation) -> F64:
     """Time since the activation of each link, in seconds, shape (B, E); 0 when inactive."""
     return -_RUNNING_TIME_S * np.log(np.maximum(1.0 - feature(obs, "running_time"), 1e-9))
@@ -139,8 +144,7 @@ class MaxWeight(ScoredActivation):
 
     def score(self, obs: Observation) -> F64:
         """See `ScoredActivation.score`."""
-        rate = hourly(obs, "nominal_rate") * relative_rate(obs)
-        return np.maximum(rate, 0.0) * (1.0 - feature(obs, "pool_fill")) ** self.alpha
+        return estimated_rate(obs) * (1.0 - feature(obs, "pool_fill")) ** self.alpha
 
 
 @dataclass(frozen=True)
@@ -224,8 +228,7 @@ class Lookahead(ScoredActivation):
     def _worth(self, obs: Observation, making_h: float) -> F64:
         demand = hourly(obs, "demand_average")
         missing = np.maximum(demand * self.horizon_h - feature(obs, "pool_fill"), 0.0)
-        rate = hourly(obs, "nominal_rate") * np.maximum(relative_rate(obs), 0.0)
-        return np.minimum(rate * making_h, missing)
+        return np.minimum(estimated_rate(obs) * making_h, missing)
 
 
 @dataclass(frozen=True)
@@ -263,7 +266,7 @@ class DemandDeficit(ScoredActivation):
     def score(self, obs: Observation) -> F64:
         """See `ScoredActivation.score`."""
         demand = hourly(obs, "demand_average")
-        rate = hourly(obs, "nominal_rate") * np.maximum(relative_rate(obs), 0.0)
+        rate = estimated_rate(obs)
         fill = feature(obs, "pool_fill")
         stocked = fill + self.cover_weight * (feature(obs, "pool_cover") - fill)
         wanted = demand**self.demand_power * rate**self.rate_power * (1.0 - stocked)

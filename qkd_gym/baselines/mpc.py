@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from qkd_gym.baselines.activation import feature, hourly, relative_rate, released_links
 from qkd_gym.baselines.bounds.program import Program, optimise
+from qkd_gym.baselines.matching import modules_per_site
 from qkd_gym.baselines.policy import Observation
 from qkd_gym.baselines.rules import Tunable, parameter
-from qkd_gym.envs.layout import NODE
 from qkd_gym.network.config import interval_s
 
 F64 = NDArray[np.float64]
@@ -59,25 +59,29 @@ class PredictiveControl(Tunable):
         """The switch that the plan begins with."""
         rate = hourly(obs, "nominal_rate") * self.expected_rate(obs)
         demand = hourly(obs, "demand_average") + self.base_demand
-        released = released_links(obs)
+        released, modules = released_links(obs), modules_per_site(obs)
         return np.array(
             [
-                self._switch(obs, b, rate[b], demand[b], released[b], mask[b])
+                self._switch(obs, b, int(modules[b]), rate[b], demand[b], released[b], mask[b])
                 for b in range(len(mask))
             ]
         )
 
     def _switch(
-        self, obs: Observation, b: int, rate: F64, demand: F64, released: I64, mask: Flags
+        self,
+        obs: Observation,
+        b: int,
+        modules: int,
+        rate: F64,
+        demand: F64,
+        released: I64,
+        mask: Flags,
     ) -> int:
         real = np.flatnonzero(mask[:-1])
         ends = np.asarray(obs["link_endpoints"][b][real], dtype=np.int64)
         links = {name: feature(obs, name)[b, real] for name in _READ}
         active = links["active"] > 0.5
         n_sites = obs["nodes"].shape[1]
-        used = np.bincount(ends[active].ravel(), minlength=n_sites)
-        share = obs["nodes"][b, :, NODE["modules_used"]]
-        modules = round(float(np.max(used[share > 0] / share[share > 0], initial=1.0)))
         hours = self.slot_s / 3600.0
         count = len(real)
         slot, link = np.divmod(np.arange(_SLOTS * count), count)

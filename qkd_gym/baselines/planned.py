@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from qkd_gym.baselines.activation import feature, hourly, ran_s, relative_rate, released_links
+from qkd_gym.baselines.activation import estimated_rate, feature, hourly, ran_s, released_links
 from qkd_gym.baselines.matching import approach, heavy_matching, modules_per_site
 from qkd_gym.baselines.policy import Memory, Observation
 from qkd_gym.baselines.rules import Tunable, parameter
@@ -27,11 +27,6 @@ _POSITION_UNIT_KM = 50.0
 def elapsed(obs: Observation) -> F64:
     """Share of the episode that has passed, shape (B,)."""
     return np.asarray(obs["context"][:, _ELAPSED], dtype=np.float64)
-
-
-def estimated_rate(obs: Observation) -> F64:
-    """Estimated key rate in pool capacities per hour, shape (B, E)."""
-    return hourly(obs, "nominal_rate") * np.maximum(relative_rate(obs), 0.0)
 
 
 def steer(obs: Observation, weight: F64, target: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -6,14 +6,12 @@ import multiprocessing
 import os
 import threading
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from qkd_gym.baselines import make_policy
+from qkd_gym.baselines import bounds, make_policy
 from qkd_gym.benchmark.agents import load_agent
 from qkd_gym.benchmark.replay import record, write_episode
-from qkd_gym.errors import InvalidInput
 from qkd_gym.evaluation.episodes import evaluate
 from qkd_gym.network.scenarios import resolve
 
@@ -118,7 +116,7 @@ def run_unit(unit: Unit) -> Outcome:
 
 def _policy(unit: Unit, settings: dict[str, Any]) -> Any:
     if unit.policy == REFERENCE:
-        return _bounds().ForesightPolicy(_config(unit), unit.first)
+        return bounds.ForesightPolicy(_config(unit), unit.first)
     if os.sep in unit.policy or Path(unit.policy).is_dir():
         return load_agent(Path(unit.policy), unit.env_id, settings)
     return make_policy(unit.policy, scenario=unit.scenario)
@@ -126,7 +124,6 @@ def _policy(unit: Unit, settings: dict[str, Any]) -> Any:
 
 def _bound(unit: Unit) -> Outcome:
     """The most that any policy could have delivered, by the clairvoyant linear program."""
-    bounds = _bounds()
     delivered = []
     for seed in range(unit.first, unit.first + unit.count):
         trace = bounds.episode_trace(_config(unit), seed)
@@ -137,14 +134,3 @@ def _bound(unit: Unit) -> Outcome:
 
 def _config(unit: Unit) -> Any:
     return resolve(unit.scenario, {"split": unit.split})
-
-
-def _bounds() -> Any:
-    try:
-        return import_module("qkd_gym.baselines.bounds")
-    except ModuleNotFoundError as error:
-        if error.name != "qkd_gym.baselines.bounds":
-            raise
-        raise InvalidInput(
-            "bounds is asked for, but this version has no qkd_gym.baselines.bounds."
-        ) from None

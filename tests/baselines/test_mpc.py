@@ -4,45 +4,29 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from observations import links_observation
 
 from qkd_gym.baselines import make_policy
 from qkd_gym.baselines.mpc import BeliefControl, PredictiveControl
-from qkd_gym.envs.layout import LINK, LINK_FEATURES, NODE, NODE_FEATURES
-
-
-def observation(**features):
-    """A triangle of sites with one module; link 0-1 is active, 1-2 and 0-2 are not."""
-    links = np.zeros((3, len(LINK_FEATURES)), np.float32)
-    defaults = {"active": [1, 0, 0], "running_time": [1, 0, 0], "nominal_rate": [1, 1, 1]}
-    for name, values in (defaults | features).items():
-        links[:, LINK[name]] = values
-    nodes = np.zeros((3, len(NODE_FEATURES)), np.float32)
-    nodes[:, NODE["modules_used"]] = [1, 1, 0]
-    return {
-        "links": links,
-        "nodes": nodes,
-        "link_endpoints": np.array([[0, 1], [1, 2], [0, 2]]),
-        "action_mask": np.ones(4, np.int8),
-    }
 
 
 @pytest.mark.parametrize("name", ["mpc", "mpc-belief"])
 def test_switches_to_the_link_that_is_asked_for(name):
-    obs = observation(pool_fill=[1.0, 0.0, 0.0], demand_average=[0.0, 0.0, 0.8])
+    obs = links_observation(pool_fill=[1.0, 0.0, 0.0], demand_average=[0.0, 0.0, 0.8])
     assert make_policy(name).predict(obs)[0] == 2
     # Nothing is gained by leaving the only link with demand.
-    obs = observation(pool_fill=[0.0, 1.0, 1.0], demand_average=[0.8, 0.0, 0.0])
+    obs = links_observation(pool_fill=[0.0, 1.0, 1.0], demand_average=[0.8, 0.0, 0.0])
     assert make_policy(name).predict(obs)[0] == 3
 
 
 def test_a_calibration_longer_than_the_horizon_is_not_started():
-    obs = observation(pool_fill=[0.2, 0.0, 0.0], demand_average=[0.1, 0.2, 0.2])
+    obs = links_observation(pool_fill=[0.2, 0.0, 0.0], demand_average=[0.1, 0.2, 0.2])
     policy = make_policy("mpc", calibration_s=3600.0)
     assert policy.predict(obs)[0] == 3
 
 
 def test_certainty_equivalence_fades_to_nominal():
-    obs = observation(observed_rate=[0.5, 0.5, 0.0], freshness=[1.0, 0.5, 0.0])
+    obs = links_observation(observed_rate=[0.5, 0.5, 0.0], freshness=[1.0, 0.5, 0.0])
     batch = {name: array[None] for name, array in obs.items()}
     np.testing.assert_allclose(PredictiveControl().expected_rate(batch)[0], [0.5, 0.75, 1.0])
 
@@ -51,7 +35,7 @@ def test_beliefs_carry_over_to_links_of_the_same_sites():
     rule = BeliefControl(site_spread=0.3, link_spread=0.02, drift_spread=0.02)
 
     def expected(rate, freshness):
-        obs = observation(observed_rate=rate, freshness=freshness)
+        obs = links_observation(observed_rate=rate, freshness=freshness)
         return rule.expected_rate({name: array[None] for name, array in obs.items()})[0]
 
     bad = expected([0.5, 0.0, 0.0], [1.0, 0.0, 0.0])

@@ -8,6 +8,7 @@ import gymnasium as gym
 import networkx as nx
 import numpy as np
 import pytest
+from observations import links_observation
 
 import qkd_gym  # noqa: F401
 from qkd_gym.baselines import available_policies, make_policy, tuned
@@ -15,27 +16,11 @@ from qkd_gym.baselines.activation import released_links
 from qkd_gym.baselines.matching import heavy_matching, modules_per_site
 from qkd_gym.baselines.registry import ACTIVATION_RULES, ROUTING_RULES
 from qkd_gym.baselines.tuning import choose, ship, tune
-from qkd_gym.envs.layout import LINK, LINK_FEATURES, NODE, NODE_FEATURES, PATH, PATH_FEATURES
+from qkd_gym.envs.layout import LINK, PATH, PATH_FEATURES
 from qkd_gym.errors import InvalidInput
 from qkd_gym.network import available_scenarios
 
 SMALL = {"n_sites": 10, "bank_size": 2, "episode_s": 1800.0}
-
-
-def links_observation(**features: list[float]) -> dict[str, np.ndarray]:
-    """Three links 0-1, 1-2, 0-2 between sites with one module; the first link is active."""
-    links = np.zeros((3, len(LINK_FEATURES)), np.float32)
-    defaults = {"active": [1, 0, 0], "running_time": [1, 0, 0], "nominal_rate": [1, 1, 1]}
-    for name, values in (defaults | features).items():
-        links[:, LINK[name]] = values
-    nodes = np.zeros((3, len(NODE_FEATURES)), np.float32)
-    nodes[:, NODE["modules_used"]] = [1, 1, 0]
-    return {
-        "links": links,
-        "nodes": nodes,
-        "link_endpoints": np.array([[0, 1], [1, 2], [0, 2]]),
-        "action_mask": np.ones(4, np.int8),
-    }
 
 
 def paths_observation() -> dict[str, np.ndarray]:

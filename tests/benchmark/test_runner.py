@@ -164,7 +164,7 @@ def fake_bounds(limit):
 
 
 def test_no_policy_may_exceed_the_bound(tmp_path, monkeypatch):
-    monkeypatch.setattr(worker, "_bounds", lambda: fake_bounds(1.0))
+    monkeypatch.setattr(worker, "bounds", fake_bounds(1.0))
     results = small_run(tmp_path, ["static-plan", "lowest-pool-first"], bounds=2)
     scenario = results["scenarios"]["metro-10"]
     assert scenario["bound_share"]["mean"] == pytest.approx(1.0)
@@ -180,7 +180,7 @@ def test_no_policy_may_exceed_the_bound(tmp_path, monkeypatch):
     else:
         assert closed is None
     assert "No policy can deliver more than 1.0000" in markdown(results)
-    monkeypatch.setattr(worker, "_bounds", lambda: fake_bounds(0.1))
+    monkeypatch.setattr(worker, "bounds", fake_bounds(0.1))
     with pytest.raises(InvalidInput, match="but the bound allows at most"):
         small_run(tmp_path / "low", ["static-plan", "lowest-pool-first"], bounds=2)
 

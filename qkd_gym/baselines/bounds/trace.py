@@ -37,7 +37,6 @@ class EpisodeTrace:
         pool_at_start_bits: Key stored at the start, shape (E,).
         made_bits: Key that each link makes in each interval if it runs and is calibrated, shot
             noise included, shape (T, E).
-        qber: True QBER of each link in each interval, shape (T, E).
         request_interval: Interval of each request, ascending, shape (R,).
         request_sites: Its two sites, shape (R, 2).
         request_bits: Its size, shape (R,).
@@ -55,7 +54,6 @@ class EpisodeTrace:
     active_at_start: NDArray[np.bool_]
     pool_at_start_bits: I64
     made_bits: I64
-    qber: F64
     request_interval: I64
     request_sites: I64
     request_bits: I64
@@ -105,17 +103,12 @@ def episode_trace(config: NetworkConfig, seed: int) -> EpisodeTrace:
         simulator.params[name][0].item() for name in ("intervals", "interval_s")
     )
     made = np.zeros((intervals, n_links), np.int64)
-    qber = np.zeros((intervals, n_links))
     requests, times = [], []
     hold = np.array([simulator.max_links])
     for t in range(intervals):
         before = links["stored_ever"].copy()
         simulator.step(None, hold)
         made[t] = links["stored_ever"] - before
-        # Outages are told by the time, which has moved on.
-        state.episodes["interval"] -= 1
-        qber[t] = simulator.true_links()[1][0, :n_links]
-        state.episodes["interval"] += 1
         count = int(state.episodes["n_requests"][0])
         requests.append(state.requests[0, :count].copy())
         times.append(np.full(count, t))
@@ -133,7 +126,6 @@ def episode_trace(config: NetworkConfig, seed: int) -> EpisodeTrace:
         active_at_start=active,
         pool_at_start_bits=pool,
         made_bits=made,
-        qber=qber,
         request_interval=np.concatenate(times),
         request_sites=sites,
         request_bits=asked["bits"].copy(),
