@@ -28,7 +28,7 @@ from qkd_gym.errors import InvalidInput, require_choice, require_integer
 from qkd_gym.evaluation import EvaluationResult, compare, evaluate, print_comparison
 from qkd_gym.evaluation.plots import plot_learning_curve
 from qkd_gym.evaluation.report import markdown_table
-from qkd_gym.files import write_bytes, write_json
+from qkd_gym.files import write_bytes, write_figure, write_json
 from qkd_gym.network.scenarios import as_mapping, resolve
 from qkd_gym.rendering import draw_network, snapshot
 from qkd_gym.sb3 import QKDVecEnv
@@ -286,7 +286,7 @@ def picture(model: OnPolicyAlgorithm, env_id: str, network: dict[str, Any], path
     while not over and info["elapsed_s"] < env.unwrapped.config.episode_s / 2:  # type: ignore[attr-defined]
         action, _ = model.policy.predict(observation, deterministic=True)
         observation, _, _, over, info = env.step(action)
-    draw_network(snapshot(env.unwrapped.core.simulator)).savefig(path)  # type: ignore[attr-defined]
+    write_figure(path, draw_network(snapshot(env.unwrapped.core.simulator)))  # type: ignore[attr-defined]
 
 
 if __name__ == "__main__":

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
 
-from qkd_gym.files import write_bytes, write_json
+from qkd_gym.files import write_bytes, write_figure, write_json
 
 ROOT = Path(__file__).parent.parent
 BEGIN, END = "<!-- speed: begin -->", "<!-- speed: end -->"
@@ -61,7 +60,7 @@ def write(results: dict[str, Any]) -> None:
 
 
 def _plot(results: dict[str, Any], path: Path) -> None:
-    figure = Figure(figsize=(9.0, 3.4), layout="constrained")
+    figure = Figure(figsize=(9.0, 3.4), dpi=120, layout="constrained")
     left, right = figure.subplots(1, 2)
     unit = results["cartpole_steps_per_cpu_s"]
     vectors = {int(k): rate / unit for k, rate in results["vector"].items()}
@@ -76,6 +75,4 @@ def _plot(results: dict[str, Any], path: Path) -> None:
     right.set_xlabel("candidate links")
     right.set_ylabel("CPU µs per step")
     right.legend(frameon=False)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, dpi=120, format="png")
-    write_bytes(path, buffer.getvalue())
+    write_figure(path, figure)

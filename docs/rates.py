@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 
-from qkd_gym.files import write_bytes
+from qkd_gym.files import write_bytes, write_figure
 from qkd_gym.physics import Fiber, available_presets, plob_bound, preset
 
 HERE = Path(__file__).parent
@@ -53,7 +53,7 @@ def draw(path: Path, transmittance: np.ndarray) -> None:
     axes.set(xlim=(0, LENGTH_KM[-1]), ylim=(1e-10, 10))
     axes.grid(alpha=0.3)
     figure.legend(loc="outside right upper", fontsize="small")
-    figure.savefig(path, format="png")
+    write_figure(path, figure)
 
 
 def row(name: str, transmittance: np.ndarray) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from qkd_gym.benchmark.suites import get_suite
 from qkd_gym.benchmark.worker import REFERENCE
 from qkd_gym.extras import require_extra
+from qkd_gym.files import write_figure
 
 # Curves drawn in colour: the best policies of a panel; the others are grey.
 _COLOURED = 7
@@ -51,8 +52,7 @@ def plot_suite(path: Path, results: Mapping[str, Any]) -> None:
     figure.suptitle(
         f"Suite {results['suite']}: {results['episodes']} {results['split']} episodes per scenario"
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, format="png")
+    write_figure(path, figure)
 
 
 def _colours(scenarios: Mapping[str, Any]) -> dict[str, str]:

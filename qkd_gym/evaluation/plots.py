@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from qkd_gym.files import write_figure
 
 
 def plot_learning_curve(
@@ -37,4 +40,4 @@ def plot_learning_curve(
     axes.set_ylabel(quantity)
     axes.grid(alpha=0.3)
     axes.legend()
-    figure.savefig(path, format="png")
+    write_figure(Path(path), figure)

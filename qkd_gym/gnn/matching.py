@@ -14,6 +14,8 @@ from scipy.sparse import csr_array
 from qkd_gym.envs.layout import LINK
 from qkd_gym.errors import InvalidInput, require_integer
 from qkd_gym.gnn.data import ViabilityGraph
+from qkd_gym.gnn.rivals import last_value
+from qkd_gym.network.fluid import take_in_order
 
 F64 = NDArray[np.float64]
 Chosen = NDArray[np.bool_]
@@ -62,20 +64,12 @@ def heaviest_matching(ends: NDArray[np.integer], weight: F64, modules: int, n_si
 def in_order(ends: NDArray[np.integer], order: NDArray[np.integer], modules: int) -> Chosen:
     """Takes links in an order while both ends have a free module, (E,) bool."""
     require_integer("modules", modules, 1)
-    free = np.full(int(ends.max()) + 1, modules)
-    chosen = np.zeros(len(ends), dtype=bool)
-    for e in order:
-        if free[ends[e]].all():
-            free[ends[e]] -= 1
-            chosen[e] = True
-    return chosen
+    return take_in_order(ends, order, np.full(int(ends.max()) + 1, modules))
 
 
 def last_observed_bps(graph: ViabilityGraph, unseen_share: float) -> F64:
     """Key rate when last seen (bit/s); of unseen links the usual share of nominal; (E,)."""
-    seen = graph.links[:, LINK["freshness"]] > 0.0
-    share = np.where(seen, graph.links[:, LINK["observed_rate"]], unseen_share)
-    return share * graph.nominal_rate_bps
+    return last_value(graph, unseen_share) * graph.nominal_rate_bps
 
 
 def simple_rules(

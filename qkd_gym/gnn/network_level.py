@@ -67,21 +67,31 @@ def network_level(
             chosen[name] = heaviest_matching(graph.ends, belief, modules, len(graph.nodes))
         for name, links in chosen.items():
             rows.setdefault(name, []).append(outcome(graph, links))
-    columns = {
-        name: {key: np.array([row[key] for row in of_rule]) for key in of_rule[0]}
-        for name, of_rule in rows.items()
-    }
+    columns = {name: _columns(of_rule) for name, of_rule in rows.items()}
     best, ours = columns[ORACLE]["rate_bps"], columns[GNN]["rate_bps"]
     return {
         name: {
-            "rate_bps": float(column["rate_bps"].mean()),
-            "links": float(column["links"].mean()),
-            "qber": float(column["qber"].sum() / column["links"].sum()),
-            "length_km": float(column["length_km"].sum() / column["links"].sum()),
+            **_means(column),
             "share_of_oracle": _share(column["rate_bps"], best),
             "lead": _share(ours - column["rate_bps"], best),
         }
         for name, column in columns.items()
+    }
+
+
+def _columns(rows: Sequence[dict[str, float]]) -> dict[str, F64]:
+    """Outcomes of a rule by key, one number per network."""
+    return {key: np.array([row[key] for row in rows]) for key in rows[0]}
+
+
+def _means(column: dict[str, F64]) -> dict[str, float]:
+    """Means over networks of rate and number of links, and over links of QBER and length."""
+    links = max(column["links"].sum(), 1.0)
+    return {
+        "rate_bps": float(column["rate_bps"].mean()),
+        "links": float(column["links"].mean()),
+        "qber": float(column["qber"].sum() / links),
+        "length_km": float(column["length_km"].sum() / links),
     }
 
 
@@ -109,13 +119,4 @@ def without_limit(
         }
         for name, links in chosen.items():
             rows.setdefault(name, []).append(outcome(graph, links))
-    found = {}
-    for name, of_rule in rows.items():
-        total = {key: float(np.sum([row[key] for row in of_rule])) for key in of_rule[0]}
-        found[name] = {
-            "rate_bps": total["rate_bps"] / len(graphs),
-            "links": total["links"] / len(graphs),
-            "qber": total["qber"] / max(total["links"], 1.0),
-            "length_km": total["length_km"] / max(total["links"], 1.0),
-        }
-    return found
+    return {name: _means(_columns(of_rule)) for name, of_rule in rows.items()}

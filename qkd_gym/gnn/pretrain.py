@@ -10,7 +10,6 @@ interrupted; nothing is written before the end.
 from __future__ import annotations
 
 import argparse
-import io
 import sys
 import time
 from collections.abc import Sequence
@@ -28,7 +27,7 @@ from tqdm import tqdm
 
 from qkd_gym import __version__
 from qkd_gym.errors import InvalidInput, require_integer
-from qkd_gym.files import write_bytes
+from qkd_gym.files import write_figure
 from qkd_gym.gnn.comparison import judge, predict
 from qkd_gym.gnn.data import ViabilityGraph, join, simulate
 from qkd_gym.gnn.hidden import draw
@@ -152,9 +151,9 @@ def cross_validate(
         networks: Networks to validate on, and to test on, per fold.
         seed: Seed of everything.
     """
+    torch.set_num_threads(1)
     rows = []
     for fold in range(FOLDS):
-        torch.set_num_threads(1)
         torch.manual_seed(seed + fold)
         rng = np.random.default_rng([seed, 3, fold])
         used = [t for i, t in enumerate(topologies) if i % FOLDS != fold]
@@ -270,9 +269,7 @@ def _plot(path: Path, history: Sequence[dict[str, float]], chance: F64, label: F
     right.set(xlabel="predicted probability", ylabel="share of viable links, unseen networks")
     for axes in (left, right):
         axes.grid(alpha=0.3)
-    content = io.BytesIO()
-    figure.savefig(content, format="png")
-    write_bytes(path, content.getvalue())
+    write_figure(path, figure)
 
 
 def main() -> None:

@@ -29,10 +29,11 @@ _OWN = [LINK[name] for name in LINK_INPUTS]
 _LEAVES = {"max_iter": 300, "learning_rate": 0.05, "early_stopping": True, "random_state": 0}
 
 
-def last_value(graph: ViabilityGraph) -> F64:
-    """A link's rate when last seen, as a share of nominal; of unseen links the usual share."""
+def last_value(graph: ViabilityGraph, unseen_share: float = 0.5) -> F64:
+    """A link's rate when last seen, as a share of nominal, (E,); ``unseen_share`` of others."""
     seen = graph.links[:, LINK["freshness"]] > 0.0
-    return np.where(seen, graph.links[:, LINK["observed_rate"]], 0.5).astype(np.float64)
+    share = np.where(seen, graph.links[:, LINK["observed_rate"]], unseen_share)
+    return share.astype(np.float64)
 
 
 def own_features(graph: ViabilityGraph) -> F64:

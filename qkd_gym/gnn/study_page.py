@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from qkd_gym.files import write_bytes
+from qkd_gym.files import write_figure
 from qkd_gym.gnn.comparison import BOUND, GNN, SITE_POSTERIOR
 
 PAGE = """# Link viability: what a graph network is worth
@@ -385,7 +384,7 @@ def draw_plots(results: Mapping[str, Any], out: Path) -> None:
         axes.minorticks_off()
         axes.grid(alpha=0.3)
     figure.legend(*axes.get_legend_handles_labels(), loc="outside right center", fontsize="small")
-    _save(figure, out / "viability-sizes.png")
+    write_figure(out / "viability-sizes.png", figure)
 
     figure = Figure(figsize=(5.5, 5.0), dpi=130, layout="constrained")
     axes = figure.add_subplot()
@@ -396,7 +395,7 @@ def draw_plots(results: Mapping[str, Any], out: Path) -> None:
     axes.set(xlabel="predicted probability of viability", ylabel="share of viable links")
     axes.grid(alpha=0.3)
     axes.legend()
-    _save(figure, out / "viability-calibration.png")
+    write_figure(out / "viability-calibration.png", figure)
 
     levels = results["network_level"]
     level_sites = [int(n) for n in levels]
@@ -414,10 +413,4 @@ def draw_plots(results: Mapping[str, Any], out: Path) -> None:
     axes.minorticks_off()
     axes.grid(alpha=0.3)
     figure.legend(loc="outside right center", fontsize="small")
-    _save(figure, out / "viability-network.png")
-
-
-def _save(figure: Any, path: Path) -> None:
-    content = io.BytesIO()
-    figure.savefig(content, format="png")
-    write_bytes(path, content.getvalue())
+    write_figure(out / "viability-network.png", figure)

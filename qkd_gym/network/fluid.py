@@ -188,13 +188,34 @@ def round_plan(
         Whether each link runs, shape (E,). No further link would fit.
     """
     n_sites = int(link_endpoints.max()) + 1 if np.ndim(modules) == 0 else len(np.asarray(modules))
-    free = np.array(np.broadcast_to(modules, n_sites))
-    active = np.zeros(len(rate_bps), dtype=bool)
     # Solver noise must not order links whose time shares are equal.
-    for link in np.lexsort((-rate_bps, -np.round(time_share, 6))):
+    order = np.lexsort((-rate_bps, -np.round(time_share, 6)))
+    return take_in_order(
+        link_endpoints, order[rate_bps[order] > 0.0], np.broadcast_to(modules, n_sites)
+    )
+
+
+def take_in_order(
+    link_endpoints: NDArray[np.integer],
+    order: NDArray[np.integer],
+    modules: NDArray[np.integer],
+) -> NDArray[np.bool_]:
+    """Takes links one by one while both ends have a free module.
+
+    Args:
+        link_endpoints: Sites of each link, shape (E, 2).
+        order: Links in the order in which they are tried.
+        modules: Modules at each site, shape (n,).
+
+    Returns:
+        Whether each link is taken, shape (E,).
+    """
+    free = np.array(modules)
+    taken = np.zeros(len(link_endpoints), dtype=bool)
+    for link in order:
         i, j = link_endpoints[link]
-        if rate_bps[link] > 0.0 and free[i] > 0 and free[j] > 0:
-            active[link] = True
+        if free[i] > 0 and free[j] > 0:
+            taken[link] = True
             free[i] -= 1
             free[j] -= 1
-    return active
+    return taken
