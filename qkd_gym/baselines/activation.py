@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from qkd_gym.baselines.displacement import displaced, least_reluctant
 from qkd_gym.baselines.policy import Observation
 from qkd_gym.baselines.rules import Tunable, parameter
 from qkd_gym.envs.layout import LINK, NODE
@@ -62,20 +63,14 @@ def released_links(obs: Observation) -> NDArray[np.int64]:
     The environment's rule: the active link at a full site with the least `need`, protected ones
     last. E stands for no link.
     """
-    n_sites, n_links = obs["nodes"].shape[1], obs["links"].shape[1]
-    ends = obs["link_endpoints"]
-    reluctance = feature(obs, "need") + 1e3 * feature(obs, "protected")
-    # Every site remembers the last link written to it: the most reluctant go first, and of equals
-    # the one with the lowest number goes last. Inactive links write to a site that nobody reads.
-    order = np.argsort(reluctance, axis=1, kind="stable")[:, ::-1]
-    active = np.take_along_axis(feature(obs, "active") > 0.5, order, axis=1)
-    site = np.where(active[..., None], np.take_along_axis(ends, order[..., None], axis=1), n_sites)
-    rows = np.arange(len(ends))[:, None, None]
-    least = np.full((len(ends), n_sites + 1), n_links)
-    least[rows, site] = order[..., None]
-    full = obs["nodes"][..., NODE["modules_used"]] > 1.0 - 1e-6
-    least[:, :-1][~full] = n_links
-    return np.asarray(least[rows, ends])
+    return np.asarray(
+        least_reluctant(
+            feature(obs, "need") + 1e3 * feature(obs, "protected"),
+            feature(obs, "active") > 0.5,
+            obs["nodes"][..., NODE["modules_used"]] > 1.0 - 1e-6,
+            np.ascontiguousarray(obs["link_endpoints"], dtype=np.int64),
+        )
+    )
 
 
 @dataclass(frozen=True)
@@ -109,11 +104,9 @@ class ScoredActivation(Tunable):
         """
         score = self.score(obs)
         price = self.price(obs, score)
-        price = np.where(ran_s(obs) < self.dwell_s, np.inf, price)
-        released = released_links(obs)
-        padded = np.pad(price, ((0, 0), (0, 1)))
-        rows = np.arange(len(score))[:, None, None]
-        gain = score - padded[rows, released].sum(axis=-1)
+        if self.dwell_s > 0.0:
+            price = np.where(ran_s(obs) < self.dwell_s, np.inf, price)
+        gain = score - displaced(price, released_links(obs))
         candidate = mask[:, :-1] & (feature(obs, "active") < 0.5)
         return np.where(candidate, gain, -np.inf)
 
