@@ -14,6 +14,7 @@ from qkd_gym.baselines import make_policy
 from qkd_gym.gnn import load_pretrained
 from qkd_gym.sb3 import GraphFeaturesExtractor, LinkPointerPolicy, QKDVecEnv
 from qkd_gym.sb3.advice import make_adviser
+from qkd_gym.sb3.rollout import LeanRolloutBuffer
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,8 @@ class Recipe:
         }
         if self.pointer:
             policy = {"adviser": self.adviser, "mixed_precision": device.type == "cuda"}
-            return MaskablePPO(LinkPointerPolicy, env, policy_kwargs=policy, **settings)
+            settings |= {"policy_kwargs": policy, "rollout_buffer_class": LeanRolloutBuffer}
+            return MaskablePPO(LinkPointerPolicy, env, **settings)
         graph = {
             "features_extractor_class": GraphFeaturesExtractor,
             "ortho_init": False,

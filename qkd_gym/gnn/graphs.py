@@ -48,8 +48,8 @@ def batch_graphs(observation: Mapping[str, Tensor]) -> GraphBatch:
     slots = observation["link_mask"].flatten().nonzero()[:, 0]
     return GraphBatch(
         nodes=nodes.flatten(0, 1),
-        links=links.flatten(0, 1)[slots],
-        ends=ends[slots].T,
+        links=links.flatten(0, 1).index_select(0, slots),
+        ends=ends.index_select(0, slots).T,
         slots=slots,
     )
 
