@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from qkd_gym.baselines.displacement import displaced, least_reluctant
+from qkd_gym.baselines.displacement import Occupancy, displaced, released
 from qkd_gym.baselines.policy import Observation
 from qkd_gym.baselines.rules import Tunable, parameter
 from qkd_gym.envs.layout import LINK, NODE
@@ -57,20 +57,23 @@ def ran_s(obs: Observation) -> F64:
     return -_RUNNING_TIME_S * np.log(np.maximum(1.0 - feature(obs, "running_time"), 1e-9))
 
 
+def occupancy(obs: Observation) -> Occupancy:
+    """Who holds the modules and who goes first: the least `need`, protected links last."""
+    return Occupancy(
+        reluctance=feature(obs, "need") + 1e3 * feature(obs, "protected"),
+        active=feature(obs, "active") > 0.5,
+        full=obs["nodes"][..., NODE["modules_used"]] > 1.0 - 1e-6,
+        ends=np.ascontiguousarray(obs["link_endpoints"], dtype=np.int64),
+    )
+
+
 def released_links(obs: Observation) -> NDArray[np.int64]:
     """Links that activating each link would release at its two ends, shape (B, E, 2).
 
     The environment's rule: the active link at a full site with the least `need`, protected ones
     last. E stands for no link.
     """
-    return np.asarray(
-        least_reluctant(
-            feature(obs, "need") + 1e3 * feature(obs, "protected"),
-            feature(obs, "active") > 0.5,
-            obs["nodes"][..., NODE["modules_used"]] > 1.0 - 1e-6,
-            np.ascontiguousarray(obs["link_endpoints"], dtype=np.int64),
-        )
-    )
+    return np.asarray(released(*occupancy(obs)))
 
 
 @dataclass(frozen=True)
@@ -106,9 +109,9 @@ class ScoredActivation(Tunable):
         price = self.price(obs, score)
         if self.dwell_s > 0.0:
             price = np.where(ran_s(obs) < self.dwell_s, np.inf, price)
-        gain = score - displaced(price, released_links(obs))
-        candidate = mask[:, :-1] & (feature(obs, "active") < 0.5)
-        return np.where(candidate, gain, -np.inf)
+        modules = occupancy(obs)
+        gain = score - displaced(*modules, price)
+        return np.where(mask[:, :-1] & ~modules.active, gain, -np.inf)
 
     def __call__(self, obs: Observation, mask: NDArray[np.bool_]) -> NDArray[np.int64]:
         """The link to activate, or to hold."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -11,51 +13,66 @@ I64 = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
 
-@njit(cache=True)
-def least_reluctant(reluctance: F64, active: Flags, full: Flags, ends: I64) -> I64:
-    """At both ends of each link, the active link that goes first if a module is needed.
+class Occupancy(NamedTuple):
+    """Who holds the modules in B networks of N sites and E links.
 
-    Args:
-        reluctance: Least for the links that go first, of equals the one with the lowest number,
-            shape (B, E).
+    Attributes:
+        reluctance: A link with less of it is released first, of equals the one with the lowest
+            number, shape (B, E).
         active: Links that hold modules, shape (B, E).
-        full: Sites without a free module, shape (B, N); nothing goes at others.
+        full: Sites without a free module, shape (B, N).
         ends: Sites of each link, shape (B, E, 2).
-
-    Returns:
-        Links, E for none, shape (B, E, 2).
     """
-    batch, n_links = reluctance.shape
-    goes = np.empty((batch, n_links, 2), np.int64)
-    first = np.empty(full.shape[1], np.int64)
-    for b in range(batch):
-        first[:] = n_links
-        for e in range(n_links):
-            if not active[b, e]:
-                continue
-            for site in ends[b, e]:
+
+    reluctance: F64
+    active: Flags
+    full: Flags
+    ends: I64
+
+
+@njit(cache=True)
+def _find_first(reluctance: F64, active: Flags, full: Flags, ends: I64, b: int, first: I64) -> None:
+    """For each site of network ``b``, the link that is released first, or E."""
+    n_links = reluctance.shape[1]
+    first[:] = n_links
+    for e in range(n_links):
+        if active[b, e]:
+            for side in range(2):
+                site = ends[b, e, side]
                 best = first[site]
-                if full[b, site] and (best == n_links or reluctance[b, e] < reluctance[b, best]):
+                least = best == n_links or reluctance[b, e] < reluctance[b, best]
+                if full[b, site] and least:
                     first[site] = e
-        for e in range(n_links):
+
+
+@njit(cache=True)
+def released(reluctance: F64, active: Flags, full: Flags, ends: I64) -> I64:
+    """Links that activating each link would release at its two ends, E for none, (B, E, 2).
+
+    Arguments are those of `Occupancy`, one by one: numba is slow to tell the type of a tuple with
+    names.
+    """
+    goes = np.empty_like(ends)
+    first = np.empty(full.shape[1], np.int64)
+    for b in range(len(goes)):
+        _find_first(reluctance, active, full, ends, b, first)
+        for e in range(goes.shape[1]):
             for side in range(2):
                 goes[b, e, side] = first[ends[b, e, side]]
     return goes
 
 
 @njit(cache=True)
-def displaced(price: F64, released: I64) -> F64:
-    """Summed price of the links that each link displaces, shape (B, E).
-
-    Args:
-        price: Price of each link, shape (B, E).
-        released: Links that each link displaces, E for none, shape (B, E, 2).
-    """
-    batch, n_links = price.shape
-    total = np.zeros((batch, n_links))
-    for b in range(batch):
+def displaced(reluctance: F64, active: Flags, full: Flags, ends: I64, price: F64) -> F64:
+    """Summed price, (B, E), of the links that activating each link would release."""
+    total = np.empty_like(price)
+    first = np.empty(full.shape[1], np.int64)
+    n_links = price.shape[1]
+    price_at = np.empty(len(first))
+    for b in range(len(price)):
+        _find_first(reluctance, active, full, ends, b, first)
+        for v in range(len(first)):
+            price_at[v] = price[b, first[v]] if first[v] < n_links else 0.0
         for e in range(n_links):
-            for gone in released[b, e]:
-                if gone < n_links:
-                    total[b, e] += price[b, gone]
+            total[b, e] = price_at[ends[b, e, 0]] + price_at[ends[b, e, 1]]
     return total

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from qkd_gym.baselines.displacement import displaced, least_reluctant
+from qkd_gym.baselines.displacement import Occupancy, displaced, released
 
 SITES, LINKS, BATCH = 7, 15, 40
 
@@ -26,7 +26,8 @@ def test_compiled_displacement_is_the_definition(seed):
     ends = ends.reshape(BATCH, LINKS, 2)
     price = np.where(rng.random((BATCH, LINKS)) < 0.1, np.inf, rng.random((BATCH, LINKS)))
 
-    goes = least_reluctant(reluctance, active, full, ends)
+    occupancy = Occupancy(reluctance, active, full, ends)
+    goes = released(*occupancy)
     expected = [
         [
             [first_to_go(reluctance[b], active[b], full[b], ends[b], site) for site in ends[b, e]]
@@ -39,4 +40,4 @@ def test_compiled_displacement_is_the_definition(seed):
 
     padded = np.pad(price, ((0, 0), (0, 1)))
     total = padded[np.arange(BATCH)[:, None, None], goes].sum(axis=-1)
-    np.testing.assert_array_equal(displaced(price, goes), total)
+    np.testing.assert_array_equal(displaced(*occupancy, price), total)
