@@ -6,8 +6,8 @@ embeddings, and takes Stable-Baselines3's defaults (2,048 steps per rollout, 10 
 of 64). Both learn from nothing and for the same rewards; the recipe as ``train.py`` runs it, with
 its adviser and its rival, is measured as a third. All figures are per CPU-second, of one thread.
 
-    python benchmarks/training.py                      # speed and where the time goes
-    python benchmarks/training.py --cpu-s 120 --seeds 3   # and returns after equal CPU time
+    python -m benchmarks.training                         # speed and where the time goes
+    python -m benchmarks.training --cpu-s 120 --seeds 3   # and returns after equal CPU time
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from qkd_gym.evaluation import evaluate
 from qkd_gym.gnn.graphs import GraphBatch
 from qkd_gym.gnn.model import LinkViabilityGNN
 from qkd_gym.sb3 import GraphFeaturesExtractor, LinkPointerPolicy, QKDVecEnv
+from qkd_gym.sb3.rollout import LeanRolloutBuffer
 
 ENV_ID = "qkd_gym/LinkActivation-v0"
 NETWORK = {"scenario": "metro"}
@@ -132,6 +133,8 @@ def accounts() -> Iterator[dict[str, float]]:
         ("masks", ppo_mask, "get_action_masks"),
         ("rollout_buffer", MaskableDictRolloutBuffer, "add"),
         ("rollout_buffer", MaskableDictRolloutBuffer, "_get_samples"),
+        ("rollout_buffer", LeanRolloutBuffer, "add"),
+        ("rollout_buffer", LeanRolloutBuffer, "_get_samples"),
         ("rollout_buffer", MaskableDictRolloutBuffer, "compute_returns_and_advantage"),
     ]
     with ExitStack() as patches:

@@ -43,5 +43,6 @@ def advise(rule: ScoredActivation, observation: Mapping[str, NDArray[Any]]) -> N
     links = observation["links"].shape[1]
     mask = np.asarray(observation["action_mask"], dtype=bool)[:, -links - 1 :]
     gain = rule.gain(observation, mask) - rule.least_gain
-    gain = np.where(np.isfinite(gain), gain.clip(_LEAST, FEATURE_LIMIT), -_RELUCTANCE)
-    return np.pad(gain, ((0, 0), (0, 1))).astype(np.float32)
+    advice = np.zeros((len(gain), links + 1), np.float32)
+    advice[:, :-1] = np.where(np.isfinite(gain), gain.clip(_LEAST, FEATURE_LIMIT), -_RELUCTANCE)
+    return advice

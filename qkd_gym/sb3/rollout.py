@@ -6,16 +6,20 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sb3_contrib.common.maskable.buffers import MaskableDictRolloutBuffer
+from sb3_contrib.common.maskable.buffers import (
+    MaskableDictRolloutBuffer,
+    MaskableDictRolloutBufferSamples,
+)
 from torch import Tensor
 
 
 class LeanRolloutBuffer(MaskableDictRolloutBuffer):
     """Gives the minibatches that its base class gives, with fewer copies.
 
-    The memory of observations is kept from rollout to rollout: the system clears fresh memory when
-    it is first written to, which costs more than the writing. Each member's observations lie one
-    after the other, as the minibatches count them, so they need not be sorted first.
+    Observations are stored here and not in the base class, so `observations` is empty. Their
+    memory is kept from rollout to rollout: the system clears fresh memory when it is first written
+    to, which costs more than the writing. Each member's observations lie one after the other, as
+    the minibatches count them, so they need not be sorted first.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -25,11 +29,25 @@ class LeanRolloutBuffer(MaskableDictRolloutBuffer):
     def reset(self) -> None:
         """Empties the buffer."""
         super().reset()
-        if not self._kept:
-            for name, array in self.observations.items():
-                by_member = np.zeros(array.swapaxes(0, 1).shape, array.dtype)
-                self._kept[name] = by_member.swapaxes(0, 1)
-        self.observations = dict(self._kept)
+        for name, array in self.observations.items():
+            if name not in self._kept:
+                self._kept[name] = np.zeros(array.swapaxes(0, 1).shape, array.dtype)
+        self.observations = {}
+
+    def add(self, obs: dict[str, NDArray[Any]], *args: Any, **kwargs: Any) -> None:  # type: ignore[override]
+        """Adds a step of all members; further arguments as in the base class."""
+        for name, kept in self._kept.items():
+            kept[:, self.pos] = obs[name]
+        super().add(obs, *args, **kwargs)
+
+    def _get_samples(  # type: ignore[override]
+        self, batch_inds: NDArray[np.int64], env: Any = None
+    ) -> MaskableDictRolloutBufferSamples:
+        chosen = {
+            name: self.to_torch(kept.reshape(-1, *kept.shape[2:]).take(batch_inds, axis=0))
+            for name, kept in self._kept.items()
+        }
+        return super()._get_samples(batch_inds, env)._replace(observations=chosen)
 
     def to_torch(self, array: NDArray[Any], copy: bool = False) -> Tensor:
         """The array as a tensor; a minibatch has been copied when it was selected."""
