@@ -17,7 +17,6 @@ from numba import njit, types
 from numba.extending import intrinsic
 
 import qkd_gym  # noqa: F401  registers the environments
-from qkd_gym.envs.layout import LINK_FEATURES
 from qkd_gym.envs.observation import _write_context, _write_links, _write_nodes
 from qkd_gym.network.compiled import fill
 from qkd_gym.network.control import toggle
@@ -41,7 +40,6 @@ PHASES = (
     "observation: links",
     "observation: context",
 )
-_ROWS = len(LINK_FEATURES)
 REPETITIONS = 40
 
 
@@ -62,7 +60,6 @@ def _cycles(typing_context: Any) -> Any:
 def replay(steps, s, bank, params, o, actions, spent):  # type: ignore[no-untyped-def]
     """Adds the cycles of each phase to ``spent``."""
     work, p = workspace(s), params[0]
-    columns = np.empty((_ROWS, work.shape[1]), np.float32)
     for step in range(steps):
         for b in range(len(s.episodes)):
             episode = s.episodes[b]
@@ -92,9 +89,9 @@ def replay(steps, s, bank, params, o, actions, spent):  # type: ignore[no-untype
             average_demand(s, bank, p, b)
             account(s, bank, p, b, 0)
             t8 = _cycles()
-            _write_nodes(o, s, bank, p, b, columns)
+            _write_nodes(o, s, bank, p, b)
             t9 = _cycles()
-            _write_links(o, s, bank, p, b, work, columns)
+            _write_links(o, s, bank, p, b, work)
             t10 = _cycles()
             _write_context(o, s, bank, p, b)
             t11 = _cycles()

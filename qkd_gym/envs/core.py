@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from qkd_gym.envs import spaces
 from qkd_gym.envs.buffers import ObservationBuffers
+from qkd_gym.envs.observation import readable
 from qkd_gym.envs.transition import Results, allocate_results, play_range, start_some
 from qkd_gym.network.config import NetworkConfig
 from qkd_gym.network.kernel import ACTIVATION, BOTH, ROUTING
@@ -86,7 +87,8 @@ class Core:
 
     def observe(self) -> dict[str, NDArray[Any]]:
         """The last observations of the whole batch; the arrays are the caller's."""
-        return {name: getattr(self.buffer, name) for name in self.names}
+        arrays = readable(self.buffer)
+        return {name: arrays[name] for name in self.names}
 
     @property
     def masks(self) -> NDArray[np.bool_]:

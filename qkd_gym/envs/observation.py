@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +15,17 @@ from qkd_gym.envs.layout import (
     PATH_FEATURES,
     REQUEST_FEATURES,
 )
-from qkd_gym.network.bank import F_FREE_SPACE, F_LENGTH, F_NOMINAL_RATE, Bank
-from qkd_gym.network.compiled import fill, inlined, whole
+from qkd_gym.network.bank import (
+    F_BETWEENNESS,
+    F_DEGREE,
+    F_FREE_SPACE,
+    F_LENGTH,
+    F_NOMINAL_HOURLY,
+    F_X,
+    F_Y,
+    Bank,
+)
+from qkd_gym.network.compiled import fill, inlined, padded
 from qkd_gym.network.control import is_protected, least_needed, write_needs
 from qkd_gym.network.elementary import exp, log1p_single
 from qkd_gym.network.kernel import ACTIVATION, BOTH, ROUTING
@@ -38,17 +47,20 @@ from qkd_gym.network.state import (
     State,
 )
 
-_LINK_FEATURES = len(LINK_FEATURES)
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
 
 class Observation(NamedTuple):
     """Buffers of a batch of observations; the request's part is empty if links alone are
-    decided. Fields as in `qkd_gym.envs.spaces.observation_space`."""
+    decided. Fields as in `qkd_gym.envs.spaces.observation_space`.
 
-    nodes: F32  # (B, N, F)
-    links: F32  # (B, E, F)
+    The features of sites and links are kept one after the other, each for all sites or links and
+    padded to whole vectors: `readable` turns them round.
+    """
+
+    nodes: F32  # (B, F, N)
+    links: F32  # (B, F, E)
     link_endpoints: NDArray[np.int64]  # (B, E, 2)
     node_mask: NDArray[np.int8]  # (B, N)
     link_mask: NDArray[np.int8]  # (B, E)
@@ -66,8 +78,8 @@ def allocate(batch: int, bank: Bank, decides: int) -> Observation:
     k, hops = bank.path_links.shape[2:] if decides != ACTIVATION else (0, 0)
     actions = {ACTIVATION: links + 1, BOTH: k + 1 + links + 1}.get(decides, k + 1)
     return Observation(
-        nodes=np.zeros((batch, n, len(NODE_FEATURES)), np.float32),
-        links=np.zeros((batch, links, len(LINK_FEATURES)), np.float32),
+        nodes=np.zeros((batch, len(NODE_FEATURES), padded(n)), np.float32),
+        links=np.zeros((batch, len(LINK_FEATURES), padded(links)), np.float32),
         link_endpoints=np.zeros((batch, links, 2), np.int64),
         node_mask=np.ones((batch, n), np.int8),
         link_mask=np.zeros((batch, links), np.int8),
@@ -80,133 +92,128 @@ def allocate(batch: int, bank: Bank, decides: int) -> Observation:
     )
 
 
+def readable(buffer: Observation) -> dict[str, NDArray[Any]]:
+    """The observations as their readers know them: views, with a row per site and per link."""
+    arrays = buffer._asdict()
+    for name, mask in (("nodes", buffer.node_mask), ("links", buffer.link_mask)):
+        arrays[name] = arrays[name].transpose(0, 2, 1)[:, : mask.shape[1]]
+    return arrays
+
+
 @inlined
-def _squash(column: F32, value: np.ndarray, n: int, per_hour: float) -> None:
+def _copy(column: F32, values: F32) -> None:
+    for i in range(len(column)):
+        column[i] = values[i]
+
+
+@inlined
+def _squash(column: F32, value: np.ndarray, per_hour: float) -> None:
     """Rates in pool capacities per hour, log1p."""
     factor = np.float32(per_hour)
-    for i in range(whole(n)):
+    for i in range(len(column)):
         column[i] = log1p_single(factor * np.float32(value[i]))
 
 
 @inlined
-def _write_nodes(o: Observation, s: State, bank: Bank, p: np.record, b: int, columns: F32) -> None:
-    rows, sites, facts = o.nodes[b], s.sites[b], bank.sites[s.episodes[b].network]
-    hourly, modules = 3600.0 / p.capacity, p.modules
-    n = bank.n_sites
-    _squash(columns[0], sites[S_DEMAND], n, hourly)
-    _squash(columns[1], sites[S_BLOCKED], n, hourly)
-    for v in range(n):
-        row, fact = rows[v], facts[v]
-        row[0] = fact.x_km * 0.02
-        row[1] = fact.y_km * 0.02
-        row[2] = fact.degree * 0.125
-        row[3] = fact.betweenness
-        row[4] = sites[S_MODULES_USED, v] / modules
-        row[5] = columns[0, v]
-        row[6] = columns[1, v]
-        row[7] = 0.0
+def _write_nodes(o: Observation, s: State, bank: Bank, p: np.record, b: int) -> None:
+    columns, sites, facts = o.nodes[b], s.sites[b], bank.site_facts[s.episodes[b].network]
+    hourly, used, modules = 3600.0 / p.capacity, sites[S_MODULES_USED], p.modules
+    _copy(columns[0], facts[F_X])
+    _copy(columns[1], facts[F_Y])
+    _copy(columns[2], facts[F_DEGREE])
+    _copy(columns[3], facts[F_BETWEENNESS])
+    for v in range(columns.shape[1]):
+        columns[4, v] = used[v] / modules
+    _squash(columns[5], sites[S_DEMAND], hourly)
+    _squash(columns[6], sites[S_BLOCKED], hourly)
+    fill(columns[7], 0, columns.shape[1], 0.0)
 
 
 @inlined
-def _fill_needs(s: State, bank: Bank, p: np.record, b: int, work: F64, columns: F32) -> None:
-    """Columns `need`, `release_need` and `full_endpoints`."""
-    g = s.episodes[b].network
-    n_links = bank.networks[g].n_links
-    links, ends, modules = s.links[b], bank.link_endpoints[g], p.modules
-    running_s, active, full_endpoints = links[L_RUNNING], links[L_ACTIVE], columns[14]
-    need, released, at_site, full = work[0], work[1], work[2], work[3]
-    write_needs(links, s.pools[b, POOL], n_links, p.capacity, need)
-    for v in range(bank.n_sites):
-        held = s.held[b, v, : int(s.sites[b, S_MODULES_USED, v])]
-        full[v], at_site[v] = 0.0, 0.0
-        if len(held) >= modules:
-            full[v] = 0.5
-            at_site[v] = need[least_needed(held, running_s, need, p)]
-    for e in range(n_links):
-        u, v = ends[e, 0], ends[e, 1]
-        inactive = 1.0 - active[e]
-        released[e] = inactive * (at_site[u] + at_site[v])
-        full_endpoints[e] = inactive * (full[u] + full[v])
-    hourly = 3600.0 / p.capacity
-    _squash(columns[15], need, n_links, hourly)
-    _squash(columns[16], released, n_links, hourly)
-
-
-@inlined
-def _fill_pools(
-    fill: F32, cover: F32, pool: np.ndarray, demand_average: F32, n: int, capacity: float
+def _write_pools(
+    stored_share: F32, cover: F32, pool: np.ndarray, demand_average: F32, capacity: float
 ) -> None:
     per_capacity = np.float32(1.0 / capacity)
-    for e in range(whole(n)):
+    for e in range(len(stored_share)):
         stored = np.float32(pool[e])
-        fill[e] = stored * per_capacity
+        stored_share[e] = stored * per_capacity
         wanted = stored + demand_average[e] * np.float32(1800.0)
         cover[e] = stored / max(wanted, np.float32(1.0))
 
 
 @inlined
-def _write_active(rows: F32, s: State, p: np.record, b: int, started: F64) -> None:
-    """Features that only active links have."""
-    links, active, n_active = s.links[b], s.active[b], s.episodes[b].n_active
-    running_s = links[L_RUNNING]
-    per_calibration = 1.0 / p.calibration_s if p.calibration_s > 0.0 else 0.0
-    for i in range(whole(n_active)):
-        started[i] = 1.0 - exp(-min(running_s[active[i]] / 600.0, 50.0))
-    for i in range(n_active):
-        e = np.uint32(active[i])  # unsigned indices need no check for being negative
-        silent = links[L_FRESHNESS, e] == 1.0 and links[L_SEEN_SHARE, e] == 0.0
-        row = rows[e]
-        row[1] = links[L_CALIBRATION_LEFT, e] * per_calibration
-        row[11] = started[i]
-        row[12] = 1.0 if is_protected(running_s[e], p) else 0.0
-        row[13] = 1.0 if silent else 0.0
+def _write_control(columns: F32, links: F32, p: np.record) -> None:
+    """Features that only active links have, and that are zero for the others."""
+    active, left_s = links[L_ACTIVE], links[L_CALIBRATION_LEFT]
+    running_s, freshness, seen = links[L_RUNNING], links[L_FRESHNESS], links[L_SEEN_SHARE]
+    n, per_calibration = columns.shape[1], 1.0 / p.calibration_s if p.calibration_s > 0.0 else 0.0
+    _copy(columns[0], active)
+    for e in range(n):
+        columns[1, e] = left_s[e] * per_calibration
+    for e in range(n):
+        columns[11, e] = 1.0 - exp(-min(running_s[e] / 600.0, 50.0))
+    for e in range(n):
+        columns[12, e] = active[e] if is_protected(running_s[e], p) else 0.0
+    for e in range(n):
+        silent = (freshness[e] == 1.0) & (seen[e] == 0.0)
+        columns[13, e] = active[e] if silent else 0.0
 
 
 @inlined
-def _write_links(
-    o: Observation, s: State, bank: Bank, p: np.record, b: int, work: F64, columns: F32
-) -> None:
-    """Fills column after column, which are vector instructions, then turns them into rows."""
-    g = s.episodes[b].network
-    n_links, hourly = bank.networks[g].n_links, 3600.0 / p.capacity
-    links, facts, rows = s.links[b], bank.link_facts[g], o.links[b]
-    demand_average = links[L_DEMAND_AVERAGE]
-    _fill_pools(columns[2], columns[3], s.pools[b, POOL], demand_average, n_links, p.capacity)
-    _squash(columns[4], facts[F_NOMINAL_RATE], n_links, hourly)
-    _squash(columns[8], demand_average, n_links, hourly)
-    _squash(columns[9], links[L_DEMAND_NOW], n_links, hourly / p.interval_s)
-    _squash(columns[10], links[L_BLOCKED_AVERAGE], n_links, hourly)
-    _fill_needs(s, bank, p, b, work, columns)
+def _write_needs(columns: F32, s: State, bank: Bank, p: np.record, b: int, work: F64) -> None:
+    """Columns `full_endpoints`, `need` and `release_need`."""
+    g, n = s.episodes[b].network, columns.shape[1]
+    n_links = bank.networks[g].n_links
+    links, ends, used = s.links[b], bank.link_endpoints[g], s.sites[b, S_MODULES_USED]
+    running_s, active, full_endpoints = links[L_RUNNING], links[L_ACTIVE], columns[14]
+    need, released, at_site, full = work[0], work[1], work[2], work[3]
+    write_needs(links, s.pools[b, POOL], n, p.capacity, need)
+    for v in range(bank.n_sites):
+        count = int(used[v])
+        full[v], at_site[v] = 0.0, 0.0
+        if count >= p.modules:
+            full[v] = 0.5
+            at_site[v] = need[least_needed(s.held[b, v], count, running_s, need, p)]
     for e in range(n_links):
-        row = rows[e]
-        row[0] = links[L_ACTIVE, e]
-        row[1] = 0.0
-        row[2] = columns[2, e]
-        row[3] = columns[3, e]
-        row[4] = columns[4, e]
-        row[5] = min(links[L_SEEN_SHARE, e], np.float32(2.0))
-        row[6] = links[L_SEEN_STRAIN, e]
-        row[7] = links[L_FRESHNESS, e]
-        row[8] = columns[8, e]
-        row[9] = columns[9, e]
-        row[10] = columns[10, e]
-        row[11] = 0.0
-        row[12] = 0.0
-        row[13] = 0.0
-        row[14] = columns[14, e]
-        row[15] = columns[15, e]
-        row[16] = columns[16, e]
-        row[17] = facts[F_LENGTH, e] * np.float32(0.02)
-        row[18] = facts[F_FREE_SPACE, e]
-    for e in range(n_links, len(rows)):
-        for k in range(_LINK_FEATURES):
-            rows[e, k] = 0.0
-    _write_active(rows, s, p, b, work[0])
-    ends, end_rows = bank.link_endpoints[g], o.link_endpoints[b]
+        # Unsigned indices need no check for being negative.
+        u, v = np.uint32(ends[e, 0]), np.uint32(ends[e, 1])
+        inactive = 1.0 - active[e]
+        released[e] = inactive * (at_site[u] + at_site[v])
+        full_endpoints[e] = inactive * (full[u] + full[v])
+    fill(released, n_links, n, 0.0)
+    fill(full_endpoints, n_links, n, 0.0)
+    hourly = 3600.0 / p.capacity
+    _squash(columns[15], need, hourly)
+    _squash(columns[16], released, hourly)
+
+
+@inlined
+def _write_links(o: Observation, s: State, bank: Bank, p: np.record, b: int, work: F64) -> None:
+    """Fills feature after feature: short loops over one or two rows become vector instructions.
+
+    The padding of the state's rows and of the facts is zero, and so becomes zero here.
+    """
+    g, hourly = s.episodes[b].network, 3600.0 / p.capacity
+    links, facts, columns = s.links[b], bank.link_facts[g], o.links[b]
+    seen, demand_average = links[L_SEEN_SHARE], links[L_DEMAND_AVERAGE]
+    _write_control(columns, links, p)
+    _write_pools(columns[2], columns[3], s.pools[b, POOL], demand_average, p.capacity)
+    _copy(columns[4], facts[F_NOMINAL_HOURLY])
+    for e in range(columns.shape[1]):
+        columns[5, e] = min(seen[e], np.float32(2.0))
+    _copy(columns[6], links[L_SEEN_STRAIN])
+    _copy(columns[7], links[L_FRESHNESS])
+    _squash(columns[8], demand_average, hourly)
+    _squash(columns[9], links[L_DEMAND_NOW], hourly / p.interval_s)
+    _squash(columns[10], links[L_BLOCKED_AVERAGE], hourly)
+    _write_needs(columns, s, bank, p, b, work)
+    _copy(columns[17], facts[F_LENGTH])
+    _copy(columns[18], facts[F_FREE_SPACE])
+    n_links, ends, end_rows = bank.networks[g].n_links, bank.link_endpoints[g], o.link_endpoints[b]
     for e in range(len(ends)):
         end_rows[e, 0], end_rows[e, 1] = ends[e, 0], ends[e, 1]
     fill(o.link_mask[b], 0, n_links, 1)
-    fill(o.link_mask[b], n_links, len(rows), 0)
+    fill(o.link_mask[b], n_links, len(ends), 0)
 
 
 @inlined
@@ -226,7 +233,7 @@ def _write_context(o: Observation, s: State, bank: Bank, p: np.record, b: int) -
 def _write_request(o: Observation, s: State, bank: Bank, p: np.record, b: int, work: F64) -> None:
     """The waiting request and its candidate paths; all zero if the episode is over."""
     g = s.episodes[b].network
-    candidates, padding = o.paths.shape[1], o.links.shape[1]
+    candidates, padding = o.paths.shape[1], o.link_mask.shape[1]
     o.paths[b] = 0.0
     o.path_links[b] = padding
     o.request[b] = 0.0
@@ -239,8 +246,8 @@ def _write_request(o: Observation, s: State, bank: Bank, p: np.record, b: int, w
     request = s.requests[b, at]
     first, second, bits = request.first, request.second, request.bits
     o.request_endpoints[b, 0], o.request_endpoints[b, 1] = first, second
-    o.nodes[b, first, 7] = 1.0
-    o.nodes[b, second, 7] = 1.0
+    o.nodes[b, 7, first] = 1.0
+    o.nodes[b, 7, second] = 1.0
     row_of_pair = pair_index(first, second, bank.n_sites)
     pool, prices = s.pools[b, POOL], work[0]
     price_links(pool, bank.networks[g].n_links, p.capacity, prices)
@@ -286,16 +293,15 @@ def observe_one(
     b: int,
     decides: int,
     work: F64,
-    columns: F32,
 ) -> None:
     """Writes row ``b`` of every buffer."""
-    _write_nodes(o, s, bank, p, b, columns)
-    _write_links(o, s, bank, p, b, work, columns)
+    _write_nodes(o, s, bank, p, b)
+    _write_links(o, s, bank, p, b, work)
     _write_context(o, s, bank, p, b)
     if decides != ACTIVATION:
         _write_request(o, s, bank, p, b, work)
     if decides != ROUTING:
-        links, n_links = o.links.shape[1], bank.networks[s.episodes[b].network].n_links
+        links, n_links = o.link_mask.shape[1], bank.networks[s.episodes[b].network].n_links
         start = o.action_mask.shape[1] - links - 1
         fill(o.action_mask[b], start, start + n_links, 1)
         fill(o.action_mask[b], start + n_links, start + links, 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from gymnasium import spaces
 
-from qkd_gym.envs.observation import Observation
+from qkd_gym.envs.observation import Observation, readable
 from qkd_gym.network.kernel import ACTIVATION, BOTH, ROUTING
 
 # Features are of order one; the limit only tells tools that they are bounded.
@@ -39,12 +39,15 @@ def observation_space(buffers: Observation, decides: int) -> spaces.Dict:
     ``paths``               (K, len(PATH_FEATURES))       float32  its candidate paths
     ``path_links``          (K, H)                        int64    their links, padded with E
     ======================  ============================  =======  ===============================
+
+    ``nodes`` and ``links`` are views of arrays that keep a feature of all sites or links together.
     """
-    n, links = buffers.nodes.shape[1], buffers.links.shape[1]
+    arrays = readable(buffers)
+    n, links = buffers.node_mask.shape[1], buffers.link_mask.shape[1]
     highest = {"link_endpoints": n - 1, "request_endpoints": n - 1, "path_links": links}
     members: dict[str, spaces.Space] = {}
     for name in field_names(decides):
-        array = getattr(buffers, name)
+        array = arrays[name]
         shape = array.shape[1:]
         if name.endswith("_mask"):
             members[name] = spaces.MultiBinary(shape[0])
@@ -60,7 +63,7 @@ def action_space(buffers: Observation, decides: int) -> spaces.Space:
 
     The last link action holds; the last path action refuses the request.
     """
-    links, paths = buffers.links.shape[1] + 1, buffers.paths.shape[1] + 1
+    links, paths = buffers.link_mask.shape[1] + 1, buffers.paths.shape[1] + 1
     if decides == ACTIVATION:
         return spaces.Discrete(links)
     if decides == ROUTING:

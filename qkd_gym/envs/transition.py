@@ -7,14 +7,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from qkd_gym.envs.layout import LINK_FEATURES
 from qkd_gym.envs.observation import observe_one
 from qkd_gym.network.compiled import entry, inlined
 from qkd_gym.network.kernel import ACTIVATION, step_one, workspace
 from qkd_gym.network.reset import reset_one
 from qkd_gym.network.state import BIT_NAMES
-
-_COLUMNS = len(LINK_FEATURES)
 
 # Rows of `Results.amounts`.
 AMOUNT_NAMES = ("reward", "key", "qber", "qber_weighted_bits", "elapsed_s")
@@ -59,13 +56,10 @@ def play_range(  # type: ignore[no-untyped-def]
 
     Both in one call, while an episode's state is in the processor's nearest cache.
     """
-    work, columns = (
-        workspace(s),
-        np.empty((_COLUMNS, s.pools.shape[2] + s.sites.shape[2]), np.float32),
-    )
+    work = workspace(s)
     for b in range(start, stop):
         step_one(s, bank, params[0], b, decides, paths[b], links[b], work)
-        observe_one(observations, s, bank, params[0], b, decides, work, columns)
+        observe_one(observations, s, bank, params[0], b, decides, work)
         _report(results, s, params[0], b, decides)
 
 
@@ -74,12 +68,9 @@ def start_some(  # type: ignore[no-untyped-def]
     episodes, networks, keys, s, bank, params, decides, observations, results
 ):
     """Starts these episodes on these networks, with these keys, and observes them."""
-    work, columns = (
-        workspace(s),
-        np.empty((_COLUMNS, s.pools.shape[2] + s.sites.shape[2]), np.float32),
-    )
+    work = workspace(s)
     for i in range(len(episodes)):
         b = episodes[i]
         reset_one(s, bank, params[0], b, networks[i], keys[i], decides, work)
-        observe_one(observations, s, bank, params[0], b, decides, work, columns)
+        observe_one(observations, s, bank, params[0], b, decides, work)
         _report(results, s, params[0], b, decides)

@@ -166,16 +166,11 @@ def _measure(
 def link_budgets(table: RateTable, loss_db: F64, error: F64) -> tuple[F64, F64, F64]:
     """Key rate (bit/s), sifted rate (bit/s) and QBER of every link, each (E,)."""
     found = np.empty((3, len(loss_db)))
-    _look_up(
-        table.key_rate_bps, table.sifted_rate_bps, table.qber, table.qber_threshold,
-        loss_db, np.clip(error, 0.0, 0.5), found,
-    )  # fmt: skip
+    _look_up(table.grid, table.qber_threshold, loss_db, np.clip(error, 0.0, 0.5), found)
     return found[0], found[1], found[2]
 
 
 @njit(cache=True)
-def _look_up(
-    key: F64, sifted: F64, qber: F64, threshold: float, loss_db: F64, error: F64, found: F64
-) -> None:
+def _look_up(grid: F64, threshold: float, loss_db: F64, error: F64, found: F64) -> None:
     for e in range(len(loss_db)):
-        found[:, e] = interpolate(key, sifted, qber, threshold, loss_db[e], error[e])
+        found[:, e] = interpolate(grid, threshold, loss_db[e], error[e])

@@ -141,7 +141,7 @@ def exact_posterior(
         np.random.default_rng(seed), len(graph.nodes), graph.ends, seen, age_s, error, unsure,
         excess_db,
         nominal_loss_db(graph, setting), graph.nominal_rate_bps,
-        table.key_rate_bps, table.sifted_rate_bps, table.qber, table.qber_threshold,
+        table.grid, table.qber_threshold,
         setting.misalignment, setting.site_misalignment, setting.link_excess_loss_db,
         setting.drift_std, setting.drift_memory_s, samples,
     )  # fmt: skip
@@ -167,7 +167,7 @@ def _positive_normal(rng: np.random.Generator, mean: float, std: float) -> float
 def _sample(
     rng: np.random.Generator, n: int, ends: NDArray[np.int64], seen: NDArray[np.bool_],
     age_s: F64, error: F64, unsure: F64, excess_db: F64, loss_db: F64, nominal_bps: F64,
-    key: F64, sifted: F64, qber: F64, threshold: float, base: float, site_std: float,
+    grid: F64, threshold: float, base: float, site_std: float,
     mean_excess_db: float, drift_std: float, memory_s: float, samples: int,
 ) -> tuple[F64, F64]:  # fmt: skip
     links = len(ends)
@@ -216,7 +216,7 @@ def _sample(
                     fresh = drift_std * rng.standard_normal()
                     drift = wait * drift + np.sqrt(1.0 - wait**2) * fresh
                 now = min(max(level + drift, 0.0), 0.5)
-                rate, _, errors = interpolate(key, sifted, qber, threshold, loss, now)
+                rate, _, errors = interpolate(grid, threshold, loss, now)
                 mean_rate += rate / LOOKS
                 mean_qber += errors / LOOKS
             expected[e] += mean_rate / samples

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from qkd_gym.errors import InvalidInput
 from qkd_gym.network.compiled import padded
 from qkd_gym.network.config import SPLITS, NetworkConfig
+from qkd_gym.network.elementary import log1p_singles
 from qkd_gym.network.fluid import max_concurrent_flow, round_plan
 from qkd_gym.network.paths import candidate_paths
 from qkd_gym.network.rng import fill_alias_table
@@ -36,10 +37,6 @@ NETWORK = np.dtype(
 SITE_FACTS = np.dtype(
     [
         ("district", "i8"),
-        ("x_km", "f8"),  # relative to the network's centre
-        ("y_km", "f8"),
-        ("degree", "f8"),
-        ("betweenness", "f8"),
         ("phase_sin", "f8"),  # of the daily demand cycle
         ("phase_cos", "f8"),
     ]
@@ -58,8 +55,12 @@ LINK_FACTS = np.dtype(
     ]
 )
 
-# Rows of `Bank.link_facts`.
-F_NOMINAL_RATE, F_LENGTH, F_FREE_SPACE = range(3)
+# Rows of `Bank.site_facts`: coordinates / 50 km from the network's centre, degree / 8.
+F_X, F_Y, F_DEGREE, F_BETWEENNESS = range(4)
+
+# Rows of `Bank.link_facts`: log1p of the nominal rate in pool capacities per hour, length / 50 km,
+# whether through free space.
+F_NOMINAL_HOURLY, F_LENGTH, F_FREE_SPACE = range(3)
 
 
 class Bank(NamedTuple):
@@ -69,7 +70,8 @@ class Bank(NamedTuple):
     networks: Records  # (G,) NETWORK
     sites: Records  # (G, N) SITE_FACTS
     links: Records  # (G, E) LINK_FACTS
-    link_facts: F32  # (G, 3, E) nominal rate in bit/s, length in km, whether through free space
+    site_facts: F32  # (G, 4, N), see F_X; rows padded, as the next
+    link_facts: F32  # (G, 3, E), see F_NOMINAL_HOURLY
     link_endpoints: NDArray[np.int64]  # (G, E, 2)
     path_links: NDArray[np.int16]  # (G, P, K, H), -1 padded
     path_hops: NDArray[np.int8]  # (G, P, K), 0 for no path
@@ -77,9 +79,7 @@ class Bank(NamedTuple):
     gravity_share: F64  # (G, N + 1, N)
     gravity_other: NDArray[np.int16]  # (G, N + 1, N)
     attack_cumulative: F64  # (G, E)
-    key_rate_bps: F64  # (protocol, loss, misalignment) tables, as are the next two
-    sifted_rate_bps: F64
-    qber: F64
+    rates: F64  # (protocols, losses, misalignments, 3), see `RateTable`
 
 
 class NetworkBank:
@@ -159,6 +159,7 @@ def _empty(size: int, n: int, links: int, config: NetworkConfig, tables: list[Ra
         networks=np.zeros(size, NETWORK),
         sites=np.zeros((size, n), SITE_FACTS),
         links=np.zeros((size, links), LINK_FACTS),
+        site_facts=np.zeros((size, 4, padded(n)), np.float32),
         link_facts=np.zeros((size, 3, padded(links)), np.float32),
         link_endpoints=np.zeros((size, links, 2), np.int64),
         path_links=np.full((size, pairs, k, hops), -1, np.int16),
@@ -166,9 +167,7 @@ def _empty(size: int, n: int, links: int, config: NetworkConfig, tables: list[Ra
         gravity_share=np.zeros((size, n + 1, n)),
         gravity_other=np.zeros((size, n + 1, n), np.int16),
         attack_cumulative=np.zeros((size, links)),
-        key_rate_bps=np.stack([table.key_rate_bps for table in tables]),
-        sifted_rate_bps=np.stack([table.sifted_rate_bps for table in tables]),
-        qber=np.stack([table.qber for table in tables]),
+        rates=np.stack([table.grid for table in tables]),
     )
 
 
@@ -219,14 +218,15 @@ def _fill(
     link_facts["nominal_qber"] = qber
     link_facts["table"] = kind
     link_facts["qber_threshold"] = threshold
-    bank.link_facts[g, :, :links] = rate, topology.length_km, topology.free_space
+    hourly = log1p_singles(np.float32(3600.0 / config.pool_capacity_bits) * np.float32(rate))
+    length = topology.length_km.astype(np.float32) * np.float32(0.02)
+    bank.link_facts[g, :, :links] = hourly, length, topology.free_space
     link_facts["plan"] = round_plan(plan.time_share, rate, ends, config.modules_per_site)
+    centred = topology.positions_km - topology.positions_km.mean(axis=0)
+    degree = np.bincount(ends.ravel(), minlength=n)
+    bank.site_facts[g, :, :n] = *(centred.T * 0.02), degree * 0.125, topology.betweenness
     site_facts = bank.sites[g]
     site_facts["district"] = topology.district
-    centred = topology.positions_km - topology.positions_km.mean(axis=0)
-    site_facts["x_km"], site_facts["y_km"] = centred.T
-    site_facts["degree"] = np.bincount(ends.ravel(), minlength=n)
-    site_facts["betweenness"] = topology.betweenness
     # Districts peak at different hours; the hour depends on the network's name alone.
     rng = np.random.default_rng(zlib.crc32(topology.name.encode()))
     phase = rng.uniform(0.0, 2.0 * np.pi, n)[topology.district]

@@ -56,23 +56,25 @@ def is_protected(running_s: float, p: np.record) -> bool:
 
 
 @inlined
-def least_needed(held: np.ndarray, running_s: np.ndarray, need: np.ndarray, p: np.record) -> int:
+def least_needed(
+    held: np.ndarray, count: int, running_s: np.ndarray, need: np.ndarray, p: np.record
+) -> np.uint32:
     """The link that a site gives up: the least needed, protected ones last.
 
     Args:
-        held: Active links at the site, at least one, (M,).
+        held: Active links at the site, (M,).
+        count: How many of them there are, at least one.
         running_s: Time since the activation of every link, (E,).
         need: `link_need` of the held links, at least (E,).
         p: Parameters.
     """
-    best = held[0]
-    for i in range(1, len(held)):
-        e = held[i]
+    best = np.uint32(held[0])
+    for i in range(1, count):
+        e = np.uint32(held[i])
         protected, best_protected = is_protected(running_s[e], p), is_protected(running_s[best], p)
-        if protected != best_protected:
-            better = best_protected
-        else:
-            better = need[e] < need[best] or (need[e] == need[best] and e < best)
+        # No branches: nobody can foresee which link is needed less.
+        less = (need[e] < need[best]) | ((need[e] == need[best]) & (e < best))
+        better = (best_protected & (not protected)) | ((protected == best_protected) & less)
         best = e if better else best
     return best
 
@@ -122,12 +124,12 @@ def release(s: State, bank: Bank, b: int, e: int) -> None:
 def make_room(s: State, bank: Bank, p: np.record, b: int, site: int, need: np.ndarray) -> None:
     """Releases a link at a site without a free module; ``need`` is room for (E,) numbers."""
     links, pool = s.links[b], s.pools[b, POOL]
-    held = s.held[b, site, : int(s.sites[b, S_MODULES_USED, site])]
-    if len(held) < p.modules:
+    held, count = s.held[b, site], int(s.sites[b, S_MODULES_USED, site])
+    if count < p.modules:
         return
-    for e in held:
-        need[e] = link_need(links, pool, e, p.capacity)
-    release(s, bank, b, least_needed(held, links[L_RUNNING], need, p))
+    for i in range(count):
+        need[held[i]] = link_need(links, pool, held[i], p.capacity)
+    release(s, bank, b, least_needed(held, count, links[L_RUNNING], need, p))
 
 
 @inlined

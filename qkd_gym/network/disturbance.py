@@ -105,15 +105,7 @@ def link_budget(s: State, bank: Bank, p: np.record, b: int, e: int) -> tuple[flo
     loss_db = facts.loss_db + links[L_EXCESS_LOSS, e]
     if facts.free_space and s.sites[b, S_FOG, bank.sites[g, u].district] > 0.0:
         loss_db += p.fog_loss_db
-    t = facts.table
-    return interpolate(
-        bank.key_rate_bps[t],
-        bank.sifted_rate_bps[t],
-        bank.qber[t],
-        facts.qber_threshold,
-        loss_db,
-        error,
-    )
+    return interpolate(bank.rates[facts.table], facts.qber_threshold, loss_db, error)
 
 
 @entry

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numba import njit
 
 from qkd_gym.network.compiled import inlined
 
@@ -58,6 +59,15 @@ def log1p_single(x: np.float32) -> np.float32:
     t = s * s
     series = t * (_F3 + t * (_F5 + t * (_F7 + t * _F9)))
     return exponent * _LN2_SINGLE + (s + s) * (_F1 + series)
+
+
+@njit(cache=True)
+def log1p_singles(x: np.ndarray) -> np.ndarray:
+    """`log1p_single` of an array of single-precision numbers, (n,)."""
+    values = np.empty_like(x)
+    for i in range(len(x)):
+        values[i] = log1p_single(x[i])
+    return values
 
 
 @inlined

@@ -39,44 +39,74 @@ def observe_link(
     links[L_FRESHNESS, e] = 1.0
 
 
+# Rows of the scratch space, an entry per active link that is not calibrating.
+_COUNTED, _JUDGED, _LINK, _SECONDS, _RATE, _SIFTED, _QBER, _MADE, _SEEN_QBER = range(9)
+
+
 @inlined
-def generate(s: State, bank: Bank, p: np.record, b: int, work: np.ndarray) -> None:
-    """Calibration and key generation of the active links over one interval.
+def _calibrate(s: State, bank: Bank, p: np.record, b: int, work: np.ndarray) -> int:
+    """Lets active links calibrate; how many make key, which they are, and their link budgets."""
+    episode, links, active = s.episodes[b], s.links[b], s.active[b]
+    running_s, left_s = links[L_RUNNING], links[L_CALIBRATION_LEFT]
+    count = 0
+    for i in range(episode.n_active):
+        e = np.uint32(active[i])  # unsigned indices need no check for being negative
+        running_s[e] += p.interval_s
+        seconds = p.interval_s - left_s[e]
+        left_s[e] = max(0.0, -seconds)
+        if seconds > 0.0:
+            rate, sifted, qber = link_budget(s, bank, p, b, e)
+            work[_LINK, count], work[_SECONDS, count] = e, seconds
+            work[_RATE, count] = rate * seconds
+            work[_SIFTED, count], work[_QBER, count] = sifted * seconds, qber
+            count += 1
+    return count
+
+
+@inlined
+def _count(key: np.uint64, interval: int, n: int, work: np.ndarray) -> None:
+    """Draws what ``n`` links make and what QBER is seen.
 
     Counts are large, so their shot noise is normal; every link has its own draws, so that the
     noise is the same whatever else is switched on.
     """
-    episode, links, active = s.episodes[b], s.links[b], s.active[b]
+    state = stream(key, interval, SHOT_NOISE)
+    counted, judged, link = work[_COUNTED], work[_JUDGED], work[_LINK]
+    for i in range(whole(n)):
+        _, counted[i], judged[i] = normal_pair(skip(state, int(link[i])))
+    rate, sifted, true_qber = work[_RATE], work[_SIFTED], work[_QBER]
+    made, seen_qber = work[_MADE], work[_SEEN_QBER]
+    for i in range(whole(n)):
+        deviation = 1.0 / math.sqrt(sifted[i])
+        drawn = int(min(max(rate[i] * (1.0 + deviation * counted[i]), 0.0), sifted[i]))
+        made[i] = drawn if sifted[i] >= 1.0 else 0.0
+        error = math.sqrt(true_qber[i] * (1.0 - true_qber[i])) * deviation
+        qber = min(max(true_qber[i] + error * judged[i], 0.0), 0.5)
+        seen_qber[i] = qber if sifted[i] >= 1.0 else true_qber[i]
+
+
+@inlined
+def generate(s: State, bank: Bank, p: np.record, b: int, work: np.ndarray) -> None:
+    """Calibration and key generation of the active links over one interval."""
+    episode, links = s.episodes[b], s.links[b]
     pool, stored_ever = s.pools[b, POOL], s.pools[b, STORED_EVER]
-    freshness, freshness_decay = links[L_FRESHNESS], p.freshness_decay
+    freshness, pool_qber = links[L_FRESHNESS], links[L_POOL_QBER]
+    freshness_decay = p.freshness_decay
     for k in range(whole(bank.networks[episode.network].n_links)):
         freshness[k] *= freshness_decay
-    state = stream(episode.key, episode.interval, SHOT_NOISE)
-    counted, judged = work[0], work[1]
-    for i in range(whole(episode.n_active)):
-        _, counted[i], judged[i] = normal_pair(skip(state, active[i]))
+    n = _calibrate(s, bank, p, b, work)
+    _count(episode.key, episode.interval, n, work)
 
     generated, lost = 0, 0
-    for i in range(episode.n_active):
-        e = np.uint32(active[i])  # unsigned indices need no check for being negative
-        links[L_RUNNING, e] += p.interval_s
-        seconds = p.interval_s - links[L_CALIBRATION_LEFT, e]
-        links[L_CALIBRATION_LEFT, e] = max(0.0, -seconds)
-        if seconds <= 0.0:
-            continue
-        rate, sifted_rate, qber = link_budget(s, bank, p, b, e)
-        made, seen_qber = 0, qber
-        sifted = sifted_rate * seconds
-        if sifted >= 1.0:
-            deviation = 1.0 / math.sqrt(sifted)
-            made = int(min(max(rate * seconds * (1.0 + deviation * counted[i]), 0.0), sifted))
-            error = math.sqrt(qber * (1.0 - qber)) * deviation
-            seen_qber = min(max(qber + error * judged[i], 0.0), 0.5)
-        observe_link(links, bank.links[episode.network, e], e, made / seconds, seen_qber)
+    for i in range(n):
+        e = np.uint32(work[_LINK, i])
+        made = int(work[_MADE, i])
+        seen_rate = made / work[_SECONDS, i]
+        observe_link(links, bank.links[episode.network, e], e, seen_rate, work[_SEEN_QBER, i])
         kept = min(made, p.capacity - pool[e])
         if kept > 0:
             total = pool[e] + kept
-            links[L_POOL_QBER, e] = (links[L_POOL_QBER, e] * pool[e] + qber * kept) / total
+            pool_qber[e] = (pool_qber[e] * pool[e] + work[_QBER, i] * kept) / total
             pool[e] = total
             stored_ever[e] += kept
         generated += made

@@ -32,7 +32,7 @@ ACTIVATION, ROUTING, BOTH = 0, 1, 2
 @njit
 def workspace(s: State) -> np.ndarray:
     """Scratch rows for one episode at a time, with room for whole vectors at the end."""
-    return np.empty((6, max(s.links.shape[2], s.sites.shape[2]) + LANES))
+    return np.empty((9, max(s.links.shape[2], s.sites.shape[2]) + LANES))
 
 
 @inlined

@@ -25,57 +25,54 @@ MAX_LOSS_DB = 70.0
 MISALIGNMENT_STEP = 0.0025
 
 
+# What a table holds side by side, since all are read together.
+T_KEY_RATE, T_SIFTED_RATE, T_QBER = range(3)
+
+
 @njit(cache=True, error_model="numpy", forceinline=True, **_NO_COUNTS)
 def interpolate(
-    key_rate_bps: F64,
-    sifted_rate_bps: F64,
-    qber: F64,
-    qber_threshold: float,
-    loss_db: float,
-    misalignment: float,
+    table: F64, qber_threshold: float, loss_db: float, misalignment: float
 ) -> tuple[float, float, float]:
-    """Bilinear interpolation in the tables of one protocol, each (losses, misalignments).
+    """Bilinear interpolation in the table of one protocol, (losses, misalignments, 3).
 
     Returns:
         Secret key rate (bit/s, zero from the QBER threshold on), sifted rate (bit/s) and QBER.
     """
-    rows, columns = key_rate_bps.shape
+    rows, columns, _ = table.shape
     x = min(max(loss_db / LOSS_STEP_DB, 0.0), rows - 1.001)
     y = min(max(misalignment / MISALIGNMENT_STEP, 0.0), columns - 1.001)
-    i, j = int(x), int(y)
+    i, j = np.uint32(x), np.uint32(y)  # unsigned indices need no check for being negative
     fx, fy = x - i, y - j
     a, b = (1.0 - fx) * (1.0 - fy), (1.0 - fx) * fy
     c, d = fx * (1.0 - fy), fx * fy
-    error = a * qber[i, j] + b * qber[i, j + 1] + c * qber[i + 1, j] + d * qber[i + 1, j + 1]
-    sifted = (1.0 - fx) * sifted_rate_bps[i, j] + fx * sifted_rate_bps[i + 1, j]
-    rate = 0.0
-    if error < qber_threshold:
-        r = key_rate_bps
-        rate = a * r[i, j] + b * r[i, j + 1] + c * r[i + 1, j] + d * r[i + 1, j + 1]
-    return rate, sifted, error
+    near, far = table[i], table[np.uint32(i + 1)]
+    k = np.uint32(j + 1)
+    q, r = T_QBER, T_KEY_RATE
+    error = a * near[j, q] + b * near[k, q] + c * far[j, q] + d * far[k, q]
+    sifted = (1.0 - fx) * near[j, T_SIFTED_RATE] + fx * far[j, T_SIFTED_RATE]
+    rate = a * near[j, r] + b * near[k, r] + c * far[j, r] + d * far[k, r]
+    return rate if error < qber_threshold else 0.0, sifted, error
 
 
 @dataclass(frozen=True)
 class RateTable:
-    """A protocol over a grid of channel loss (rows) and misalignment (columns).
+    """A protocol over a grid of channel loss and misalignment.
 
     Attributes:
-        key_rate_bps: Secret key rate, bit/s.
-        sifted_rate_bps: Sifted bits, bit/s.
-        qber: Quantum bit error rate.
+        grid: Secret key rate (bit/s), sifted rate (bit/s) and QBER, (losses, misalignments, 3).
         qber_threshold: QBER from which no key is made.
     """
 
-    key_rate_bps: F64
-    sifted_rate_bps: F64
-    qber: F64
+    grid: F64
     qber_threshold: float
 
     def look_up(self, loss_db: ArrayLike, misalignment: float) -> tuple[F64, F64]:
         """Key rate (bit/s) and QBER of links with these losses, both of ``loss_db``'s shape."""
-        tables = (self.key_rate_bps, self.sifted_rate_bps, self.qber, self.qber_threshold)
-        rows = [interpolate(*tables, loss, misalignment) for loss in np.asarray(loss_db)]
-        return np.array([row[0] for row in rows]), np.array([row[2] for row in rows])
+        found = [
+            interpolate(self.grid, self.qber_threshold, loss, misalignment)
+            for loss in np.asarray(loss_db)
+        ]
+        return np.array([row[0] for row in found]), np.array([row[2] for row in found])
 
 
 @lru_cache(maxsize=16)
@@ -99,11 +96,8 @@ def rate_table(preset_name: str, detector_efficiency: float | None = None) -> Ra
     budget = protocol.evaluate(
         10.0 ** (-loss_db[:, None] / 10.0), misalignment=misalignment[None, :]
     )
-    shape = (len(loss_db), len(misalignment))
     sifted = budget.gain * protocol.sifted_per_detection * protocol.pulse_rate_hz
-    return RateTable(
-        key_rate_bps=np.ascontiguousarray(np.broadcast_to(budget.key_rate_bps, shape)),
-        sifted_rate_bps=np.ascontiguousarray(np.broadcast_to(sifted, shape)),
-        qber=np.ascontiguousarray(np.broadcast_to(budget.qber, shape)),
-        qber_threshold=float(protocol.qber_threshold),
-    )
+    grid = np.empty((len(loss_db), len(misalignment), 3))
+    grid[..., T_KEY_RATE], grid[..., T_SIFTED_RATE] = budget.key_rate_bps, sifted
+    grid[..., T_QBER] = budget.qber
+    return RateTable(grid, float(protocol.qber_threshold))

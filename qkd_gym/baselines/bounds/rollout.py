@@ -40,10 +40,10 @@ def _release_choices(s: State, bank: Bank, p: np.record, b: int, out: I64, need:
     for e in range(bank.networks[s.episodes[b].network].n_links):
         need[e] = link_need(links, pool, e, p.capacity)
     for v in range(bank.n_sites):
-        held = s.held[b, v, : int(s.sites[b, S_MODULES_USED, v])]
+        count = int(s.sites[b, S_MODULES_USED, v])
         out[v] = -1
-        if len(held) >= p.modules:
-            out[v] = least_needed(held, links[L_RUNNING], need, p)
+        if count >= p.modules:
+            out[v] = least_needed(s.held[b, v], count, links[L_RUNNING], need, p)
 
 
 @inlined
