@@ -262,10 +262,11 @@ class DemandDeficit(ScoredActivation):
     def score(self, obs: Observation) -> F64:
         """See `ScoredActivation.score`."""
         demand = hourly(obs, "demand_average")
-        rate = estimated_rate(obs)
+        relative = relative_rate(obs)
+        rate = hourly(obs, "nominal_rate") * np.maximum(relative, 0.0)
         fill = feature(obs, "pool_fill")
         stocked = fill + self.cover_weight * (feature(obs, "pool_cover") - fill)
         wanted = demand**self.demand_power * rate**self.rate_power * (1.0 - stocked)
-        unmet = np.where(relative_rate(obs) > self.rate_gate, wanted, 0.0)
+        unmet = np.where(relative > self.rate_gate, wanted, 0.0)
         served = np.minimum(1.0, rate / np.maximum(demand, 1e-9))
         return unmet + self.kappa * hourly(obs, "blocked_average") * served

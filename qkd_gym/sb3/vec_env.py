@@ -214,6 +214,4 @@ class QKDVecEnv(VecEnv):
 
 def _lead(own: Batch, others: Batch) -> NDArray[np.float32]:
     """Mean link features of the observations less those of others, (..., features)."""
-    difference = own["links"] - others["links"]
-    # As `mean`, which walks over the last axis in short loops, at three times the speed.
-    return np.asarray(np.einsum("...ef->...f", difference) / np.float32(difference.shape[-2]))
+    return np.asarray((own["links"] - others["links"]).mean(axis=-2))
