@@ -63,7 +63,6 @@ def replay(steps, s, bank, params, o, actions, spent):  # type: ignore[no-untype
     for step in range(steps):
         for b in range(len(s.episodes)):
             episode = s.episodes[b]
-            n_links = bank.networks[episode.network].n_links
             fill(s.bits[b], 0, s.bits.shape[1], 0)
             episode.qber_bits, episode.strained_bits = 0.0, 0.0
             t0 = _cycles()
@@ -81,10 +80,10 @@ def replay(steps, s, bank, params, o, actions, spent):  # type: ignore[no-untype
             draw_requests(s, bank, p, b)
             episode.interval += 1
             t5 = _cycles()
-            price_links(s.pools[b, POOL], n_links, p.capacity, work[0])
+            price_links(s.pools[b, POOL], p.capacity, work)
             t6 = _cycles()
             while episode.cursor < episode.n_requests:
-                settle(s, bank, p, b, -1, work[0])
+                settle(s, bank, p, b, -1, work)
             t7 = _cycles()
             average_demand(s, bank, p, b)
             account(s, bank, p, b, 0)

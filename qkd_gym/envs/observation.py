@@ -29,7 +29,7 @@ from qkd_gym.network.compiled import fill, inlined, padded
 from qkd_gym.network.control import is_protected, least_needed, write_needs
 from qkd_gym.network.elementary import exp, log1p_single
 from qkd_gym.network.kernel import ACTIVATION, BOTH, ROUTING
-from qkd_gym.network.routing import count_lacking, pair_index, price_links
+from qkd_gym.network.routing import PRICE, count_lacking, pair_index, price_links
 from qkd_gym.network.state import (
     L_ACTIVE,
     L_BLOCKED_AVERAGE,
@@ -249,8 +249,8 @@ def _write_request(o: Observation, s: State, bank: Bank, p: np.record, b: int, w
     o.nodes[b, 7, first] = 1.0
     o.nodes[b, 7, second] = 1.0
     row_of_pair = pair_index(first, second, bank.n_sites)
-    pool, prices = s.pools[b, POOL], work[0]
-    price_links(pool, bank.networks[g].n_links, p.capacity, prices)
+    pool, prices = s.pools[b, POOL], work[PRICE]
+    price_links(pool, p.capacity, work)
     feasible = 0
     for k in range(candidates):
         hops = bank.path_hops[g, row_of_pair, k]

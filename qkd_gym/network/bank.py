@@ -73,7 +73,7 @@ class Bank(NamedTuple):
     site_facts: F32  # (G, 4, N), see F_X; rows padded, as the next
     link_facts: F32  # (G, 3, E), see F_NOMINAL_HOURLY
     link_endpoints: NDArray[np.int64]  # (G, E, 2)
-    path_links: NDArray[np.int16]  # (G, P, K, H), -1 padded
+    path_links: NDArray[np.int16]  # (G, P, K, H), filled up with padded(E)
     path_hops: NDArray[np.int8]  # (G, P, K), 0 for no path
     # Alias tables of the gravity matrix: rows 0 to N-1 draw a site's peer, row N draws a site.
     gravity_share: F64  # (G, N + 1, N)
@@ -162,7 +162,7 @@ def _empty(size: int, n: int, links: int, config: NetworkConfig, tables: list[Ra
         site_facts=np.zeros((size, 4, padded(n)), np.float32),
         link_facts=np.zeros((size, 3, padded(links)), np.float32),
         link_endpoints=np.zeros((size, links, 2), np.int64),
-        path_links=np.full((size, pairs, k, hops), -1, np.int16),
+        path_links=np.full((size, pairs, k, hops), padded(links), np.int16),
         path_hops=np.zeros((size, pairs, k), np.int8),
         gravity_share=np.zeros((size, n + 1, n)),
         gravity_other=np.zeros((size, n + 1, n), np.int16),
@@ -234,14 +234,13 @@ def _fill(
     # Hops cost one, and forty kilometres as much as a hop: long links make key slowly.
     weights = 1.0 + topology.length_km / 40.0
     hops = bank.path_links.shape[-1]
-    bank.path_links[g], bank.path_hops[g] = candidate_paths(
-        ends, weights, n, config.candidate_paths, hops
-    )
+    paths, bank.path_hops[g] = candidate_paths(ends, weights, n, config.candidate_paths, hops)
+    np.copyto(bank.path_links[g], paths, where=paths >= 0)
     for row, weight in enumerate((*traffic, traffic.sum(axis=1))):
         fill_alias_table(weight, bank.gravity_share[g, row], bank.gravity_other[g, row])
     importance = np.ones(links)
     if config.attack_target == "central":
-        importance = np.square(_path_share(bank.path_links[g, :, 0, :], links) + 1e-3)
+        importance = np.square(_path_share(paths[:, 0, :], links) + 1e-3)
     bank.attack_cumulative[g, :links] = np.cumsum(importance / importance.sum())
 
 

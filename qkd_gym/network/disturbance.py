@@ -90,22 +90,24 @@ def link_budget(s: State, bank: Bank, p: np.record, b: int, e: int) -> tuple[flo
     Returns:
         Secret key rate (bit/s), sifted rate (bit/s) and QBER. An outage gives (0, 0, 0.5).
     """
-    links, misalignment = s.links[b], s.sites[b, S_MISALIGNMENT]
+    links, misalignment, fog = s.links[b], s.sites[b, S_MISALIGNMENT], s.sites[b, S_FOG]
     now_s = s.episodes[b].interval * p.interval_s
-    if links[L_OUTAGE_UNTIL, e] > now_s:
-        return 0.0, 0.0, 0.5
+    # Choices instead of branches: which links are hit is what the processor cannot foresee.
     g = s.episodes[b].network
     u, v = bank.link_endpoints[g, e, 0], bank.link_endpoints[g, e, 1]
+    facts = bank.links[g, e]
     error = p.misalignment + misalignment[u] + misalignment[v] + links[L_DRIFT, e]
     error = min(max(error, 0.0), 0.5)
-    if links[L_ATTACK_UNTIL, e] > now_s:
-        # Intercept-resend is a binary symmetric channel in series with the link's own.
-        error += 0.25 * links[L_ATTACK_FRACTION, e] * (1.0 - 2.0 * error)
-    facts = bank.links[g, e]
+    # Intercept-resend is a binary symmetric channel in series with the link's own.
+    attack = 0.25 * links[L_ATTACK_FRACTION, e] * (1.0 - 2.0 * error)
+    error += attack if links[L_ATTACK_UNTIL, e] > now_s else 0.0
     loss_db = facts.loss_db + links[L_EXCESS_LOSS, e]
-    if facts.free_space and s.sites[b, S_FOG, bank.sites[g, u].district] > 0.0:
-        loss_db += p.fog_loss_db
-    return interpolate(bank.rates[facts.table], facts.qber_threshold, loss_db, error)
+    foggy = facts.free_space * fog[np.uint32(bank.sites[g, u].district)]
+    loss_db += p.fog_loss_db if foggy > 0.0 else 0.0
+    table = bank.rates[facts.table]
+    rate, sifted, qber = interpolate(table, facts.qber_threshold, loss_db, error)
+    out = links[L_OUTAGE_UNTIL, e] > now_s
+    return 0.0 if out else rate, 0.0 if out else sifted, 0.5 if out else qber
 
 
 @entry

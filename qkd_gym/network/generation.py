@@ -48,19 +48,19 @@ def _calibrate(s: State, bank: Bank, p: np.record, b: int, work: np.ndarray) -> 
     """Lets active links calibrate; how many make key, which they are, and their link budgets."""
     episode, links, active = s.episodes[b], s.links[b], s.active[b]
     running_s, left_s = links[L_RUNNING], links[L_CALIBRATION_LEFT]
-    count = 0
+    n = 0
     for i in range(episode.n_active):
         e = np.uint32(active[i])  # unsigned indices need no check for being negative
         running_s[e] += p.interval_s
         seconds = p.interval_s - left_s[e]
         left_s[e] = max(0.0, -seconds)
-        if seconds > 0.0:
-            rate, sifted, qber = link_budget(s, bank, p, b, e)
-            work[_LINK, count], work[_SECONDS, count] = e, seconds
-            work[_RATE, count] = rate * seconds
-            work[_SIFTED, count], work[_QBER, count] = sifted * seconds, qber
-            count += 1
-    return count
+        work[_LINK, n], work[_SECONDS, n] = e, seconds
+        n += seconds > 0.0
+    for i in range(n):
+        rate, sifted, qber = link_budget(s, bank, p, b, np.uint32(work[_LINK, i]))
+        seconds = work[_SECONDS, i]
+        work[_RATE, i], work[_SIFTED, i], work[_QBER, i] = rate * seconds, sifted * seconds, qber
+    return n
 
 
 @inlined

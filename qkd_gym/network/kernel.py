@@ -92,14 +92,13 @@ def step_one(
     if decides == ACTIVATION:
         toggle(s, bank, p, b, link, work[0])
         advance(s, bank, p, b, work)
-        prices = work[0]
-        price_links(s.pools[b, POOL], bank.networks[episode.network].n_links, p.capacity, prices)
+        price_links(s.pools[b, POOL], p.capacity, work)
         while episode.cursor < episode.n_requests:
-            settle(s, bank, p, b, -1, prices)
+            settle(s, bank, p, b, -1, work)
         average_demand(s, bank, p, b)
     else:
         if episode.cursor < episode.n_requests:
-            settle(s, bank, p, b, max(path, 0), work[0])
+            settle(s, bank, p, b, max(path, 0), work)
         if decides == BOTH:
             toggle(s, bank, p, b, link, work[0])
         wait_for_request(s, bank, p, b, work)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from qkd_gym.network.bank import Bank
-from qkd_gym.network.compiled import inlined, whole
+from qkd_gym.network.compiled import inlined
 from qkd_gym.network.elementary import exp
 from qkd_gym.network.state import (
     BLOCKED,
@@ -47,18 +47,26 @@ def link_price(pool: int, capacity: int) -> float:
     return 1.0 + _PRICE_SCALE * (exp(PRICE_STEEPNESS * empty) - 1.0)
 
 
+# Rows of the scratch space while requests are routed, an entry per link.
+PRICE, STORED = range(2)
+
+
 @inlined
-def price_links(pool: np.ndarray, n_links: int, capacity: int, prices: np.ndarray) -> None:
-    """`link_price` of the first ``n_links`` links.
+def price_links(pool: np.ndarray, capacity: int, work: np.ndarray) -> None:
+    """Prepares `best_path`: prices of all links, and what their pools hold.
 
     Args:
         pool: Bits in the pools, (E,).
-        n_links: How many of them count.
         capacity: Of each of them.
-        prices: Filled in, at least (E,).
+        work: Scratch space, whose rows have room for more than E entries. The entry after the
+            last, which fills up paths, costs nothing and holds enough.
     """
-    for e in range(whole(n_links)):
-        prices[e] = link_price(pool[e], capacity)
+    n, price, stored = len(pool), work[PRICE], work[STORED]
+    for e in range(n):
+        price[e] = link_price(pool[e], capacity)
+    for e in range(n):
+        stored[e] = pool[e]
+    price[n], stored[n] = 0.0, np.inf
 
 
 @inlined
@@ -79,32 +87,37 @@ def count_lacking(pool: np.ndarray, path: np.ndarray, hops: int, bits: int) -> i
 
 @inlined
 def best_path(
-    pool: np.ndarray, prices: np.ndarray, paths: np.ndarray, hops: np.ndarray, bits: int
+    paths: np.ndarray, hops: np.ndarray, bits: int, work: np.ndarray
 ) -> tuple[int, int]:
     """The candidate path that lacks key on the fewest links, the cheapest if several do.
 
     Args:
-        pool: Bits in the pools, (E,).
-        prices: Their prices, (E,).
-        paths: Links of the candidate paths, (K, H).
-        hops: Their lengths, (K,); the first zero ends the list.
+        paths: Links of the candidate paths, filled up with the number of links, (K, H).
+        hops: Their lengths, (K,), 0 for no path.
         bits: Requested key.
+        work: Scratch space after `price_links`.
 
     Returns:
         The path (-1 if there is none) and the number of its links that lack the key, then 1.
     """
-    best, fewest, cheapest = -1, 1, 0.0
+    price, stored = work[PRICE], work[STORED]
+    longest = 0
     for k in range(len(hops)):
-        if hops[k] == 0:
-            break
-        lacking, price = 0, 0.0
-        for h in range(hops[k]):
+        longest = max(longest, hops[k])
+    best, fewest, cheapest = -1, 2 * len(price), 0.0
+    for k in range(len(hops)):
+        lacking, cost = 0, 0.0
+        # As many turns for every path: it is the turns' number that a processor guesses wrongly.
+        for h in range(longest):
             e = np.uint16(paths[k, h])  # unsigned indices need no check for being negative
-            lacking += pool[e] < bits
-            price += prices[e]
-        if best < 0 or lacking < fewest or (lacking == fewest and price < cheapest):
-            best, fewest, cheapest = k, lacking, price
-    return best, fewest
+            lacking += stored[e] < bits
+            cost += price[e]
+        fewer = (lacking < fewest) | ((lacking == fewest) & (cost < cheapest))
+        better = fewer & (hops[k] > 0)
+        best = k if better else best
+        fewest = lacking if better else fewest
+        cheapest = cost if better else cheapest
+    return best, fewest if best >= 0 else 1
 
 
 @inlined
@@ -140,7 +153,7 @@ def note_shortage(s: State, b: int, path: np.ndarray, hops: int, bits: int) -> N
 
 
 @inlined
-def settle(s: State, bank: Bank, p: np.record, b: int, k: int, prices: np.ndarray) -> None:
+def settle(s: State, bank: Bank, p: np.record, b: int, k: int, work: np.ndarray) -> None:
     """Serves the current request over candidate path ``k``, or blocks it.
 
     Args:
@@ -150,7 +163,7 @@ def settle(s: State, bank: Bank, p: np.record, b: int, k: int, prices: np.ndarra
         b: Episode.
         k: Candidate path; the number of candidates refuses; -1 lets the built-in router choose
             the cheapest path that holds the key. A path that lacks the key is illegal.
-        prices: Room for the links' prices, at least (E,); if the router chooses, they are there.
+        work: Scratch space; if the router chooses, `price_links` has filled it.
     """
     episode = s.episodes[b]
     g = episode.network
@@ -161,7 +174,7 @@ def settle(s: State, bank: Bank, p: np.record, b: int, k: int, prices: np.ndarra
     paths, hops = bank.path_links[g, row], bank.path_hops[g, row]
     lacking, nearest = 1, -1
     if k < 0:
-        k, lacking = best_path(pool, prices, paths, hops, bits)
+        k, lacking = best_path(paths, hops, bits, work)
         nearest = k
     elif k < len(hops) and hops[k] > 0:
         lacking = count_lacking(pool, paths[k], hops[k], bits)
@@ -169,8 +182,8 @@ def settle(s: State, bank: Bank, p: np.record, b: int, k: int, prices: np.ndarra
     elif k != len(hops):
         s.bits[b, ILLEGAL] += 1
     if lacking > 0 and nearest < 0:
-        price_links(pool, bank.networks[g].n_links, p.capacity, prices)
-        nearest, _ = best_path(pool, prices, paths, hops, bits)
+        price_links(pool, p.capacity, work)
+        nearest, _ = best_path(paths, hops, bits, work)
 
     gain = (1.0 - p.demand_decay) / p.interval_s * bits
     demand, blocked = s.sites[b, S_DEMAND], s.sites[b, S_BLOCKED]
@@ -180,7 +193,7 @@ def settle(s: State, bank: Bank, p: np.record, b: int, k: int, prices: np.ndarra
         qber, strain = draw_key(s, bank.links[g], b, paths[k], hops[k], bits)
         for h in range(hops[k]):
             e = paths[k, h]
-            prices[e] = link_price(pool[e], p.capacity)
+            work[PRICE, e], work[STORED, e] = link_price(pool[e], p.capacity), pool[e]
         s.bits[b, DELIVERED] += bits
         s.bits[b, CONSUMED] += bits * hops[k]
         episode.stored -= bits * hops[k]

@@ -115,6 +115,7 @@ def episode_trace(config: NetworkConfig, seed: int) -> EpisodeTrace:
     asked = np.concatenate(requests)
     sites = np.stack([asked["first"], asked["second"]], axis=1)
     rows = [pair_index(first, second, simulator.n_sites) for first, second in sites.tolist()]
+    paths = bank.path_links[network, rows]
     return EpisodeTrace(
         config=config,
         seed=seed,
@@ -129,7 +130,7 @@ def episode_trace(config: NetworkConfig, seed: int) -> EpisodeTrace:
         request_interval=np.concatenate(times),
         request_sites=sites,
         request_bits=asked["bits"].copy(),
-        request_paths=bank.path_links[network, rows],
+        request_paths=np.where(paths < n_links, paths, -1),
     )
 
 
