@@ -176,10 +176,10 @@ def _write_needs(columns: F32, s: State, bank: Bank, p: np.record, b: int, work:
             at_site[v] = need[least_needed(s.held[b, v], count, running_s, need, p)]
     for e in range(n_links):
         # Unsigned indices need no check for being negative.
-        u, v = np.uint32(ends[e, 0]), np.uint32(ends[e, 1])
+        first, second = np.uint32(ends[e, 0]), np.uint32(ends[e, 1])
         inactive = 1.0 - active[e]
-        released[e] = inactive * (at_site[u] + at_site[v])
-        full_endpoints[e] = inactive * (full[u] + full[v])
+        released[e] = inactive * (at_site[first] + at_site[second])
+        full_endpoints[e] = inactive * (full[first] + full[second])
     fill(released, n_links, n, 0.0)
     fill(full_endpoints, n_links, n, 0.0)
     hourly = 3600.0 / p.capacity

@@ -16,7 +16,7 @@ from qkd_gym.network.config import SPLITS, NetworkConfig
 from qkd_gym.network.elementary import log1p_singles
 from qkd_gym.network.fluid import max_concurrent_flow, round_plan
 from qkd_gym.network.paths import candidate_paths
-from qkd_gym.network.rng import fill_alias_table
+from qkd_gym.network.rng import ALIAS, fill_alias_table
 from qkd_gym.network.tables import RateTable, rate_table
 from qkd_gym.topology import Topology, clustered, clustered_max_links, load, source_study
 
@@ -76,8 +76,7 @@ class Bank(NamedTuple):
     path_links: NDArray[np.int16]  # (G, P, K, H), filled up with padded(E)
     path_hops: NDArray[np.int8]  # (G, P, K), 0 for no path
     # Alias tables of the gravity matrix: rows 0 to N-1 draw a site's peer, row N draws a site.
-    gravity_share: F64  # (G, N + 1, N)
-    gravity_other: NDArray[np.int16]  # (G, N + 1, N)
+    gravity: Records  # (G, N + 1, N) ALIAS
     attack_cumulative: F64  # (G, E)
     rates: F64  # (protocols, losses, misalignments, 3), see `RateTable`
 
@@ -164,8 +163,7 @@ def _empty(size: int, n: int, links: int, config: NetworkConfig, tables: list[Ra
         link_endpoints=np.zeros((size, links, 2), np.int64),
         path_links=np.full((size, pairs, k, hops), padded(links), np.int16),
         path_hops=np.zeros((size, pairs, k), np.int8),
-        gravity_share=np.zeros((size, n + 1, n)),
-        gravity_other=np.zeros((size, n + 1, n), np.int16),
+        gravity=np.zeros((size, n + 1, n), ALIAS),
         attack_cumulative=np.zeros((size, links)),
         rates=np.stack([table.grid for table in tables]),
     )
@@ -218,9 +216,9 @@ def _fill(
     link_facts["nominal_qber"] = qber
     link_facts["table"] = kind
     link_facts["qber_threshold"] = threshold
-    hourly = log1p_singles(np.float32(3600.0 / config.pool_capacity_bits) * np.float32(rate))
+    rate_hourly = np.float32(3600.0 / config.pool_capacity_bits) * rate.astype(np.float32)
     length = topology.length_km.astype(np.float32) * np.float32(0.02)
-    bank.link_facts[g, :, :links] = hourly, length, topology.free_space
+    bank.link_facts[g, :, :links] = log1p_singles(rate_hourly), length, topology.free_space
     link_facts["plan"] = round_plan(plan.time_share, rate, ends, config.modules_per_site)
     centred = topology.positions_km - topology.positions_km.mean(axis=0)
     degree = np.bincount(ends.ravel(), minlength=n)
@@ -237,7 +235,7 @@ def _fill(
     paths, bank.path_hops[g] = candidate_paths(ends, weights, n, config.candidate_paths, hops)
     np.copyto(bank.path_links[g], paths, where=paths >= 0)
     for row, weight in enumerate((*traffic, traffic.sum(axis=1))):
-        fill_alias_table(weight, bank.gravity_share[g, row], bank.gravity_other[g, row])
+        fill_alias_table(weight, bank.gravity[g, row])
     importance = np.ones(links)
     if config.attack_target == "central":
         importance = np.square(_path_share(paths[:, 0, :], links) + 1e-3)

@@ -11,8 +11,9 @@ import math
 import numpy as np
 
 from qkd_gym.network.bank import Bank
-from qkd_gym.network.compiled import inlined
+from qkd_gym.network.compiled import fetch, inlined
 from qkd_gym.network.rng import TRAFFIC, draw_alias, normal_pair, poisson, stream, uniform
+from qkd_gym.network.routing import pair_index
 from qkd_gym.network.state import State
 
 
@@ -20,15 +21,14 @@ from qkd_gym.network.state import State
 def draw_site(bank: Bank, g: int, state: np.uint64) -> tuple[np.uint64, int]:
     """Draws a site by its share of the demand."""
     state, draw = uniform(state)
-    row = bank.n_sites
-    return state, draw_alias(bank.gravity_share[g, row], bank.gravity_other[g, row], draw)
+    return state, draw_alias(bank.gravity[g, bank.n_sites], draw)
 
 
 @inlined
 def draw_peer(bank: Bank, g: int, state: np.uint64, first: int) -> tuple[np.uint64, int]:
     """Draws the other end of a demand of this site."""
     state, draw = uniform(state)
-    return state, draw_alias(bank.gravity_share[g, first], bank.gravity_other[g, first], draw)
+    return state, draw_alias(bank.gravity[g, first], draw)
 
 
 @inlined
@@ -106,6 +106,10 @@ def draw_requests(s: State, bank: Bank, p: np.record, b: int) -> None:
         request.first = min(first, second)
         request.second = max(first, second)
         request.bits = max(1, int(median_bits * math.exp(spread * size)))
+        # Which paths it has is far away in memory, and soon needed.
+        row = pair_index(request.first, request.second, bank.n_sites)
+        fetch(bank.path_hops[g, row])
+        fetch(bank.path_links[g, row])
         count += 1
     episode.n_requests = count
     episode.cursor = 0

@@ -115,22 +115,26 @@ def poisson(state: np.uint64, mean: float) -> tuple[np.uint64, int]:
     return state, count
 
 
+# A column of an alias table: the part of it that is its own outcome, and the outcome of the rest.
+ALIAS = np.dtype([("share", "f8"), ("other", "i8")])
+
+
 @njit(cache=True)
-def fill_alias_table(weight: np.ndarray, share: np.ndarray, other: np.ndarray) -> None:
+def fill_alias_table(weight: np.ndarray, table: np.ndarray) -> None:
     """Prepares `draw_alias` (Vose, IEEE Trans. Softw. Eng. 17, 1991).
 
     Args:
         weight: Weights of the n outcomes, of positive sum, (n,).
-        share: Filled with the part of each column that is its own outcome, (n,).
-        other: Filled with the outcome of the rest of the column, (n,).
+        table: Filled, (n,) ALIAS.
     """
     n = len(weight)
     waiting = np.empty(n, np.int64)  # columns with too little from the left, too much from right
     low, high = 0, n
-    share[:] = weight * (n / weight.sum())
+    scale = n / weight.sum()
     for i in range(n):
-        other[i] = i
-        if share[i] < 1.0:
+        table[i].share = weight[i] * scale
+        table[i].other = i
+        if table[i].share < 1.0:
             waiting[low] = i
             low += 1
         else:
@@ -139,25 +143,25 @@ def fill_alias_table(weight: np.ndarray, share: np.ndarray, other: np.ndarray) -
     while low > 0 and high < n:
         low -= 1
         poor, rich = waiting[low], waiting[high]
-        other[poor] = rich
-        share[rich] -= 1.0 - share[poor]
-        if share[rich] < 1.0:
+        table[poor].other = rich
+        table[rich].share -= 1.0 - table[poor].share
+        if table[rich].share < 1.0:
             high += 1
             waiting[low] = rich
             low += 1
     # What is left differs from one by rounding alone.
     for i in range(low):
-        share[waiting[i]] = 1.0
+        table[waiting[i]].share = 1.0
     for i in range(high, n):
-        share[waiting[i]] = 1.0
+        table[waiting[i]].share = 1.0
 
 
 @inlined
-def draw_alias(share: np.ndarray, other: np.ndarray, draw: float) -> int:
+def draw_alias(table: np.ndarray, draw: float) -> int:
     """Outcome of a uniform draw under the weights of `fill_alias_table`."""
-    scaled = draw * len(share)
-    column = int(scaled)
-    return column if scaled - column < share[column] else other[column]
+    scaled = draw * len(table)
+    column = np.uint32(scaled)
+    return np.int64(column) if scaled - column < table[column].share else table[column].other
 
 
 @njit(cache=True)

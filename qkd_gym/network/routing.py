@@ -86,9 +86,7 @@ def count_lacking(pool: np.ndarray, path: np.ndarray, hops: int, bits: int) -> i
 
 
 @inlined
-def best_path(
-    paths: np.ndarray, hops: np.ndarray, bits: int, work: np.ndarray
-) -> tuple[int, int]:
+def best_path(paths: np.ndarray, hops: np.ndarray, bits: int, work: np.ndarray) -> tuple[int, int]:
     """The candidate path that lacks key on the fewest links, the cheapest if several do.
 
     Args:
