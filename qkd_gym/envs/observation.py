@@ -27,7 +27,7 @@ from qkd_gym.network.bank import (
 )
 from qkd_gym.network.compiled import fill, inlined, padded
 from qkd_gym.network.control import is_protected, least_needed, write_needs
-from qkd_gym.network.elementary import exp, log1p_single
+from qkd_gym.network.elementary import decay_single, log1p_single
 from qkd_gym.network.kernel import ACTIVATION, BOTH, ROUTING
 from qkd_gym.network.routing import PRICE, count_lacking, pair_index, price_links
 from qkd_gym.network.state import (
@@ -147,11 +147,12 @@ def _write_control(columns: F32, links: F32, p: np.record) -> None:
     active, left_s = links[L_ACTIVE], links[L_CALIBRATION_LEFT]
     running_s, freshness, seen = links[L_RUNNING], links[L_FRESHNESS], links[L_SEEN_SHARE]
     n, per_calibration = columns.shape[1], 1.0 / p.calibration_s if p.calibration_s > 0.0 else 0.0
+    one, per_memory = np.float32(1.0), np.float32(1.0 / 600.0)
     _copy(columns[0], active)
     for e in range(n):
         columns[1, e] = left_s[e] * per_calibration
     for e in range(n):
-        columns[11, e] = 1.0 - exp(-min(running_s[e] / 600.0, 50.0))
+        columns[11, e] = one - decay_single(min(running_s[e] * per_memory, np.float32(50.0)))
     for e in range(n):
         columns[12, e] = active[e] if is_protected(running_s[e], p) else 0.0
     for e in range(n):

@@ -46,7 +46,8 @@ class QKDVectorEnv(VectorEnv[Batch, NDArray[np.int64], NDArray[Any]]):
         self.single_action_space = self.core.action_space
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
-        self._present = np.ones(num_envs, dtype=bool)
+        present = np.ones(num_envs, dtype=bool)
+        self._presence = {f"_{name}": present for name in (*self.core.info(), "action_mask")}
 
     def reset(
         self,
@@ -97,7 +98,7 @@ class QKDVectorEnv(VectorEnv[Batch, NDArray[np.int64], NDArray[Any]]):
     def _infos(self) -> dict[str, Any]:
         infos = self.core.info()
         infos["action_mask"] = self.core.masks
-        return infos | {f"_{name}": self._present for name in infos}
+        return infos | self._presence
 
 
 class LinkActivationVectorEnv(QKDVectorEnv):

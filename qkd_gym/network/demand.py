@@ -6,12 +6,11 @@ their sites from the gravity matrix itself, so the mean traffic matrix stays tha
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from qkd_gym.network.bank import Bank
 from qkd_gym.network.compiled import fetch, inlined
+from qkd_gym.network.elementary import exp
 from qkd_gym.network.rng import TRAFFIC, draw_alias, normal_pair, poisson, stream, uniform
 from qkd_gym.network.routing import pair_index
 from qkd_gym.network.state import State
@@ -79,7 +78,7 @@ def draw_requests(s: State, bank: Bank, p: np.record, b: int) -> None:
     state, proposals = poisson(state, mean * (1.0 + p.diurnal_amplitude))
     # The mean of the lognormal factor is one.
     spread = p.request_size_sigma
-    median_bits = bank.networks[g].mean_request_bits * math.exp(-0.5 * spread * spread)
+    median_bits = bank.networks[g].mean_request_bits * exp(-0.5 * spread * spread)
     count = 0
     for _ in range(proposals):
         state, draw = uniform(state)
@@ -105,7 +104,7 @@ def draw_requests(s: State, bank: Bank, p: np.record, b: int) -> None:
         request = requests[count]
         request.first = min(first, second)
         request.second = max(first, second)
-        request.bits = max(1, int(median_bits * math.exp(spread * size)))
+        request.bits = max(1, int(median_bits * exp(spread * size)))
         # Which paths it has is far away in memory, and soon needed.
         row = pair_index(request.first, request.second, bank.n_sites)
         fetch(bank.path_hops[g, row])

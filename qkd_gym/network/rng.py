@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 
 from qkd_gym.network.compiled import inlined, whole
-from qkd_gym.network.elementary import cos_sin, log
+from qkd_gym.network.elementary import cos_sin, exp, log
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX1 = np.uint64(0xBF58476D1CE4E5B9)
@@ -106,7 +106,7 @@ def poisson(state: np.uint64, mean: float) -> tuple[np.uint64, int]:
     while mean > 0.0:
         part = min(mean, 500.0)  # exp(-part) must not vanish
         mean -= part
-        floor = math.exp(-part)
+        floor = exp(-part)
         state, product = uniform(state)
         while product > floor:
             count += 1
@@ -161,7 +161,9 @@ def draw_alias(table: np.ndarray, draw: float) -> int:
     """Outcome of a uniform draw under the weights of `fill_alias_table`."""
     scaled = draw * len(table)
     column = np.uint32(scaled)
-    return np.int64(column) if scaled - column < table[column].share else table[column].other
+    other = table[column].other
+    # Arithmetic instead of a branch, since the outcome is a coin's.
+    return other + (scaled - column < table[column].share) * (np.int64(column) - other)
 
 
 @njit(cache=True)
