@@ -26,7 +26,7 @@ from qkd_gym.network.bank import (
     Bank,
 )
 from qkd_gym.network.compiled import fill, inlined, padded
-from qkd_gym.network.control import is_protected, least_needed, write_needs
+from qkd_gym.network.control import is_protected, least_needed, link_need, pool_share
 from qkd_gym.network.elementary import decay_single, log1p_single
 from qkd_gym.network.kernel import ACTIVATION, BOTH, ROUTING
 from qkd_gym.network.routing import PRICE, count_lacking, pair_index, price_links
@@ -115,6 +115,14 @@ def _squash(column: F32, value: np.ndarray, per_hour: float) -> None:
 
 
 @inlined
+def _squash_itself(column: F32, per_hour: float) -> None:
+    """`_squash` in place, where compiled code must know that it is."""
+    factor = np.float32(per_hour)
+    for i in range(len(column)):
+        column[i] = log1p_single(factor * column[i])
+
+
+@inlined
 def _write_nodes(o: Observation, s: State, bank: Bank, p: np.record, b: int) -> None:
     columns, sites, facts = o.nodes[b], s.sites[b], bank.site_facts[s.episodes[b].network]
     hourly, used, modules = 3600.0 / p.capacity, sites[S_MODULES_USED], p.modules
@@ -133,10 +141,9 @@ def _write_nodes(o: Observation, s: State, bank: Bank, p: np.record, b: int) -> 
 def _write_pools(
     stored_share: F32, cover: F32, pool: np.ndarray, demand_average: F32, capacity: float
 ) -> None:
-    per_capacity = np.float32(1.0 / capacity)
     for e in range(len(stored_share)):
         stored = np.float32(pool[e])
-        stored_share[e] = stored * per_capacity
+        stored_share[e] = pool_share(pool[e], capacity)
         wanted = stored + demand_average[e] * np.float32(1800.0)
         cover[e] = stored / max(wanted, np.float32(1.0))
 
@@ -164,11 +171,13 @@ def _write_control(columns: F32, links: F32, p: np.record) -> None:
 def _write_needs(columns: F32, s: State, bank: Bank, p: np.record, b: int, work: F64) -> None:
     """Columns `full_endpoints`, `need` and `release_need`."""
     g, n = s.episodes[b].network, columns.shape[1]
-    n_links = bank.networks[g].n_links
+    n_links, hourly = bank.networks[g].n_links, 3600.0 / p.capacity
     links, ends, used = s.links[b], bank.link_endpoints[g], s.sites[b, S_MODULES_USED]
     running_s, active, full_endpoints = links[L_RUNNING], links[L_ACTIVE], columns[14]
-    need, released, at_site, full = work[0], work[1], work[2], work[3]
-    write_needs(links, s.pools[b, POOL], n, p.capacity, need)
+    stored_share, need, released = columns[2], columns[15], columns[16]
+    at_site, full = work[0], work[1]
+    for e in range(n):
+        need[e] = link_need(links, stored_share[e], e)
     for v in range(bank.n_sites):
         count = int(used[v])
         full[v], at_site[v] = 0.0, 0.0
@@ -178,14 +187,13 @@ def _write_needs(columns: F32, s: State, bank: Bank, p: np.record, b: int, work:
     for e in range(n_links):
         # Unsigned indices need no check for being negative.
         first, second = np.uint32(ends[e, 0]), np.uint32(ends[e, 1])
-        inactive = 1.0 - active[e]
+        inactive = np.float32(1.0) - active[e]
         released[e] = inactive * (at_site[first] + at_site[second])
         full_endpoints[e] = inactive * (full[first] + full[second])
     fill(released, n_links, n, 0.0)
     fill(full_endpoints, n_links, n, 0.0)
-    hourly = 3600.0 / p.capacity
-    _squash(columns[15], need, hourly)
-    _squash(columns[16], released, hourly)
+    _squash_itself(need, hourly)
+    _squash_itself(released, hourly)
 
 
 @inlined

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from qkd_gym.network.bank import Bank
-from qkd_gym.network.compiled import inlined, whole
+from qkd_gym.network.compiled import inlined
 from qkd_gym.network.state import (
     ILLEGAL,
     L_ACTIVE,
@@ -22,8 +22,17 @@ from qkd_gym.network.state import (
 )
 
 
+_ONE, _WORKS = np.float32(1.0), np.float32(0.1)
+
+
 @inlined
-def link_need(links: np.ndarray, pool: np.ndarray, e: int, capacity: int) -> float:
+def pool_share(pool: int, capacity: float) -> np.float32:
+    """Fill of a pool."""
+    return np.float32(pool) * np.float32(1.0 / capacity)
+
+
+@inlined
+def link_need(links: np.ndarray, stored_share: np.float32, e: int | np.uint32) -> np.float32:
     """How much a link is wanted, in bit/s: unmet recent demand, if the link seems to work.
 
     A link counts as working if its estimated rate, the last one seen discounted by age towards
@@ -31,22 +40,12 @@ def link_need(links: np.ndarray, pool: np.ndarray, e: int, capacity: int) -> flo
 
     Args:
         links: The episode's rows, (len(LINK_ROWS), E).
-        pool: Bits in its pools, (E,).
+        stored_share: Fill of the link's pool.
         e: Link.
-        capacity: Of a pool, in bits.
     """
-    estimate = 1.0 + links[L_FRESHNESS, e] * (links[L_SEEN_SHARE, e] - 1.0)
-    unmet = links[L_DEMAND_AVERAGE, e] * (1.0 - pool[e] / capacity)
-    return links[L_BLOCKED_AVERAGE, e] + (unmet if estimate > 0.1 else 0.0)
-
-
-@inlined
-def write_needs(
-    links: np.ndarray, pool: np.ndarray, n_links: int, capacity: int, need: np.ndarray
-) -> None:
-    """`link_need` of the first ``n_links`` links."""
-    for e in range(whole(n_links)):
-        need[e] = link_need(links, pool, e, capacity)
+    estimate = _ONE + links[L_FRESHNESS, e] * (links[L_SEEN_SHARE, e] - _ONE)
+    unmet = links[L_DEMAND_AVERAGE, e] * (_ONE - stored_share)
+    return links[L_BLOCKED_AVERAGE, e] + (unmet if estimate > _WORKS else np.float32(0.0))
 
 
 @inlined
@@ -128,7 +127,8 @@ def make_room(s: State, bank: Bank, p: np.record, b: int, site: int, need: np.nd
     if count < p.modules:
         return
     for i in range(count):
-        need[held[i]] = link_need(links, pool, held[i], p.capacity)
+        e = held[i]
+        need[e] = link_need(links, pool_share(pool[e], p.capacity), e)
     release(s, bank, b, least_needed(held, count, links[L_RUNNING], need, p))
 
 

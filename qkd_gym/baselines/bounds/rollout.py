@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from qkd_gym.network.bank import Bank
 from qkd_gym.network.compiled import entry, inlined
-from qkd_gym.network.control import least_needed, link_need
+from qkd_gym.network.control import least_needed, link_need, pool_share
 from qkd_gym.network.kernel import ACTIVATION, step_one, workspace
 from qkd_gym.network.state import (
     DELIVERED,
@@ -38,7 +38,7 @@ def _release_choices(s: State, bank: Bank, p: np.record, b: int, out: I64, need:
     """The link that each site would release, -1 if it has room; ``need`` is scratch, (E,)."""
     links, pool = s.links[b], s.pools[b, POOL]
     for e in range(bank.networks[s.episodes[b].network].n_links):
-        need[e] = link_need(links, pool, e, p.capacity)
+        need[e] = link_need(links, pool_share(pool[e], p.capacity), e)
     for v in range(bank.n_sites):
         count = int(s.sites[b, S_MODULES_USED, v])
         out[v] = -1
