@@ -31,7 +31,7 @@ from qkd_gym.network.scenarios import as_mapping, resolve
 
 FORMAT = 1
 HEURISTICS = "heuristics"  # stands for all fast baselines of a suite
-_BATCH = 50
+_SITES_AT_ONCE = 1000  # of the episodes that are played side by side, and lost together
 
 
 def run_benchmark(
@@ -179,10 +179,11 @@ def _units(
     folder: str,
 ) -> Iterator[Unit]:
     for scenario in scenarios:
+        n_sites = resolve(scenario, {}).n_sites
         for label, policy in labels.items():
             mark = _fingerprint(policy, scenario, seeds.split)
             # A slow policy's episode takes minutes, and none should be lost with its neighbours.
-            batch = 1 if is_slow(policy) else _BATCH
+            batch = 1 if is_slow(policy) else max(1, _SITES_AT_ONCE // n_sites)
             for first in range(0, episodes, batch):
                 count = min(batch, episodes - first)
                 at = seeds.first_seed + first

@@ -65,8 +65,7 @@ def fill(values: np.ndarray, start: int, stop: int, value: float) -> None:
         values[i] = value
 
 
-@intrinsic
-def _fetch_line(typing_context: Any, array: Any, offset: Any) -> Any:
+def _prefetch(typing_context: Any, array: Any, offset: Any) -> Any:
     """Asks the processor for the cache line at a byte offset of an array."""
 
     def generate_code(context: Any, builder: Any, signature: Any, arguments: Any) -> None:
@@ -80,6 +79,9 @@ def _fetch_line(typing_context: Any, array: Any, offset: Any) -> Any:
         builder.call(prefetch, [address, i32(0), i32(3), i32(1)])
 
     return types.void(array, types.int64), generate_code
+
+
+_fetch_line: Any = intrinsic(_prefetch)
 
 
 @inlined

@@ -21,7 +21,6 @@ from qkd_gym.network.state import (
     State,
 )
 
-
 _ONE, _WORKS = np.float32(1.0), np.float32(0.1)
 
 
