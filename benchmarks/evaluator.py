@@ -1,6 +1,6 @@
 """What the evaluator costs beside stepping, and what a suite of all heuristics costs.
 
-``python benchmarks/evaluator.py`` steps the same episodes with and without the evaluator's
+``python -m benchmarks.evaluator`` steps the same episodes with and without the evaluator's
 accounts, in turns, and compares CPU times: a ratio of one run, since machines differ.
 """
 

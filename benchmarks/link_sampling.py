@@ -4,7 +4,7 @@ Both sides simulate BB84 at the same clock, over the same fibre, in one process.
 every photon as an event; here an interval is one draw, so the ratio grows with its length.
 
     pip install sequence==0.8.5
-    python benchmarks/link_sampling.py
+    python -m benchmarks.link_sampling
 """
 
 from __future__ import annotations

@@ -152,7 +152,7 @@ def speed(model: OnPolicyAlgorithm, rollouts: int) -> dict[str, float]:
     plain_s = clock() - start
     with accounts() as spent:
         start = clock()
-        model.learn(size, reset_num_timesteps=False)
+        model.learn(rollouts * size, reset_num_timesteps=False)
         whole_s = clock() - start
     result = {"steps_per_cpu_s": rollouts * size / plain_s}
     for part, seconds in spent.items():
