@@ -63,6 +63,7 @@ def replay(steps, s, bank, params, o, actions, spent):  # type: ignore[no-untype
     for step in range(steps):
         for b in range(len(s.episodes)):
             episode = s.episodes[b]
+            n_links = bank.networks[episode.network].n_links
             fill(s.bits[b], 0, s.bits.shape[1], 0)
             episode.qber_bits, episode.strained_bits = 0.0, 0.0
             t0 = _cycles()
@@ -80,7 +81,7 @@ def replay(steps, s, bank, params, o, actions, spent):  # type: ignore[no-untype
             draw_requests(s, bank, p, b)
             episode.interval += 1
             t5 = _cycles()
-            price_links(s.pools[b, POOL], p.capacity, work)
+            price_links(s.pools[b, POOL], n_links, p.capacity, work)
             t6 = _cycles()
             while episode.cursor < episode.n_requests:
                 settle(s, bank, p, b, -1, work)

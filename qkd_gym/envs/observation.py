@@ -259,7 +259,7 @@ def _write_request(o: Observation, s: State, bank: Bank, p: np.record, b: int, w
     o.nodes[b, 7, second] = 1.0
     row_of_pair = pair_index(first, second, bank.n_sites)
     pool, prices = s.pools[b, POOL], work[PRICE]
-    price_links(pool, p.capacity, work)
+    price_links(pool, bank.networks[g].n_links, p.capacity, work)
     feasible = 0
     for k in range(candidates):
         hops = bank.path_hops[g, row_of_pair, k]

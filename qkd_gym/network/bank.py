@@ -72,7 +72,7 @@ class Bank(NamedTuple):
     links: Records  # (G, E) LINK_FACTS
     site_facts: F32  # (G, 4, N), see F_X; rows padded, as the next
     link_facts: F32  # (G, 3, E), see F_NOMINAL_HOURLY
-    link_endpoints: NDArray[np.int64]  # (G, E, 2)
+    link_endpoints: NDArray[np.uint16]  # (G, E, 2)
     path_links: NDArray[np.int16]  # (G, P, K, H), filled up with padded(E)
     path_hops: NDArray[np.int8]  # (G, P, K), 0 for no path
     # Alias tables of the gravity matrix: rows 0 to N-1 draw a site's peer, row N draws a site.
@@ -160,7 +160,7 @@ def _empty(size: int, n: int, links: int, config: NetworkConfig, tables: list[Ra
         links=np.zeros((size, links), LINK_FACTS),
         site_facts=np.zeros((size, 4, padded(n)), np.float32),
         link_facts=np.zeros((size, 3, padded(links)), np.float32),
-        link_endpoints=np.zeros((size, links, 2), np.int64),
+        link_endpoints=np.zeros((size, links, 2), np.uint16),
         path_links=np.full((size, pairs, k, hops), padded(links), np.int16),
         path_hops=np.zeros((size, pairs, k), np.int8),
         gravity=np.zeros((size, n + 1, n), ALIAS),

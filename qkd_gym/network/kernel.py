@@ -92,7 +92,8 @@ def step_one(
     if decides == ACTIVATION:
         toggle(s, bank, p, b, link, work[0])
         advance(s, bank, p, b, work)
-        price_links(s.pools[b, POOL], p.capacity, work)
+        n_links = bank.networks[episode.network].n_links
+        price_links(s.pools[b, POOL], n_links, p.capacity, work)
         while episode.cursor < episode.n_requests:
             settle(s, bank, p, b, -1, work)
         average_demand(s, bank, p, b)

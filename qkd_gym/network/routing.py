@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from qkd_gym.network.bank import Bank
-from qkd_gym.network.compiled import inlined
+from qkd_gym.network.compiled import inlined, whole
 from qkd_gym.network.elementary import exp
 from qkd_gym.network.state import (
     BLOCKED,
@@ -52,21 +52,22 @@ PRICE, STORED = range(2)
 
 
 @inlined
-def price_links(pool: np.ndarray, capacity: int, work: np.ndarray) -> None:
+def price_links(pool: np.ndarray, n_links: int, capacity: int, work: np.ndarray) -> None:
     """Prepares `best_path`: prices of all links, and what their pools hold.
 
     Args:
         pool: Bits in the pools, (E,).
+        n_links: How many of them count.
         capacity: Of each of them.
         work: Scratch space, whose rows have room for more than E entries. The entry after the
             last, which fills up paths, costs nothing and holds enough.
     """
-    n, price, stored = len(pool), work[PRICE], work[STORED]
-    for e in range(n):
+    price, stored = work[PRICE], work[STORED]
+    for e in range(whole(n_links)):
         price[e] = link_price(pool[e], capacity)
-    for e in range(n):
+    for e in range(whole(n_links)):
         stored[e] = pool[e]
-    price[n], stored[n] = 0.0, np.inf
+    price[len(pool)], stored[len(pool)] = 0.0, np.inf
 
 
 @inlined
@@ -180,7 +181,7 @@ def settle(s: State, bank: Bank, p: np.record, b: int, k: int, work: np.ndarray)
     elif k != len(hops):
         s.bits[b, ILLEGAL] += 1
     if lacking > 0 and nearest < 0:
-        price_links(pool, p.capacity, work)
+        price_links(pool, bank.networks[g].n_links, p.capacity, work)
         nearest, _ = best_path(paths, hops, bits, work)
 
     gain = (1.0 - p.demand_decay) / p.interval_s * bits

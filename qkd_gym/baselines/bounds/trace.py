@@ -122,7 +122,7 @@ def episode_trace(config: NetworkConfig, seed: int) -> EpisodeTrace:
         network=network,
         n_sites=simulator.n_sites,
         interval_s=interval_s,
-        link_endpoints=bank.link_endpoints[network, :n_links].copy(),
+        link_endpoints=bank.link_endpoints[network, :n_links].astype(np.int64),
         nominal_rate_bps=bank.links["nominal_rate_bps"][network, :n_links].copy(),
         active_at_start=active,
         pool_at_start_bits=pool,
