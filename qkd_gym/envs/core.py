@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,8 @@ from qkd_gym.envs import spaces
 from qkd_gym.envs.buffers import ObservationBuffers
 from qkd_gym.envs.observation import readable
 from qkd_gym.envs.transition import Results, allocate_results, play_range, start_some
+from qkd_gym.errors import InvalidInput
+from qkd_gym.network.compiled import specialised
 from qkd_gym.network.config import NetworkConfig
 from qkd_gym.network.kernel import ACTIVATION, BOTH, ROUTING
 from qkd_gym.network.scenarios import resolve
@@ -50,6 +52,8 @@ class Core:
         self.action_space = spaces.action_space(self.buffer, decides)
         self.results = allocate_results(batch)
         self._undecided = np.zeros(batch, dtype=np.int64)
+        self._actions_shape = (batch, 2) if decides == BOTH else (batch,)
+        self._play: Callable[..., Any] | None = None
 
     def start(self) -> None:
         """Starts all episodes."""
@@ -70,7 +74,16 @@ class Core:
         start_some(*drawn, sim.arrays, sim.bank, sim.params, self.decides, self.buffer, results)
 
     def step(self, actions: NDArray[np.int64]) -> None:
-        """Steps every episode; actions have shape (batch,) or, deciding both, (batch, 2)."""
+        """Steps every episode; actions have shape (batch,) or, deciding both, (batch, 2).
+
+        Raises:
+            InvalidInput: If they have another shape.
+        """
+        actions = np.ascontiguousarray(actions)
+        if actions.shape != self._actions_shape:
+            raise InvalidInput(
+                f"actions has shape {actions.shape}, but must have {self._actions_shape}."
+            )
         paths = links = self._undecided
         if self.decides == ACTIVATION:
             links = actions
@@ -80,10 +93,12 @@ class Core:
             paths, links = np.ascontiguousarray(actions.T)
         self.buffer = self._buffers.free()
         sim = self.simulator
-        sim.run(
-            play_range, sim.arrays, sim.bank, sim.params, self.decides, paths, links,
-            self.buffer, self.results,
+        arguments = (
+            sim.arrays, sim.bank, sim.params, self.decides, paths, links, self.buffer, self.results
         )  # fmt: skip
+        if self._play is None:
+            self._play = specialised(play_range, 0, 0, *arguments)
+        sim.run(self._play, *arguments)
 
     def observe(self) -> dict[str, NDArray[Any]]:
         """The last observations of the whole batch; the arrays are the caller's."""

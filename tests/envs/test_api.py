@@ -98,3 +98,22 @@ def test_returned_observations_share_no_memory():
 def test_bad_arguments(arguments, words):
     with pytest.raises(InvalidInput, match=words):
         gym.make(IDS[0], **arguments)
+
+
+@pytest.mark.parametrize("env_id", ["LinkActivation", "Routing", "Network"])
+def test_actions_of_another_shape_are_refused(env_id):
+    vector = gym.make_vec(f"qkd_gym/{env_id}-v0", num_envs=3, n_sites=6, bank_size=1)
+    vector.reset(seed=0)
+    with pytest.raises(InvalidInput, match="actions has shape"):
+        vector.step(np.zeros((2, 3), np.int64))
+
+
+def test_actions_need_not_be_contiguous():
+    vector = gym.make_vec("qkd_gym/LinkActivation-v0", num_envs=3, n_sites=6, bank_size=1)
+    actions = np.array([[2, 9], [5, 9], [1, 9]])
+    rewards = []
+    for given in (actions[:, 0], actions[:, 0].copy(), actions[:, 0].astype(np.int32)):
+        vector.reset(seed=0)
+        rewards.append([vector.step(given)[1] for _ in range(20)])
+    assert np.array_equal(rewards[0], rewards[1])
+    assert np.array_equal(rewards[0], rewards[2])
