@@ -47,9 +47,16 @@ def relative_rate(obs: Observation) -> F64:
     return 1.0 + feature(obs, "freshness") * (feature(obs, "observed_rate") - 1.0)
 
 
-def estimated_rate(obs: Observation) -> F64:
-    """Estimated key rate in pool capacities per hour, shape (B, E)."""
-    return hourly(obs, "nominal_rate") * np.maximum(relative_rate(obs), 0.0)
+def estimated_rate(obs: Observation, relative: F64 | None = None) -> F64:
+    """Estimated key rate in pool capacities per hour, shape (B, E).
+
+    Args:
+        obs: Observations.
+        relative: `relative_rate`, if the caller has it already.
+    """
+    if relative is None:
+        relative = relative_rate(obs)
+    return hourly(obs, "nominal_rate") * np.maximum(relative, 0.0)
 
 
 def ran_s(obs: Observation) -> F64:
@@ -263,7 +270,7 @@ class DemandDeficit(ScoredActivation):
         """See `ScoredActivation.score`."""
         demand = hourly(obs, "demand_average")
         relative = relative_rate(obs)
-        rate = hourly(obs, "nominal_rate") * np.maximum(relative, 0.0)
+        rate = estimated_rate(obs, relative)
         fill = feature(obs, "pool_fill")
         stocked = fill + self.cover_weight * (feature(obs, "pool_cover") - fill)
         wanted = demand**self.demand_power * rate**self.rate_power * (1.0 - stocked)

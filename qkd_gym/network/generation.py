@@ -40,7 +40,8 @@ def observe_link(
 
 
 # Rows of the scratch space, an entry per active link that is not calibrating.
-_COUNTED, _JUDGED, _LINK, _SECONDS, _RATE, _SIFTED, _QBER, _MADE, _SEEN_QBER = range(9)
+WORK_ROWS = 9
+_COUNTED, _JUDGED, _LINK, _SECONDS, _RATE, _SIFTED, _QBER, _MADE, _SEEN_QBER = range(WORK_ROWS)
 
 
 @inlined

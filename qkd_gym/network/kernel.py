@@ -10,7 +10,7 @@ from qkd_gym.network.compiled import LANES, entry, fill, inlined, whole
 from qkd_gym.network.control import toggle
 from qkd_gym.network.demand import draw_requests
 from qkd_gym.network.disturbance import advance_drift, advance_faults, advance_weather
-from qkd_gym.network.generation import expire, generate
+from qkd_gym.network.generation import WORK_ROWS, expire, generate
 from qkd_gym.network.routing import price_links, settle
 from qkd_gym.network.state import (
     DELIVERED,
@@ -32,7 +32,7 @@ ACTIVATION, ROUTING, BOTH = 0, 1, 2
 @njit
 def workspace(s: State) -> np.ndarray:
     """Scratch rows for one episode at a time, with room for whole vectors at the end."""
-    return np.empty((9, max(s.links.shape[2], s.sites.shape[2]) + LANES))
+    return np.empty((WORK_ROWS, max(s.links.shape[2], s.sites.shape[2]) + LANES))
 
 
 @inlined
