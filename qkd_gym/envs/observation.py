@@ -26,7 +26,7 @@ from qkd_gym.network.bank import (
     Bank,
 )
 from qkd_gym.network.compiled import fill, inlined, padded
-from qkd_gym.network.control import is_protected, least_needed, link_need, pool_share
+from qkd_gym.network.control import is_protected, link_need, pool_share
 from qkd_gym.network.elementary import decay_single, log1p_single
 from qkd_gym.network.kernel import ACTIVATION, BOTH, ROUTING
 from qkd_gym.network.routing import PRICE, count_lacking, pair_index, price_links
@@ -49,6 +49,8 @@ from qkd_gym.network.state import (
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
+
+_SIGN = np.uint32(1 << 31)
 
 
 class Observation(NamedTuple):
@@ -131,7 +133,7 @@ def _write_nodes(o: Observation, s: State, bank: Bank, p: np.record, b: int) -> 
     _copy(columns[2], facts[F_DEGREE])
     _copy(columns[3], facts[F_BETWEENNESS])
     for v in range(columns.shape[1]):
-        columns[4, v] = used[v] / modules
+        columns[4, v] = used[v] / np.float32(modules)
     _squash(columns[5], sites[S_DEMAND], hourly)
     _squash(columns[6], sites[S_BLOCKED], hourly)
     fill(columns[7], 0, columns.shape[1], 0.0)
@@ -153,18 +155,20 @@ def _write_control(columns: F32, links: F32, p: np.record) -> None:
     """Features that only active links have, and that are zero for the others."""
     active, left_s = links[L_ACTIVE], links[L_CALIBRATION_LEFT]
     running_s, freshness, seen = links[L_RUNNING], links[L_FRESHNESS], links[L_SEEN_SHARE]
-    n, per_calibration = columns.shape[1], 1.0 / p.calibration_s if p.calibration_s > 0.0 else 0.0
-    one, per_memory = np.float32(1.0), np.float32(1.0 / 600.0)
+    n, per_calibration = columns.shape[1], np.float32(0.0)
+    if p.calibration_s > 0.0:
+        per_calibration = np.float32(1.0 / p.calibration_s)
+    zero, one, per_memory = np.float32(0.0), np.float32(1.0), np.float32(1.0 / 600.0)
     _copy(columns[0], active)
     for e in range(n):
         columns[1, e] = left_s[e] * per_calibration
     for e in range(n):
         columns[11, e] = one - decay_single(min(running_s[e] * per_memory, np.float32(50.0)))
     for e in range(n):
-        columns[12, e] = active[e] if is_protected(running_s[e], p) else 0.0
+        columns[12, e] = active[e] if is_protected(running_s[e], p) else zero
     for e in range(n):
-        silent = (freshness[e] == 1.0) & (seen[e] == 0.0)
-        columns[13, e] = active[e] if silent else 0.0
+        silent = (freshness[e] == one) & (seen[e] == zero)
+        columns[13, e] = active[e] if silent else zero
 
 
 @inlined
@@ -175,15 +179,23 @@ def _write_needs(columns: F32, s: State, bank: Bank, p: np.record, b: int, work:
     links, ends, used = s.links[b], bank.link_endpoints[g], s.sites[b, S_MODULES_USED]
     running_s, active, full_endpoints = links[L_RUNNING], links[L_ACTIVE], columns[14]
     stored_share, need, released = columns[2], columns[15], columns[16]
-    at_site, full = work[0], work[1]
+    at_site, full = work[0].view(np.float32), work[1].view(np.float32)
+    order, modules = work[2].view(np.uint32), np.float32(p.modules)
+    zero, half = np.float32(0.0), np.float32(0.5)
     for e in range(n):
         need[e] = link_need(links, stored_share[e], e)
+    # Bits of numbers that are not negative are in the numbers' order, so that `least_needed` is
+    # the smallest of them where the sign of protected links is set.
+    for e in range(n):
+        bits = np.float32(need[e]).view(np.uint32)
+        order[e] = bits | _SIGN if is_protected(running_s[e], p) else bits
     for v in range(bank.n_sites):
-        count = int(used[v])
-        full[v], at_site[v] = 0.0, 0.0
-        if count >= p.modules:
-            full[v] = 0.5
-            at_site[v] = need[least_needed(s.held[b, v], count, running_s, need, p)]
+        least = order[np.uint32(s.held[b, v, 0])]
+        for i in range(1, p.modules):
+            least = min(least, order[np.uint32(s.held[b, v, i])])
+        is_full = used[v] >= modules
+        full[v] = half if is_full else zero
+        at_site[v] = np.uint32(least & ~_SIGN).view(np.float32) if is_full else zero
     for e in range(n_links):
         # Unsigned indices need no check for being negative.
         first, second = np.uint32(ends[e, 0]), np.uint32(ends[e, 1])
