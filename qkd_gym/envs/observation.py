@@ -27,7 +27,7 @@ from qkd_gym.network.bank import (
 )
 from qkd_gym.network.compiled import fill, inlined, padded
 from qkd_gym.network.control import is_protected, link_need, pool_share
-from qkd_gym.network.elementary import decay_single, log1p_single
+from qkd_gym.network.elementary import exp_single, log1p_single
 from qkd_gym.network.kernel import ACTIVATION, BOTH, ROUTING
 from qkd_gym.network.routing import PRICE, count_lacking, pair_index, price_links
 from qkd_gym.network.state import (
@@ -46,9 +46,9 @@ from qkd_gym.network.state import (
     S_MODULES_USED,
     State,
 )
+from qkd_gym.network.workspace import Workspace
 
 F32 = NDArray[np.float32]
-F64 = NDArray[np.float64]
 
 _SIGN = np.uint32(1 << 31)
 
@@ -163,7 +163,7 @@ def _write_control(columns: F32, links: F32, p: np.record) -> None:
     for e in range(n):
         columns[1, e] = left_s[e] * per_calibration
     for e in range(n):
-        columns[11, e] = one - decay_single(min(running_s[e] * per_memory, np.float32(50.0)))
+        columns[11, e] = one - exp_single(max(running_s[e] * -per_memory, np.float32(-50.0)))
     for e in range(n):
         columns[12, e] = active[e] if is_protected(running_s[e], p) else zero
     for e in range(n):
@@ -172,15 +172,15 @@ def _write_control(columns: F32, links: F32, p: np.record) -> None:
 
 
 @inlined
-def _write_needs(columns: F32, s: State, bank: Bank, p: np.record, b: int, work: F64) -> None:
+def _write_needs(columns: F32, s: State, bank: Bank, p: np.record, b: int, work: Workspace) -> None:
     """Columns `full_endpoints`, `need` and `release_need`."""
     g, n = s.episodes[b].network, columns.shape[1]
     n_links, hourly = bank.networks[g].n_links, 3600.0 / p.capacity
     links, ends, used = s.links[b], bank.link_endpoints[g], s.sites[b, S_MODULES_USED]
     running_s, active, full_endpoints = links[L_RUNNING], links[L_ACTIVE], columns[14]
     stored_share, need, released = columns[2], columns[15], columns[16]
-    at_site, full = work[0].view(np.float32), work[1].view(np.float32)
-    order, modules = work[2].view(np.uint32), np.float32(p.modules)
+    at_site, full = work.rows[0], work.rows[1]
+    order, modules = work.rows[2].view(np.uint32), np.float32(p.modules)
     zero, half = np.float32(0.0), np.float32(0.5)
     for e in range(n):
         need[e] = link_need(links, stored_share[e], e)
@@ -209,7 +209,7 @@ def _write_needs(columns: F32, s: State, bank: Bank, p: np.record, b: int, work:
 
 
 @inlined
-def _write_links(o: Observation, s: State, bank: Bank, p: np.record, b: int, work: F64) -> None:
+def _write_links(o: Observation, s: State, bank: Bank, p: np.record, b: int, work: Workspace) -> None:
     """Fills feature after feature: short loops over one or two rows become vector instructions.
 
     The padding of the state's rows and of the facts is zero, and so becomes zero here.
@@ -251,7 +251,7 @@ def _write_context(o: Observation, s: State, bank: Bank, p: np.record, b: int) -
 
 
 @inlined
-def _write_request(o: Observation, s: State, bank: Bank, p: np.record, b: int, work: F64) -> None:
+def _write_request(o: Observation, s: State, bank: Bank, p: np.record, b: int, work: Workspace) -> None:
     """The waiting request and its candidate paths; all zero if the episode is over."""
     g = s.episodes[b].network
     candidates, padding = o.paths.shape[1], o.link_mask.shape[1]
@@ -270,7 +270,7 @@ def _write_request(o: Observation, s: State, bank: Bank, p: np.record, b: int, w
     o.nodes[b, 7, first] = 1.0
     o.nodes[b, 7, second] = 1.0
     row_of_pair = pair_index(first, second, bank.n_sites)
-    pool, prices = s.pools[b, POOL], work[PRICE]
+    pool, prices = s.pools[b, POOL], work.rows[PRICE]
     price_links(pool, bank.networks[g].n_links, p.capacity, work)
     feasible = 0
     for k in range(candidates):
@@ -313,7 +313,7 @@ def observe_one(
     p: np.record,
     b: int,
     decides: int,
-    work: F64,
+    work: Workspace,
 ) -> None:
     """Writes row ``b`` of every buffer."""
     _write_nodes(o, s, bank, p, b)

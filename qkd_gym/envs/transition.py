@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from qkd_gym.envs.observation import observe_one
 from qkd_gym.network.compiled import entry, inlined
-from qkd_gym.network.kernel import ACTIVATION, step_one, workspace
+from qkd_gym.network.kernel import ACTIVATION, step_one
 from qkd_gym.network.reset import reset_one
 from qkd_gym.network.state import BIT_NAMES
+from qkd_gym.network.workspace import workspace
 
 # Rows of `Results.amounts`.
 AMOUNT_NAMES = ("reward", "key", "qber", "qber_weighted_bits", "elapsed_s")

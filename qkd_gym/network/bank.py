@@ -36,22 +36,22 @@ NETWORK = np.dtype(
 
 SITE_FACTS = np.dtype(
     [
-        ("district", "i8"),
-        ("phase_sin", "f8"),  # of the daily demand cycle
-        ("phase_cos", "f8"),
+        ("district", "i4"),
+        ("phase_sin", "f4"),  # of the daily demand cycle
+        ("phase_cos", "f4"),
     ]
 )
 
 LINK_FACTS = np.dtype(
     [
-        ("loss_db", "f8"),  # channel loss that the operator knows
-        ("length_km", "f8"),
-        ("free_space", "i8"),
-        ("nominal_rate_bps", "f8"),
-        ("nominal_qber", "f8"),
-        ("plan", "i8"),  # 1 if the static plan runs it
-        ("table", "i8"),  # row of the rate tables
-        ("qber_threshold", "f8"),  # of its protocol
+        ("loss_db", "f4"),  # channel loss that the operator knows
+        ("length_km", "f4"),
+        ("free_space", "i4"),
+        ("nominal_rate_bps", "f4"),
+        ("nominal_qber", "f4"),
+        ("plan", "i4"),  # 1 if the static plan runs it
+        ("table", "i4"),  # row of the rate tables
+        ("qber_threshold", "f4"),  # of its protocol
     ]
 )
 
@@ -78,7 +78,7 @@ class Bank(NamedTuple):
     # Alias tables of the gravity matrix: rows 0 to N-1 draw a site's peer, row N draws a site.
     gravity: Records  # (G, N + 1, N) ALIAS
     attack_cumulative: F64  # (G, E)
-    rates: F64  # (protocols, losses, misalignments, 3), see `RateTable`
+    rates: F32  # (protocols, losses, misalignments, 3), see `RateTable`
 
 
 class NetworkBank:

@@ -10,7 +10,7 @@ import numpy as np
 
 from qkd_gym.network.bank import Bank
 from qkd_gym.network.compiled import fetch, inlined
-from qkd_gym.network.elementary import exp
+from qkd_gym.network.elementary import exp_single
 from qkd_gym.network.rng import TRAFFIC, draw_alias, normal_pair, poisson, stream, uniform
 from qkd_gym.network.routing import pair_index
 from qkd_gym.network.state import State
@@ -77,8 +77,10 @@ def draw_requests(s: State, bank: Bank, p: np.record, b: int) -> None:
     mean = p.requests_per_site_s * bank.n_sites * p.interval_s * weight
     state, proposals = poisson(state, mean * (1.0 + p.diurnal_amplitude))
     # The mean of the lognormal factor is one.
-    spread = p.request_size_sigma
-    median_bits = bank.networks[g].mean_request_bits * exp(-0.5 * spread * spread)
+    spread = np.float32(p.request_size_sigma)
+    median_bits = np.float32(bank.networks[g].mean_request_bits) * exp_single(
+        np.float32(-0.5) * spread * spread
+    )
     count = 0
     for _ in range(proposals):
         state, draw = uniform(state)
@@ -104,7 +106,7 @@ def draw_requests(s: State, bank: Bank, p: np.record, b: int) -> None:
         request = requests[count]
         request.first = min(first, second)
         request.second = max(first, second)
-        request.bits = max(1, int(median_bits * exp(spread * size)))
+        request.bits = max(1, int(median_bits * exp_single(spread * size)))
         # Which paths it has is far away in memory, and soon needed.
         row = pair_index(request.first, request.second, bank.n_sites)
         fetch(bank.path_hops[g, row])

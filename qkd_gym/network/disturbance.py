@@ -31,18 +31,21 @@ from qkd_gym.network.state import (
     State,
 )
 from qkd_gym.network.tables import interpolate
+from qkd_gym.network.workspace import Workspace
+
+_ZERO, _HALF = np.float32(0.0), np.float32(0.5)
 
 
 @inlined
-def advance_drift(s: State, bank: Bank, p: np.record, b: int, work: np.ndarray) -> None:
+def advance_drift(s: State, bank: Bank, p: np.record, b: int, work: Workspace) -> None:
     """One exact step of the Ornstein-Uhlenbeck drift of every link."""
     if p.drift_std == 0.0:
         return
     state = stream(s.episodes[b].key, s.episodes[b].interval, DRIFT)
     n_links = bank.networks[s.episodes[b].network].n_links
-    drift, shock = s.links[b, L_DRIFT], work[0]
-    fill_normals(state, n_links, shock, work[1])
-    decay, spread = p.drift_decay, p.drift_spread
+    drift, shock = s.links[b, L_DRIFT], work.rows[0]
+    fill_normals(state, n_links, shock, work.rows[1])
+    decay, spread = np.float32(p.drift_decay), np.float32(p.drift_spread)
     for e in range(whole(n_links)):
         drift[e] = decay * drift[e] + spread * shock[e]
 
@@ -84,30 +87,32 @@ def advance_faults(s: State, bank: Bank, p: np.record, b: int) -> None:
 
 
 @inlined
-def link_budget(s: State, bank: Bank, p: np.record, b: int, e: int) -> tuple[float, float, float]:
+def link_budget(
+    s: State, bank: Bank, p: np.record, b: int, e: int
+) -> tuple[np.float32, np.float32, np.float32]:
     """True state of one link now.
 
     Returns:
         Secret key rate (bit/s), sifted rate (bit/s) and QBER. An outage gives (0, 0, 0.5).
     """
     links, misalignment, fog = s.links[b], s.sites[b, S_MISALIGNMENT], s.sites[b, S_FOG]
-    now_s = s.episodes[b].interval * p.interval_s
+    now_s = np.float32(s.episodes[b].interval * p.interval_s)
     # Choices instead of branches: which links are hit is what the processor cannot foresee.
     g = s.episodes[b].network
     u, v = bank.link_endpoints[g, e, 0], bank.link_endpoints[g, e, 1]
     facts = bank.links[g, e]
-    error = p.misalignment + misalignment[u] + misalignment[v] + links[L_DRIFT, e]
-    error = min(max(error, 0.0), 0.5)
+    error = np.float32(p.misalignment) + misalignment[u] + misalignment[v] + links[L_DRIFT, e]
+    error = min(max(error, _ZERO), _HALF)
     # Intercept-resend is a binary symmetric channel in series with the link's own.
-    attack = 0.25 * links[L_ATTACK_FRACTION, e] * (1.0 - 2.0 * error)
-    error += attack if links[L_ATTACK_UNTIL, e] > now_s else 0.0
+    attack = _HALF * links[L_ATTACK_FRACTION, e] * (_HALF - error)
+    error += attack if links[L_ATTACK_UNTIL, e] > now_s else _ZERO
     loss_db = facts.loss_db + links[L_EXCESS_LOSS, e]
-    foggy = facts.free_space * fog[np.uint32(bank.sites[g, u].district)]
-    loss_db += p.fog_loss_db if foggy > 0.0 else 0.0
-    table = bank.rates[facts.table]
+    foggy = (facts.free_space != 0) & (fog[np.uint32(bank.sites[g, u].district)] > _ZERO)
+    loss_db += np.float32(p.fog_loss_db) if foggy else _ZERO
+    table = bank.rates[np.uint32(facts.table)]
     rate, sifted, qber = interpolate(table, facts.qber_threshold, loss_db, error)
     out = links[L_OUTAGE_UNTIL, e] > now_s
-    return 0.0 if out else rate, 0.0 if out else sifted, 0.5 if out else qber
+    return _ZERO if out else rate, _ZERO if out else sifted, _HALF if out else qber
 
 
 @entry

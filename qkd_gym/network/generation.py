@@ -25,89 +25,91 @@ from qkd_gym.network.state import (
     STORED_EVER,
     State,
 )
+from qkd_gym.network.workspace import Workspace
 
 
 @inlined
 def observe_link(
-    links: np.ndarray, facts: np.record, e: int | np.uint32, rate_bps: float, qber: float
+    links: np.ndarray, facts: np.record, e: int | np.uint32, rate_bps: np.float32, qber: np.float32
 ) -> None:
     """What the operator sees of a link now."""
-    links[L_SEEN_SHARE, e] = 0.0
-    if facts.nominal_rate_bps > 0.0:
-        links[L_SEEN_SHARE, e] = rate_bps / facts.nominal_rate_bps
+    nominal = facts.nominal_rate_bps
+    links[L_SEEN_SHARE, e] = rate_bps / nominal if nominal > _ZERO else _ZERO
     links[L_SEEN_STRAIN, e] = qber / facts.qber_threshold
     links[L_FRESHNESS, e] = 1.0
 
 
 # Rows of the scratch space, an entry per active link that is not calibrating.
-WORK_ROWS = 9
-_COUNTED, _JUDGED, _LINK, _SECONDS, _RATE, _SIFTED, _QBER, _MADE, _SEEN_QBER = range(WORK_ROWS)
+_COUNTED, _JUDGED, _LINK, _SECONDS, _RATE, _SIFTED, _QBER, _MADE, _SEEN_QBER = range(9)
+_ZERO, _ONE, _HALF = np.float32(0.0), np.float32(1.0), np.float32(0.5)
 
 
 @inlined
-def _calibrate(s: State, bank: Bank, p: np.record, b: int, work: np.ndarray) -> int:
+def _calibrate(s: State, bank: Bank, p: np.record, b: int, rows: np.ndarray) -> int:
     """Lets active links calibrate; how many make key, which they are, and their link budgets."""
+    interval_s = np.float32(p.interval_s)
     episode, links, active = s.episodes[b], s.links[b], s.active[b]
     running_s, left_s = links[L_RUNNING], links[L_CALIBRATION_LEFT]
     n = 0
     for i in range(episode.n_active):
         e = np.uint32(active[i])  # unsigned indices need no check for being negative
-        running_s[e] += p.interval_s
-        seconds = p.interval_s - left_s[e]
-        left_s[e] = max(0.0, -seconds)
-        work[_LINK, n], work[_SECONDS, n] = e, seconds
-        n += seconds > 0.0
+        running_s[e] += interval_s
+        seconds = interval_s - left_s[e]
+        left_s[e] = max(_ZERO, -seconds)
+        rows[_LINK, n], rows[_SECONDS, n] = e, seconds
+        n += seconds > _ZERO
     for i in range(n):
-        rate, sifted, qber = link_budget(s, bank, p, b, np.uint32(work[_LINK, i]))
-        seconds = work[_SECONDS, i]
-        work[_RATE, i], work[_SIFTED, i], work[_QBER, i] = rate * seconds, sifted * seconds, qber
+        rate, sifted, qber = link_budget(s, bank, p, b, np.uint32(rows[_LINK, i]))
+        seconds = rows[_SECONDS, i]
+        rows[_RATE, i], rows[_SIFTED, i], rows[_QBER, i] = rate * seconds, sifted * seconds, qber
     return n
 
 
 @inlined
-def _count(key: np.uint64, interval: int, n: int, work: np.ndarray) -> None:
+def _count(key: np.uint64, interval: int, n: int, rows: np.ndarray) -> None:
     """Draws what ``n`` links make and what QBER is seen.
 
     Counts are large, so their shot noise is normal; every link has its own draws, so that the
     noise is the same whatever else is switched on.
     """
     state = stream(key, interval, SHOT_NOISE)
-    counted, judged, link = work[_COUNTED], work[_JUDGED], work[_LINK]
+    counted, judged, link = rows[_COUNTED], rows[_JUDGED], rows[_LINK]
     for i in range(whole(n)):
         _, counted[i], judged[i] = normal_pair(skip(state, int(link[i])))
-    rate, sifted, true_qber = work[_RATE], work[_SIFTED], work[_QBER]
-    made, seen_qber = work[_MADE], work[_SEEN_QBER]
+    rate, sifted, true_qber = rows[_RATE], rows[_SIFTED], rows[_QBER]
+    made, seen_qber = rows[_MADE], rows[_SEEN_QBER]
     for i in range(whole(n)):
-        deviation = 1.0 / math.sqrt(sifted[i])
-        drawn = int(min(max(rate[i] * (1.0 + deviation * counted[i]), 0.0), sifted[i]))
-        made[i] = drawn if sifted[i] >= 1.0 else 0.0
-        error = math.sqrt(true_qber[i] * (1.0 - true_qber[i])) * deviation
-        qber = min(max(true_qber[i] + error * judged[i], 0.0), 0.5)
-        seen_qber[i] = qber if sifted[i] >= 1.0 else true_qber[i]
+        deviation = _ONE / math.sqrt(sifted[i])
+        drawn = min(max(rate[i] * (_ONE + deviation * counted[i]), _ZERO), sifted[i])
+        made[i] = drawn if sifted[i] >= _ONE else _ZERO
+        error = math.sqrt(true_qber[i] * (_ONE - true_qber[i])) * deviation
+        qber = min(max(true_qber[i] + error * judged[i], _ZERO), _HALF)
+        seen_qber[i] = qber if sifted[i] >= _ONE else true_qber[i]
 
 
 @inlined
-def generate(s: State, bank: Bank, p: np.record, b: int, work: np.ndarray) -> None:
+def generate(s: State, bank: Bank, p: np.record, b: int, work: Workspace) -> None:
     """Calibration and key generation of the active links over one interval."""
     episode, links = s.episodes[b], s.links[b]
     pool, stored_ever = s.pools[b, POOL], s.pools[b, STORED_EVER]
     freshness, pool_qber = links[L_FRESHNESS], links[L_POOL_QBER]
-    freshness_decay = p.freshness_decay
+    freshness_decay, rows = np.float32(p.freshness_decay), work.rows
     for k in range(whole(bank.networks[episode.network].n_links)):
         freshness[k] *= freshness_decay
-    n = _calibrate(s, bank, p, b, work)
-    _count(episode.key, episode.interval, n, work)
+    n = _calibrate(s, bank, p, b, rows)
+    _count(episode.key, episode.interval, n, rows)
 
     generated, lost = 0, 0
     for i in range(n):
-        e = np.uint32(work[_LINK, i])
-        made = int(work[_MADE, i])
-        seen_rate = made / work[_SECONDS, i]
-        observe_link(links, bank.links[episode.network, e], e, seen_rate, work[_SEEN_QBER, i])
+        e = np.uint32(rows[_LINK, i])
+        made = int(rows[_MADE, i])
+        seen_rate = np.float32(made) / rows[_SECONDS, i]
+        observe_link(links, bank.links[episode.network, e], e, seen_rate, rows[_SEEN_QBER, i])
         kept = min(made, p.capacity - pool[e])
         if kept > 0:
             total = pool[e] + kept
-            pool_qber[e] = (pool_qber[e] * pool[e] + work[_QBER, i] * kept) / total
+            share = np.float32(kept) / np.float32(total)
+            pool_qber[e] += share * (rows[_QBER, i] - pool_qber[e])
             pool[e] = total
             stored_ever[e] += kept
         generated += made

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from qkd_gym.network.bank import Bank
-from qkd_gym.network.compiled import LANES, entry, fill, inlined, whole
+from qkd_gym.network.compiled import entry, fill, inlined, whole
 from qkd_gym.network.control import toggle
 from qkd_gym.network.demand import draw_requests
 from qkd_gym.network.disturbance import advance_drift, advance_faults, advance_weather
-from qkd_gym.network.generation import WORK_ROWS, expire, generate
+from qkd_gym.network.generation import expire, generate
 from qkd_gym.network.routing import price_links, settle
 from qkd_gym.network.state import (
     DELIVERED,
@@ -24,20 +23,16 @@ from qkd_gym.network.state import (
     STORED,
     State,
 )
+from qkd_gym.network.workspace import Workspace, workspace
 
 # What one step decides.
 ACTIVATION, ROUTING, BOTH = 0, 1, 2
 
 
-@njit
-def workspace(s: State) -> np.ndarray:
-    """Scratch rows for one episode at a time, with room for whole vectors at the end."""
-    return np.empty((WORK_ROWS, max(s.links.shape[2], s.sites.shape[2]) + LANES))
-
-
 @inlined
 def _average(average: np.ndarray, now: np.ndarray, n: int, keep: float, gain: float) -> None:
     """Exponential average."""
+    keep, gain = np.float32(keep), np.float32(gain)
     for e in range(whole(n)):
         average[e] = keep * average[e] + gain * now[e]
 
@@ -51,12 +46,12 @@ def average_demand(s: State, bank: Bank, p: np.record, b: int) -> None:
     _average(links[L_DEMAND_AVERAGE], links[L_DEMAND_NOW], n_links, keep, gain)
     _average(links[L_BLOCKED_AVERAGE], links[L_BLOCKED_NOW], n_links, keep, gain)
     for v in range(whole(bank.n_sites)):
-        sites[S_DEMAND, v] *= keep
-        sites[S_BLOCKED, v] *= keep
+        sites[S_DEMAND, v] *= np.float32(keep)
+        sites[S_BLOCKED, v] *= np.float32(keep)
 
 
 @inlined
-def advance(s: State, bank: Bank, p: np.record, b: int, work: np.ndarray) -> None:
+def advance(s: State, bank: Bank, p: np.record, b: int, work: Workspace) -> None:
     """Lets one interval pass: disturbances, key generation, expiry, new requests."""
     episode = s.episodes[b]
     fill(s.links[b, L_DEMAND_NOW], 0, s.links.shape[2], 0.0)
@@ -82,7 +77,7 @@ def step_one(
     decides: int,
     path: int,
     link: int,
-    work: np.ndarray,
+    work: Workspace,
 ) -> None:
     """One step of episode ``b``; the accounts of the step are left in the state."""
     episode = s.episodes[b]
@@ -90,7 +85,7 @@ def step_one(
     episode.qber_bits = 0.0
     episode.strained_bits = 0.0
     if decides == ACTIVATION:
-        toggle(s, bank, p, b, link, work[0])
+        toggle(s, bank, p, b, link, work.rows[0])
         advance(s, bank, p, b, work)
         n_links = bank.networks[episode.network].n_links
         price_links(s.pools[b, POOL], n_links, p.capacity, work)
@@ -101,13 +96,13 @@ def step_one(
         if episode.cursor < episode.n_requests:
             settle(s, bank, p, b, max(path, 0), work)
         if decides == BOTH:
-            toggle(s, bank, p, b, link, work[0])
+            toggle(s, bank, p, b, link, work.rows[0])
         wait_for_request(s, bank, p, b, work)
     account(s, bank, p, b, decides)
 
 
 @inlined
-def wait_for_request(s: State, bank: Bank, p: np.record, b: int, work: np.ndarray) -> None:
+def wait_for_request(s: State, bank: Bank, p: np.record, b: int, work: Workspace) -> None:
     """Lets time pass until a request waits for a decision, or the episode is over."""
     while s.episodes[b].cursor >= s.episodes[b].n_requests and s.episodes[b].interval < p.intervals:
         average_demand(s, bank, p, b)

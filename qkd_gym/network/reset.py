@@ -12,7 +12,7 @@ from qkd_gym.network.control import activate
 from qkd_gym.network.demand import draw_peer, draw_site
 from qkd_gym.network.disturbance import link_budget
 from qkd_gym.network.generation import observe_link
-from qkd_gym.network.kernel import ACTIVATION, account, wait_for_request, workspace
+from qkd_gym.network.kernel import ACTIVATION, account, wait_for_request
 from qkd_gym.network.rng import RESET, exponential, normal_pair, stream, uniform
 from qkd_gym.network.state import (
     FRESHNESS_S,
@@ -26,6 +26,7 @@ from qkd_gym.network.state import (
     STORED_EVER,
     State,
 )
+from qkd_gym.network.workspace import Workspace, workspace
 
 
 @inlined
@@ -119,7 +120,7 @@ def reset_one(
     network: int,
     key: np.uint64,
     decides: int,
-    work: np.ndarray,
+    work: Workspace,
 ) -> None:
     """Starts episode ``b`` on this network, with this key."""
     _clear(s, b)

@@ -13,16 +13,15 @@ import numpy as np
 from numba import njit
 
 from qkd_gym.network.compiled import inlined, whole
-from qkd_gym.network.elementary import cos_sin, exp, log
+from qkd_gym.network.elementary import cos_sin_single, exp, log_single
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX2 = np.uint64(0x94D049BB133111EB)
 _S30, _S27, _S31, _S11 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(11)
-_S12, _LOW22 = np.uint64(12), np.uint64((1 << 22) - 1)
-_HIGH40 = np.uint64(((1 << 40) - 1) << 12)
-_BIT22, _BIT23, _ZERO = np.uint64(1 << 22), np.uint64(1 << 23), np.uint64(0)
-_ONE = np.uint64(1023 << 52)  # the bits of 1.0
+_S32, _UNIT32, _F1 = np.uint64(32), np.float32(2.0**-32), np.float32(1.0)
+_LOW22, _BIT22, _BIT23 = np.uint32((1 << 22) - 1), np.uint32(1 << 22), np.uint32(1 << 23)
+_ZERO, _ONE_BIT, _ONE23 = np.uint32(0), np.uint32(1), np.uint32(127 << 23)  # the bits of 1.0
 _UNIT = 1.0 / 9007199254740992.0  # 2**-53
 
 # Purposes. Link e uses pair e of the stream SHOT_NOISE.
@@ -51,21 +50,22 @@ def uniform(state: np.uint64) -> tuple[np.uint64, float]:
 
 
 @inlined
-def normal_pair(state: np.uint64) -> tuple[np.uint64, float, float]:
-    """Next state and two independent standard normals (Box and Muller).
+def normal_pair(state: np.uint64) -> tuple[np.uint64, np.float32, np.float32]:
+    """Next state and two independent standard normals (Box and Muller) in single precision.
 
-    One word makes both: 40 bits the radius, which ends at 7.4, and 24 the direction. The n-th
+    One word makes both: 32 bits the radius, which ends at 6.6, and 24 the direction. The n-th
     pair of a stream is also the first pair of ``skip(state, n)``, so that loops need not draw
     one after the other.
     """
     state = np.uint64(state + _GOLDEN)
     word = _mix(state)
-    above_one = np.uint64(((word >> _S12) & _HIGH40) | _ONE).view(np.float64)
-    radius = math.sqrt(-2.0 * log(2.0 - above_one))
-    turn = np.uint64(((word & _LOW22) << _S30) | _ONE).view(np.float64) - 1.5
-    c, s = cos_sin(turn)
-    c = -c if word & _BIT22 else c
-    flip = (word & _BIT23) != _ZERO
+    above_zero = np.float32(np.uint32(word >> _S32)) + _F1
+    radius = math.sqrt(np.float32(-2.0) * log_single(above_zero * _UNIT32))
+    low = np.uint32(word)
+    turn = np.uint32(((low & _LOW22) << _ONE_BIT) | _ONE23).view(np.float32) - np.float32(1.5)
+    c, s = cos_sin_single(turn)
+    c = -c if low & _BIT22 else c
+    flip = (low & _BIT23) != _ZERO
     return state, radius * (s if flip else c), radius * (c if flip else s)
 
 
@@ -82,8 +82,8 @@ def fill_normals(state: np.uint64, count: int, out: np.ndarray, room: np.ndarray
     Args:
         state: Start of the stream.
         count: How many normals; there is room for two vectors more.
-        out: Filled in, (count,).
-        room: Overwritten, (count / 2,).
+        out: Filled in, (count,) single precision.
+        room: Overwritten, (count / 2,) single precision.
     """
     half = (count + 1) // 2
     for i in range(whole(half)):
@@ -116,7 +116,7 @@ def poisson(state: np.uint64, mean: float) -> tuple[np.uint64, int]:
 
 
 # A column of an alias table: the part of it that is its own outcome, and the outcome of the rest.
-ALIAS = np.dtype([("share", "f8"), ("other", "i8")])
+ALIAS = np.dtype([("share", "f4"), ("other", "i4")])
 
 
 @njit(cache=True)
@@ -128,13 +128,12 @@ def fill_alias_table(weight: np.ndarray, table: np.ndarray) -> None:
         table: Filled, (n,) ALIAS.
     """
     n = len(weight)
+    share = weight * (n / weight.sum())
     waiting = np.empty(n, np.int64)  # columns with too little from the left, too much from right
     low, high = 0, n
-    scale = n / weight.sum()
     for i in range(n):
-        table[i].share = weight[i] * scale
         table[i].other = i
-        if table[i].share < 1.0:
+        if share[i] < 1.0:
             waiting[low] = i
             low += 1
         else:
@@ -144,16 +143,18 @@ def fill_alias_table(weight: np.ndarray, table: np.ndarray) -> None:
         low -= 1
         poor, rich = waiting[low], waiting[high]
         table[poor].other = rich
-        table[rich].share -= 1.0 - table[poor].share
-        if table[rich].share < 1.0:
+        share[rich] -= 1.0 - share[poor]
+        if share[rich] < 1.0:
             high += 1
             waiting[low] = rich
             low += 1
     # What is left differs from one by rounding alone.
     for i in range(low):
-        table[waiting[i]].share = 1.0
+        share[waiting[i]] = 1.0
     for i in range(high, n):
-        table[waiting[i]].share = 1.0
+        share[waiting[i]] = 1.0
+    for i in range(n):
+        table[i].share = share[i]
 
 
 @inlined

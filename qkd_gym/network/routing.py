@@ -8,7 +8,7 @@ import numpy as np
 
 from qkd_gym.network.bank import Bank
 from qkd_gym.network.compiled import inlined, whole
-from qkd_gym.network.elementary import exp
+from qkd_gym.network.elementary import exp_single
 from qkd_gym.network.state import (
     BLOCKED,
     CONSUMED,
@@ -25,12 +25,15 @@ from qkd_gym.network.state import (
     S_DEMAND,
     State,
 )
+from qkd_gym.network.workspace import Workspace
 
 # Steepness of the exponential price, and its size beside the constant cost of a hop. Chosen on
 # training episodes; the built-in router's quality is flat around them.
 PRICE_STEEPNESS = 5.0
 PRICE_WEIGHT = 10.0
 _PRICE_SCALE = PRICE_WEIGHT / math.expm1(PRICE_STEEPNESS)
+_FULL_PRICE, _EMPTY_PRICE = np.float32(1.0 - _PRICE_SCALE), np.float32(_PRICE_SCALE + PRICE_WEIGHT)
+_STEEPNESS = np.float32(PRICE_STEEPNESS)
 
 
 @inlined
@@ -40,19 +43,19 @@ def pair_index(first: int, second: int, n: int) -> int:
 
 
 @inlined
-def link_price(pool: int, capacity: int) -> float:
+def link_price(pool: int, capacity: int) -> np.float32:
     """Exponential price of drawing on a pool (Awerbuch, Azar and Plotkin, FOCS 1993): the
     emptier, the dearer, plus one for the hop."""
-    empty = 1.0 - pool / capacity
-    return 1.0 + _PRICE_SCALE * (exp(PRICE_STEEPNESS * empty) - 1.0)
+    share = np.float32(pool) * np.float32(1.0 / capacity)
+    # exp(steepness (1 - share)) - 1 of weight / (exp(steepness) - 1).
+    return _FULL_PRICE + _EMPTY_PRICE * exp_single(-_STEEPNESS * share)
 
 
-# Rows of the scratch space while requests are routed, an entry per link.
-PRICE, STORED = range(2)
+PRICE = 0  # row of the scratch space while requests are routed, an entry per link
 
 
 @inlined
-def price_links(pool: np.ndarray, n_links: int, capacity: int, work: np.ndarray) -> None:
+def price_links(pool: np.ndarray, n_links: int, capacity: int, work: Workspace) -> None:
     """Prepares `best_path`: prices of all links, and what their pools hold.
 
     Args:
@@ -62,12 +65,12 @@ def price_links(pool: np.ndarray, n_links: int, capacity: int, work: np.ndarray)
         work: Scratch space, whose rows have room for more than E entries. The entry after the
             last, which fills up paths, costs nothing and holds enough.
     """
-    price, stored = work[PRICE], work[STORED]
+    price, stored = work.rows[PRICE], work.stored
     for e in range(whole(n_links)):
         price[e] = link_price(pool[e], capacity)
     for e in range(whole(n_links)):
         stored[e] = pool[e]
-    price[len(pool)], stored[len(pool)] = 0.0, np.inf
+    price[len(pool)], stored[len(pool)] = np.float32(0.0), np.inf
 
 
 @inlined
@@ -87,7 +90,7 @@ def count_lacking(pool: np.ndarray, path: np.ndarray, hops: int, bits: int) -> i
 
 
 @inlined
-def best_path(paths: np.ndarray, hops: np.ndarray, bits: int, work: np.ndarray) -> tuple[int, int]:
+def best_path(paths: np.ndarray, hops: np.ndarray, bits: int, work: Workspace) -> tuple[int, int]:
     """The candidate path that lacks key on the fewest links, the cheapest if several do.
 
     Args:
@@ -99,13 +102,13 @@ def best_path(paths: np.ndarray, hops: np.ndarray, bits: int, work: np.ndarray) 
     Returns:
         The path (-1 if there is none) and the number of its links that lack the key, then 1.
     """
-    price, stored = work[PRICE], work[STORED]
+    price, stored = work.rows[PRICE], work.stored
     longest = 0
     for k in range(len(hops)):
         longest = max(longest, hops[k])
-    best, fewest, cheapest = -1, 2 * len(price), 0.0
+    best, fewest, cheapest = -1, 2 * len(price), np.float32(0.0)
     for k in range(len(hops)):
-        lacking, cost = 0, 0.0
+        lacking, cost = 0, np.float32(0.0)
         # As many turns for every path: it is the turns' number that a processor guesses wrongly.
         for h in range(longest):
             e = np.uint16(paths[k, h])  # unsigned indices need no check for being negative
@@ -122,14 +125,14 @@ def best_path(paths: np.ndarray, hops: np.ndarray, bits: int, work: np.ndarray) 
 @inlined
 def draw_key(
     s: State, facts: np.ndarray, b: int, path: np.ndarray, hops: int, bits: int
-) -> tuple[float, float]:
+) -> tuple[np.float32, np.float32]:
     """Takes the key from every pool of a path.
 
     Returns:
         The mean QBER of what was taken, as it is and in units of the protocols' thresholds.
     """
     links, pools = s.links[b], s.pools[b]
-    qber, strain = 0.0, 0.0
+    qber, strain = np.float32(0.0), np.float32(0.0)
     for h in range(hops):
         e = path[h]
         pools[POOL, e] -= bits
@@ -137,7 +140,7 @@ def draw_key(
         links[L_DEMAND_NOW, e] += bits
         qber += links[L_POOL_QBER, e]
         strain += links[L_POOL_QBER, e] / facts[e].qber_threshold
-    return qber / hops, strain / hops
+    return qber / np.float32(hops), strain / np.float32(hops)
 
 
 @inlined
@@ -152,7 +155,7 @@ def note_shortage(s: State, b: int, path: np.ndarray, hops: int, bits: int) -> N
 
 
 @inlined
-def settle(s: State, bank: Bank, p: np.record, b: int, k: int, work: np.ndarray) -> None:
+def settle(s: State, bank: Bank, p: np.record, b: int, k: int, work: Workspace) -> None:
     """Serves the current request over candidate path ``k``, or blocks it.
 
     Args:
@@ -192,7 +195,7 @@ def settle(s: State, bank: Bank, p: np.record, b: int, k: int, work: np.ndarray)
         qber, strain = draw_key(s, bank.links[g], b, paths[k], hops[k], bits)
         for h in range(hops[k]):
             e = paths[k, h]
-            work[PRICE, e], work[STORED, e] = link_price(pool[e], p.capacity), pool[e]
+            work.rows[PRICE, e], work.stored[e] = link_price(pool[e], p.capacity), pool[e]
         s.bits[b, DELIVERED] += bits
         s.bits[b, CONSUMED] += bits * hops[k]
         episode.stored -= bits * hops[k]

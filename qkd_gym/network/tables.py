@@ -17,12 +17,14 @@ from numpy.typing import ArrayLike, NDArray
 from qkd_gym.errors import InvalidInput
 from qkd_gym.physics import preset
 
-F64 = NDArray[np.float64]
+F32, F64 = NDArray[np.float32], NDArray[np.float64]
 _NO_COUNTS: Any = {"_nrt": False}  # of references, see `compiled`
 
 LOSS_STEP_DB = 0.25
 MAX_LOSS_DB = 70.0
 MISALIGNMENT_STEP = 0.0025
+_PER_DB, _PER_UNIT = np.float32(1.0 / LOSS_STEP_DB), np.float32(1.0 / MISALIGNMENT_STEP)
+_F0, _F1 = np.float32(0.0), np.float32(1.0)
 
 
 # What a table holds side by side, since all are read together.
@@ -31,27 +33,27 @@ T_KEY_RATE, T_SIFTED_RATE, T_QBER = range(3)
 
 @njit(cache=True, error_model="numpy", forceinline=True, **_NO_COUNTS)
 def interpolate(
-    table: F64, qber_threshold: float, loss_db: float, misalignment: float
-) -> tuple[float, float, float]:
+    table: F32, qber_threshold: float, loss_db: float, misalignment: float
+) -> tuple[np.float32, np.float32, np.float32]:
     """Bilinear interpolation in the table of one protocol, (losses, misalignments, 3).
 
     Returns:
         Secret key rate (bit/s, zero from the QBER threshold on), sifted rate (bit/s) and QBER.
     """
     rows, columns, _ = table.shape
-    x = min(max(loss_db / LOSS_STEP_DB, 0.0), rows - 1.001)
-    y = min(max(misalignment / MISALIGNMENT_STEP, 0.0), columns - 1.001)
+    x = min(max(np.float32(loss_db) * _PER_DB, _F0), np.float32(rows - 1.001))
+    y = min(max(np.float32(misalignment) * _PER_UNIT, _F0), np.float32(columns - 1.001))
     i, j = np.uint32(x), np.uint32(y)  # unsigned indices need no check for being negative
-    fx, fy = x - i, y - j
-    a, b = (1.0 - fx) * (1.0 - fy), (1.0 - fx) * fy
-    c, d = fx * (1.0 - fy), fx * fy
+    fx, fy = x - np.float32(i), y - np.float32(j)
+    a, b = (_F1 - fx) * (_F1 - fy), (_F1 - fx) * fy
+    c, d = fx * (_F1 - fy), fx * fy
     near, far = table[i], table[np.uint32(i + 1)]
     k = np.uint32(j + 1)
     q, r = T_QBER, T_KEY_RATE
     error = a * near[j, q] + b * near[k, q] + c * far[j, q] + d * far[k, q]
-    sifted = (1.0 - fx) * near[j, T_SIFTED_RATE] + fx * far[j, T_SIFTED_RATE]
+    sifted = (_F1 - fx) * near[j, T_SIFTED_RATE] + fx * far[j, T_SIFTED_RATE]
     rate = a * near[j, r] + b * near[k, r] + c * far[j, r] + d * far[k, r]
-    return rate if error < qber_threshold else 0.0, sifted, error
+    return rate if error < qber_threshold else _F0, sifted, error
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class RateTable:
         qber_threshold: QBER from which no key is made.
     """
 
-    grid: F64
+    grid: F32
     qber_threshold: float
 
     def look_up(self, loss_db: ArrayLike, misalignment: float) -> tuple[F64, F64]:
@@ -97,7 +99,7 @@ def rate_table(preset_name: str, detector_efficiency: float | None = None) -> Ra
         10.0 ** (-loss_db[:, None] / 10.0), misalignment=misalignment[None, :]
     )
     sifted = budget.gain * protocol.sifted_per_detection * protocol.pulse_rate_hz
-    grid = np.empty((len(loss_db), len(misalignment), 3))
+    grid = np.empty((len(loss_db), len(misalignment), 3), np.float32)
     grid[..., T_KEY_RATE], grid[..., T_SIFTED_RATE] = budget.key_rate_bps, sifted
     grid[..., T_QBER] = budget.qber
     return RateTable(grid, float(protocol.qber_threshold))

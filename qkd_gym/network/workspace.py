@@ -1,0 +1,33 @@
+"""Scratch space of compiled code, for one episode at a time."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from qkd_gym.network.compiled import LANES
+from qkd_gym.network.state import State
+
+_ROWS = 9  # as many as key generation needs
+
+
+class Workspace(NamedTuple):
+    """Numbers per link or site, with room for whole vectors at the end.
+
+    Attributes:
+        rows: Whatever a function wants, (rows, E + LANES).
+        stored: Bits in the pools, exactly, (E + LANES,).
+    """
+
+    rows: NDArray[np.float32]
+    stored: NDArray[np.float64]
+
+
+@njit
+def workspace(s: State) -> Workspace:
+    """Scratch space for episodes of this state; it holds anything."""
+    room = max(s.links.shape[2], s.sites.shape[2]) + LANES
+    return Workspace(np.empty((_ROWS, room), np.float32), np.empty(room))
