@@ -55,6 +55,33 @@ def specialised(function: Any, *arguments: Any) -> Callable[..., Any]:
     return compiled
 
 
+def _multiply_add(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
+    """``a * b + c`` of single-precision numbers, rounded once, on every processor."""
+
+    def generate_code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.fma(*arguments)
+
+    single = types.float32
+    return single(single, single, single), generate_code
+
+
+fma: Any = intrinsic(_multiply_add)
+
+def _widest_vectors(typing_context: Any) -> Any:
+    """Lets the calling function use the processor's widest vectors.
+
+    LLVM avoids 512 bits because early processors ran slower with them.
+    """
+
+    def generate_code(context: Any, builder: Any, signature: Any, arguments: Any) -> None:
+        # llvmlite knows only attributes without a value.
+        set.add(builder.function.attributes, '"prefer-vector-width"="512"')
+
+    return types.void(), generate_code
+
+
+use_widest_vectors: Any = intrinsic(_widest_vectors)
+
 LANES = 16  # of the widest vector instructions, single precision
 
 

@@ -38,31 +38,33 @@ def _advance_bursts(
     bursting = 0
     for k in range(len(bursts)):
         state, draw = uniform(state)
-        if bursts[k].on:
-            if draw < p.burst_stop:
-                bursts[k].on = 0
-        elif draw < p.burst_start:
-            bursts[k].on = 1
-            state, bursts[k].first = draw_site(bank, g, state)
-            state, bursts[k].second = draw_peer(bank, g, state, bursts[k].first)
+        was_on = bursts[k].on
+        if draw < (p.burst_stop if was_on else p.burst_start):
+            bursts[k].on = 1 - was_on
+            if not was_on:
+                state, bursts[k].first = draw_site(bank, g, state)
+                state, bursts[k].second = draw_peer(bank, g, state, bursts[k].first)
         bursting += bursts[k].on
     return state, bursting
 
 
 @inlined
 def _nth_burst(bursts: np.ndarray, nth: int) -> int:
-    """Index of the n-th burst that is on."""
+    """Index of the n-th burst that is on, 0 if there is none."""
+    found, seen = 0, 0
     for k in range(len(bursts)):
-        if bursts[k].on:
-            if nth == 0:
-                return k
-            nth -= 1
-    return 0
+        found = k if (bursts[k].on == 1) & (seen == nth) else found
+        seen += bursts[k].on
+    return found
 
 
 @inlined
 def draw_requests(s: State, bank: Bank, p: np.record, b: int) -> None:
-    """Fills the request list of this interval."""
+    """Fills the request list of this interval.
+
+    Every proposal has as many draws, used or not, and choices instead of branches: which kind it
+    is, and whether it is kept, is what the processor cannot foresee.
+    """
     episode, requests, bursts = s.episodes[b], s.requests[b], s.bursts[b]
     g = episode.network
     sites = bank.sites[g]
@@ -81,28 +83,27 @@ def draw_requests(s: State, bank: Bank, p: np.record, b: int) -> None:
     median_bits = np.float32(bank.networks[g].mean_request_bits) * exp_single(
         np.float32(-0.5) * spread * spread
     )
-    count = 0
+    from_bursts, hot_spot = burst_weight * bursting, episode.hot_spot
+    from_hot_spot = from_bursts + p.hot_spot_share
+    count, room = 0, len(requests) - 1
     for _ in range(proposals):
         state, draw = uniform(state)
         draw *= weight
-        if draw < burst_weight * bursting:
-            k = _nth_burst(bursts, min(int(draw / burst_weight), bursting - 1))
-            first, second = bursts[k].first, bursts[k].second
-        else:
-            if draw < burst_weight * bursting + p.hot_spot_share:
-                first = episode.hot_spot
-            else:
-                state, first = draw_site(bank, g, state)
-            state, second = draw_peer(bank, g, state, first)
-        state, draw = uniform(state)
+        state, first = draw_site(bank, g, state)
+        first = hot_spot if draw < from_hot_spot else first
+        state, second = draw_peer(bank, g, state, first)
+        k = _nth_burst(bursts, min(int(draw / burst_weight), bursting - 1))
+        first = bursts[k].first if draw < from_bursts else first
+        second = bursts[k].second if draw < from_bursts else second
         # sin(time + phase) of both ends.
         busy_sin = sites[first].phase_sin + sites[second].phase_sin
         busy_cos = sites[first].phase_cos + sites[second].phase_cos
         swing = episode.day_sin * busy_cos + episode.day_cos * busy_sin
+        state, draw = uniform(state)
         threshold = draw * 2.0 * (1.0 + p.diurnal_amplitude)
-        if threshold >= 2.0 + p.diurnal_amplitude * swing or count == len(requests):
-            continue
+        kept = threshold < 2.0 + p.diurnal_amplitude * swing
         state, size, _ = normal_pair(state)
+        # A proposal that is not kept is overwritten by the next.
         request = requests[count]
         request.first = min(first, second)
         request.second = max(first, second)
@@ -111,6 +112,6 @@ def draw_requests(s: State, bank: Bank, p: np.record, b: int) -> None:
         row = pair_index(request.first, request.second, bank.n_sites)
         fetch(bank.path_hops[g, row])
         fetch(bank.path_links[g, row])
-        count += 1
+        count += kept & (count < room)
     episode.n_requests = count
     episode.cursor = 0

@@ -12,7 +12,7 @@ import math
 import numpy as np
 from numba import njit
 
-from qkd_gym.network.compiled import inlined
+from qkd_gym.network.compiled import fma, inlined
 
 _LN2 = math.log(2.0)
 _LOG2E = 1.0 / _LN2
@@ -42,8 +42,8 @@ def log_single(x: np.float32) -> np.float32:
     exponent = exponent + _F1 if large else exponent
     s = (m - _F1) / (m + _F1)
     t = s * s
-    series = t * (_F3 + t * (_F5 + t * (_F7 + t * _F9)))
-    return exponent * _LN2_SINGLE + (s + s) * (_F1 + series)
+    series = t * fma(t, fma(t, fma(t, _F9, _F7), _F5), _F3)
+    return fma(exponent, _LN2_SINGLE, fma(s + s, series, s + s))
 
 
 @inlined
@@ -75,12 +75,12 @@ def exp(x: float) -> float:
 @inlined
 def exp_single(x: np.float32) -> np.float32:
     """Exponential of a number between -80 and 80."""
-    shifted = x * _LOG2E_SINGLE + _ROUND23
+    shifted = fma(x, _LOG2E_SINGLE, _ROUND23)
     turns = shifted - _ROUND23
-    r = (x - turns * _LN2_HIGH) - turns * _LN2_LOW
+    r = fma(-turns, _LN2_LOW, fma(-turns, _LN2_HIGH, x))
     power = np.int32((np.float32(shifted).view(np.int32) + np.int32(127)) << _SHIFT23)
-    series = _E2 + r * (_E3 + r * (_E4 + r * (_E5 + r * _E6)))
-    return np.int32(power).view(np.float32) * (_F1 + r * (_F1 + r * series))
+    series = fma(r, fma(r, fma(r, fma(r, _E6, _E5), _E4), _E3), _E2)
+    return np.int32(power).view(np.float32) * fma(r, fma(r, series, _F1), _F1)
 
 
 @inlined
@@ -88,6 +88,6 @@ def cos_sin_single(turn: np.float32) -> tuple[np.float32, np.float32]:
     """Cosine and sine of ``turn`` quarter circles, between -1/2 and 1/2."""
     x = turn * _HALF_PI
     t = x * x
-    c = _F1 + t * (t * (_E4 + t * (t * _E8 - _E6)) - _E2)
-    s = x + x * (t * (t * (_E5 + t * (t * _E9 - _E7)) - _E3))
+    c = fma(t, fma(t, fma(t, fma(t, _E8, -_E6), _E4), -_E2), _F1)
+    s = fma(x * t, fma(t, fma(t, fma(t, _E9, -_E7), _E5), -_E3), x)
     return c, s
