@@ -237,11 +237,12 @@ def _write_links(o: Observation, s: State, bank: Bank, p: np.record, b: int, wor
     _write_needs(columns, s, bank, p, b, work)
     _copy(columns[17], facts[F_LENGTH])
     _copy(columns[18], facts[F_FREE_SPACE])
-    n_links, ends, end_rows = bank.networks[g].n_links, bank.link_endpoints[g], o.link_endpoints[b]
-    for e in range(len(ends)):
-        end_rows[e, 0], end_rows[e, 1] = ends[e, 0], ends[e, 1]
+    n_links = bank.networks[g].n_links
+    ends, end_rows = bank.link_endpoints[g].reshape(-1), o.link_endpoints[b].reshape(-1)
+    for i in range(ends.size):
+        end_rows[i] = ends[i]
     fill(o.link_mask[b], 0, n_links, 1)
-    fill(o.link_mask[b], n_links, len(ends), 0)
+    fill(o.link_mask[b], n_links, o.link_mask.shape[1], 0)
 
 
 @inlined

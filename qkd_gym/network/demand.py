@@ -62,8 +62,8 @@ def _nth_burst(bursts: np.ndarray, nth: int) -> int:
 def draw_requests(s: State, bank: Bank, p: np.record, b: int) -> None:
     """Fills the request list of this interval.
 
-    Every proposal has as many draws, used or not, and choices instead of branches: which kind it
-    is, and whether it is kept, is what the processor cannot foresee.
+    Every proposal has as many draws, used or not, and choices instead of branches, since the
+    processor cannot foresee which kind it is.
     """
     episode, requests, bursts = s.episodes[b], s.requests[b], s.bursts[b]
     g = episode.network
@@ -85,7 +85,7 @@ def draw_requests(s: State, bank: Bank, p: np.record, b: int) -> None:
     )
     from_bursts, hot_spot = burst_weight * bursting, episode.hot_spot
     from_hot_spot = from_bursts + p.hot_spot_share
-    count, room = 0, len(requests) - 1
+    count = 0
     for _ in range(proposals):
         state, draw = uniform(state)
         draw *= weight
@@ -101,9 +101,9 @@ def draw_requests(s: State, bank: Bank, p: np.record, b: int) -> None:
         swing = episode.day_sin * busy_cos + episode.day_cos * busy_sin
         state, draw = uniform(state)
         threshold = draw * 2.0 * (1.0 + p.diurnal_amplitude)
-        kept = threshold < 2.0 + p.diurnal_amplitude * swing
         state, size, _ = normal_pair(state)
-        # A proposal that is not kept is overwritten by the next.
+        if threshold >= 2.0 + p.diurnal_amplitude * swing or count == len(requests):
+            continue
         request = requests[count]
         request.first = min(first, second)
         request.second = max(first, second)
@@ -112,6 +112,6 @@ def draw_requests(s: State, bank: Bank, p: np.record, b: int) -> None:
         row = pair_index(request.first, request.second, bank.n_sites)
         fetch(bank.path_hops[g, row])
         fetch(bank.path_links[g, row])
-        count += kept & (count < room)
+        count += 1
     episode.n_requests = count
     episode.cursor = 0

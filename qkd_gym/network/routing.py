@@ -125,9 +125,16 @@ def best_path(paths: np.ndarray, hops: np.ndarray, bits: int, work: Workspace) -
 
 @inlined
 def draw_key(
-    s: State, facts: np.ndarray, b: int, path: np.ndarray, hops: int, bits: int
+    s: State,
+    facts: np.ndarray,
+    p: np.record,
+    b: int,
+    path: np.ndarray,
+    hops: int,
+    bits: int,
+    work: Workspace,
 ) -> tuple[np.float32, np.float32]:
-    """Takes the key from every pool of a path.
+    """Takes the key from every pool of a path, and keeps what `price_links` has written true.
 
     Returns:
         The mean QBER of what was taken, as it is and in units of the protocols' thresholds.
@@ -135,9 +142,11 @@ def draw_key(
     links, pools = s.links[b], s.pools[b]
     qber, strain = np.float32(0.0), np.float32(0.0)
     for h in range(hops):
-        e = path[h]
+        e = np.uint16(path[h])
         pools[POOL, e] -= bits
         pools[LEFT_EVER, e] += bits
+        work.rows[PRICE, e] = link_price(pools[POOL, e], p.capacity)
+        work.stored[e] = pools[POOL, e]
         links[L_DEMAND_NOW, e] += bits
         qber += links[L_POOL_QBER, e]
         strain += links[L_POOL_QBER, e] / facts[e].qber_threshold
@@ -193,10 +202,7 @@ def settle(s: State, bank: Bank, p: np.record, b: int, k: int, work: Workspace) 
     demand[request.first] += gain
     demand[request.second] += gain
     if lacking == 0:
-        qber, strain = draw_key(s, bank.links[g], b, paths[k], hops[k], bits)
-        for h in range(hops[k]):
-            e = paths[k, h]
-            work.rows[PRICE, e], work.stored[e] = link_price(pool[e], p.capacity), pool[e]
+        qber, strain = draw_key(s, bank.links[g], p, b, paths[k], hops[k], bits, work)
         s.bits[b, DELIVERED] += bits
         s.bits[b, CONSUMED] += bits * hops[k]
         episode.stored -= bits * hops[k]
