@@ -108,7 +108,7 @@ def profile(num_envs: int) -> dict[str, float]:
     sim = core.simulator
     links = int(sim.bank.networks["n_links"][sim.state.episodes["network"]].min())
     actions = np.random.default_rng(0).integers(links, size=(64, num_envs))
-    arguments = (sim.arrays, sim.bank, sim.params, core.buffer, actions)
+    arguments = (sim.arrays, sim.bank, sim.params, core.frame.buffer, actions)
     steps = max(1, 2000 // num_envs)
     best = np.full(len(PHASES), np.inf)
     cycles_per_ns = 0.0

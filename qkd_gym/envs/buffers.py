@@ -1,44 +1,92 @@
-"""Observation buffers that are written again only when nobody can see it."""
+"""What steps hand out, in arrays that are written again only when nobody can see it."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from typing import Any
 
-from qkd_gym.envs.observation import Observation, allocate
+import numpy as np
+from numpy.typing import NDArray
+
+from qkd_gym.envs.observation import Observation, allocate, readable
+from qkd_gym.envs.transition import Results, allocate_results
 from qkd_gym.network.bank import Bank
+from qkd_gym.network.state import BIT_NAMES
 
 _KEPT = 4
 
 
-def _references(arrays: Observation) -> int:
-    """References to the array of a buffer that is referred to most."""
-    return max(map(sys.getrefcount, arrays))
-
-
-class ObservationBuffers:
-    """Hands out buffers that the caller of the environment holds no part of.
-
-    An observation then belongs to whoever got it, as if it were copied, and costs no copy: a
-    caller who drops each observation gets two buffers in turn, one who keeps them all gets a new
-    one each time. Views, tensors and memory views of an array count as references to it.
+class Frame:
+    """The arrays of one step, and the views of them that readers get, made once.
 
     Args:
         batch: Number of episodes.
         bank: Networks, which set the shapes.
         decides: What a step decides.
+        names: Fields of the observations.
+
+    Attributes:
+        buffer: Observations as the kernel writes them.
+        results: What the kernel returns beside them.
+        observations: Observations as readers know them.
+        accounts: Accounts of the step, each of shape (batch,).
+        terms: Terms of the reward, likewise.
+        masks: Legal actions, (batch, actions).
     """
 
-    def __init__(self, batch: int, bank: Bank, decides: int) -> None:
-        self._shape = (batch, bank, decides)
-        self._buffers = [allocate(*self._shape)]
-        self._unused = _references(self._buffers[0])
+    def __init__(self, batch: int, bank: Bank, decides: int, names: Sequence[str]) -> None:
+        self.buffer: Observation = allocate(batch, bank, decides)
+        self.results: Results = allocate_results(batch)
+        views = readable(self.buffer)
+        self.observations = {name: views[name] for name in names}
+        self.accounts: dict[str, NDArray[Any]] = dict(
+            zip(BIT_NAMES, self.results.bits, strict=True)
+        )
+        self.rewards, key, qber, weighted_bits, elapsed_s = self.results.amounts
+        self.accounts |= {"qber_weighted_bits": weighted_bits, "elapsed_s": elapsed_s}
+        self.terms = {"key": key, "qber": qber}
+        self.masks: NDArray[np.bool_] = self.buffer.action_mask.view(np.bool_)
+        self._arrays = (
+            *self.buffer, *self.results, *self.observations.values(), *self.accounts.values(),
+            *self.terms.values(), self.rewards, self.masks,
+        )  # fmt: skip
+        del views, key, qber, weighted_bits, elapsed_s
+        self._unused = self._references()
 
-    def free(self) -> Observation:
-        """A buffer that nobody refers to."""
-        for buffer in self._buffers:
-            if _references(buffer) <= self._unused:
-                return buffer
-        if len(self._buffers) == _KEPT:
-            del self._buffers[0]  # it is the caller's now
-        self._buffers.append(allocate(*self._shape))
-        return self._buffers[-1]
+    def _references(self) -> int:
+        return sum(map(sys.getrefcount, self._arrays))
+
+    @property
+    def is_free(self) -> bool:
+        """Whether nobody else refers to any array; views and tensors of one count."""
+        return self._references() == self._unused
+
+
+class Frames:
+    """Hands out frames that the caller of the environment holds no part of.
+
+    What a step returns then belongs to whoever got it, as if it were copied, and costs no copy: a
+    caller who drops each observation gets two frames in turn, one who keeps them all gets a new
+    one each time.
+
+    Args:
+        batch: Number of episodes.
+        bank: Networks, which set the shapes.
+        decides: What a step decides.
+        names: Fields of the observations.
+    """
+
+    def __init__(self, batch: int, bank: Bank, decides: int, names: Sequence[str]) -> None:
+        self._shape = (batch, bank, decides, names)
+        self._frames: list[Frame] = []
+
+    def free(self) -> Frame:
+        """A frame that nobody refers to."""
+        for frame in self._frames:
+            if frame.is_free:
+                return frame
+        if len(self._frames) == _KEPT:
+            del self._frames[0]  # it is the caller's now
+        self._frames.append(Frame(*self._shape))
+        return self._frames[-1]

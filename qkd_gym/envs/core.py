@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkd_gym.envs import spaces
-from qkd_gym.envs.buffers import ObservationBuffers
-from qkd_gym.envs.observation import readable
+from qkd_gym.envs.buffers import Frames
 from qkd_gym.envs.transition import Results, allocate_results, play_range, start_some
 from qkd_gym.errors import InvalidInput
 from qkd_gym.network.compiled import specialised
@@ -18,7 +17,6 @@ from qkd_gym.network.config import NetworkConfig
 from qkd_gym.network.kernel import ACTIVATION, BOTH, ROUTING
 from qkd_gym.network.scenarios import resolve
 from qkd_gym.network.simulator import Simulator
-from qkd_gym.network.state import BIT_NAMES
 
 Scenario = str | NetworkConfig | Mapping[str, Any]
 
@@ -33,9 +31,8 @@ class Core:
         decides: What a step decides, see `qkd_gym.network.kernel`.
 
     Attributes:
-        buffer: The last observations, as the kernel wrote them.
-        results: What the last step or start returned beside observations; the next step writes
-            here again unless the caller puts other arrays in their place.
+        frame: What the last step or start returned; the next one writes into another frame
+            unless nobody refers to an array of this one.
     """
 
     def __init__(
@@ -45,21 +42,19 @@ class Core:
         self.batch, self.decides = batch, decides
         self.simulator = Simulator(self.config, batch, decides)
         self.generators: list[np.random.Generator] = []
-        self._buffers = ObservationBuffers(batch, self.simulator.bank, decides)
-        self.buffer = self._buffers.free()
-        self.names = spaces.field_names(decides)
-        self.observation_space = spaces.observation_space(self.buffer, decides)
-        self.action_space = spaces.action_space(self.buffer, decides)
-        self.results = allocate_results(batch)
+        names = spaces.field_names(decides)
+        self._frames = Frames(batch, self.simulator.bank, decides, names)
+        self.frame = self._frames.free()
+        self.observation_space = spaces.observation_space(self.frame.buffer, decides)
+        self.action_space = spaces.action_space(self.frame.buffer, decides)
         self._undecided = np.zeros(batch, dtype=np.int64)
         self._actions_shape = (batch, 2) if decides == BOTH else (batch,)
         self._play: Callable[..., Any] | None = None
 
     def start(self) -> None:
         """Starts all episodes."""
-        self.buffer = self._buffers.free()
-        self.results = allocate_results(self.batch)
-        self._start(range(self.batch), self.results)
+        self.frame = self._frames.free()
+        self._start(range(self.batch), self.frame.results)
 
     def restart(self, episodes: Sequence[int] | NDArray[np.integer]) -> None:
         """Starts new episodes for these members, and observes them in the last observation.
@@ -71,7 +66,8 @@ class Core:
     def _start(self, episodes: Sequence[int] | NDArray[np.integer], results: Results) -> None:
         sim = self.simulator
         drawn = sim.draw(episodes, self.generators)
-        start_some(*drawn, sim.arrays, sim.bank, sim.params, self.decides, self.buffer, results)
+        observations = self.frame.buffer
+        start_some(*drawn, sim.arrays, sim.bank, sim.params, self.decides, observations, results)
 
     def step(self, actions: NDArray[np.int64]) -> None:
         """Steps every episode; actions have shape (batch,) or, deciding both, (batch, 2).
@@ -91,10 +87,11 @@ class Core:
             paths = actions
         else:
             paths, links = np.ascontiguousarray(actions.T)
-        self.buffer = self._buffers.free()
+        self.frame = frame = self._frames.free()
         sim = self.simulator
         arguments = (
-            sim.arrays, sim.bank, sim.params, self.decides, paths, links, self.buffer, self.results
+            sim.arrays, sim.bank, sim.params, self.decides, paths, links, frame.buffer,
+            frame.results,
         )  # fmt: skip
         if self._play is None:
             self._play = specialised(play_range, 0, 0, *arguments)
@@ -102,25 +99,26 @@ class Core:
 
     def observe(self) -> dict[str, NDArray[Any]]:
         """The last observations of the whole batch; the arrays are the caller's."""
-        arrays = readable(self.buffer)
-        return {name: arrays[name] for name in self.names}
+        return dict(self.frame.observations)
+
+    @property
+    def results(self) -> Results:
+        """What the last step or start returned beside observations, as the kernel wrote it."""
+        return self.frame.results
 
     @property
     def masks(self) -> NDArray[np.bool_]:
         """Legal actions of the last observations, (batch, actions); the one source of masks."""
-        return self.buffer.action_mask.view(np.bool_)
+        return self.frame.masks
 
     @property
     def rewards(self) -> NDArray[np.float64]:
         """Rewards of the last step, (batch,): the sum of their terms."""
-        return self.results.amounts[0]
+        return self.frame.rewards
 
     def info(self) -> dict[str, Any]:
         """Accounts of the last step as arrays of shape (batch,)."""
-        accounts: dict[str, Any] = dict(zip(BIT_NAMES, self.results.bits, strict=True))
-        _, key, qber, accounts["qber_weighted_bits"], accounts["elapsed_s"] = self.results.amounts
-        accounts["reward_terms"] = {"key": key, "qber": qber}
-        return accounts
+        return {**self.frame.accounts, "reward_terms": dict(self.frame.terms)}
 
 
 __all__ = ["ACTIVATION", "BOTH", "ROUTING", "Core", "Scenario"]
