@@ -78,7 +78,7 @@ class QKDVectorEnv(VectorEnv[Batch, NDArray[np.int64], NDArray[Any]]):
         core.step(np.asarray(actions, dtype=np.int64))
         rewards, over, observations = core.rewards, core.results.over, core.observe()
         infos = self._infos()
-        if np.count_nonzero(over):  # faster than `any`
+        if 1 in over.tobytes():  # far faster than `any` on so few
             ended = np.flatnonzero(over)
             last = np.full(self.num_envs, None, dtype=object)
             for b in ended:
