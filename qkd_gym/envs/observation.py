@@ -197,7 +197,7 @@ def _write_needs(columns: F32, s: State, bank: Bank, p: np.record, b: int, work:
         order[e] = bits | _SIGN if is_protected(running_s[e], p) else bits
     for v in range(bank.n_sites):
         least = order[np.uint32(s.held[b, v, 0])]
-        for i in range(1, p.modules):
+        for i in range(1, s.held.shape[2]):
             least = min(least, order[np.uint32(s.held[b, v, i])])
         is_full = used[v] >= modules
         full[v] = half if is_full else zero

@@ -19,7 +19,8 @@ class Workspace(NamedTuple):
 
     Attributes:
         rows: Whatever a function wants, (rows, E + LANES).
-        stored: Bits in the pools, exactly, (E + LANES,).
+        stored: The same in double precision; bits in the pools, exactly, while requests are
+            routed, (E + LANES,).
     """
 
     rows: NDArray[np.float32]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from qkd_gym.network.bank import Bank
 from qkd_gym.network.compiled import entry, inlined
 from qkd_gym.network.control import least_needed, link_need, pool_share
-from qkd_gym.network.kernel import ACTIVATION, step_one, workspace
+from qkd_gym.network.kernel import ACTIVATION, step_one
 from qkd_gym.network.state import (
     DELIVERED,
     L_ACTIVE,
@@ -26,15 +26,16 @@ from qkd_gym.network.state import (
     S_MODULES_USED,
     State,
 )
+from qkd_gym.network.workspace import Workspace, workspace
 
-F64 = NDArray[np.float64]
+F32, F64 = NDArray[np.float32], NDArray[np.float64]
 I64 = NDArray[np.int64]
 
 HOLD, FOLLOW = 0, 2**30
 
 
 @inlined
-def _release_choices(s: State, bank: Bank, p: np.record, b: int, out: I64, need: F64) -> None:
+def _release_choices(s: State, bank: Bank, p: np.record, b: int, out: I64, need: F32) -> None:
     """The link that each site would release, -1 if it has room; ``need`` is scratch, (E,)."""
     links, pool = s.links[b], s.pools[b, POOL]
     for e in range(bank.networks[s.episodes[b].network].n_links):
@@ -67,13 +68,15 @@ def _score(s: State, facts: np.record, p: np.record, b: int, e: int, w: F64) -> 
 
 
 @inlined
-def _rule_action(s: State, bank: Bank, p: np.record, b: int, w: F64, work: F64, sites: I64) -> int:
+def _rule_action(
+    s: State, bank: Bank, p: np.record, b: int, w: F64, work: Workspace, sites: I64
+) -> int:
     """The link that the demand-deficit rule with weights ``w`` switches; -1 holds."""
     g = s.episodes[b].network
     links, facts, ends = s.links[b], bank.links[g], bank.link_endpoints[g]
     n_links = bank.networks[g].n_links
-    score = work[1]
-    _release_choices(s, bank, p, b, sites, work[0])
+    score = work.stored
+    _release_choices(s, bank, p, b, sites, work.rows[0])
     for e in range(n_links):
         score[e] = _score(s, facts[e], p, b, e, w)
     best, most = -1, w[1]
@@ -94,7 +97,7 @@ def _rule_action(s: State, bank: Bank, p: np.record, b: int, w: F64, work: F64, 
 
 @inlined
 def _action(
-    s: State, bank: Bank, p: np.record, b: int, entry: int, w: F64, work: F64, sites: I64
+    s: State, bank: Bank, p: np.record, b: int, entry: int, w: F64, work: Workspace, sites: I64
 ) -> int:
     """The environment's action that carries out an entry."""
     hold = bank.link_endpoints.shape[1]
@@ -157,7 +160,7 @@ def next_entry(s, bank, params, wanted, ends):  # type: ignore[no-untyped-def]
         ends: Sites of each link, (E, 2).
     """
     released = np.empty(bank.n_sites, np.int64)
-    _release_choices(s, bank, params[0], 0, released, workspace(s)[0])
+    _release_choices(s, bank, params[0], 0, released, workspace(s).rows[0])
     active = s.links[0, L_ACTIVE]
     in_the_way = HOLD
     for e in range(len(wanted)):
