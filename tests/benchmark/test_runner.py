@@ -122,7 +122,7 @@ def test_killed_runs_lose_only_the_episodes_in_flight(tmp_path, monkeypatch):
         command += [str(out), "--scenarios", "metro-10", "--episodes", str(episodes)]
         command += ["--workers", workers, "--policy", *POLICIES]
         # The header, and an episode more than before.
-        kill_after(command, journal, max(len(kept), 1) + 1, moments.uniform(0.0, 0.1))
+        kill_after(command, journal, max(len(kept), 1) + 1, moments.uniform(0.0, 0.3))
         after = finished_lines(journal)
         assert after[: len(kept)] == kept
         kept = after
