@@ -147,7 +147,7 @@ def changes(assignments: Sequence[str]) -> dict[str, Any]:
 
 
 def validate(policy: Any, env_id: str, network: Mapping[str, Any]) -> float:
-    """Mean delivered share on the validation episodes."""
+    """Mean delivered share of a policy, or of a baseline by name, on the validation episodes."""
     settings: dict[str, Any] = {**network, "split": "validation"}
     return evaluate(policy, env_id, _VALIDATION_EPISODES, VALIDATION_SEED, **settings).mean()
 
@@ -194,7 +194,7 @@ def train(
         if recipe.teacher:
             imitate(
                 model.policy,  # type: ignore[arg-type]
-                make_policy(recipe.teacher),
+                make_policy(recipe.teacher, scenario=options.scenario),
                 env,
                 rounds=recipe.imitation_rounds,
                 steps=30,
@@ -226,10 +226,10 @@ def choose(model: OnPolicyAlgorithm, folder: Path) -> list[tuple[int, float]]:
 def curve(
     course: list[tuple[int, float]], recipe: Recipe, judge: Callable[[Any], float], path: Path
 ) -> None:
-    """Draws the course of the validation, with the teacher's level beside it."""
+    """Draws the course of the validation, with the level of the baseline that it started from."""
     steps, shares = zip(*course, strict=True)
     start = recipe.starts_from
-    references = {start: judge(make_policy(start))} if start else {}
+    references = {start: judge(start)} if start else {}
     plot_learning_curve(
         path,
         steps,
@@ -247,12 +247,15 @@ def report(
     options: Options,
     folder: Path,
 ) -> None:
-    """Evaluates agent and baselines on the same held-out episodes and writes the results."""
+    """Evaluates agent and baselines on the same held-out episodes and writes the results.
+
+    Baselines have the parameters that were tuned for the scenario, where some ship.
+    """
     results: dict[str, EvaluationResult] = {}
     rivals = baselines_for(options.env)
     for name in ("agent", *rivals):
         print(f"Evaluating {name} on {options.episodes} held-out episodes")
-        policy: Any = model.policy if name == "agent" else make_policy(name)
+        policy: Any = model.policy if name == "agent" else name
         results[name] = evaluate(
             policy, env_id, options.episodes, HELD_OUT_SEED, name=name, **network
         )

@@ -12,8 +12,8 @@ import gymnasium as gym
 import numpy as np
 
 import qkd_gym  # noqa: F401
+from qkd_gym.baselines import make_policy
 from qkd_gym.benchmark.suites import available_suites, get_suite
-from qkd_gym.evaluation import evaluate
 from qkd_gym.evaluation.episodes import play
 
 BATCH, STEPS, ROUNDS = 64, 300, 7
@@ -57,13 +57,13 @@ def suites():
         suite = get_suite(name)
         total = 0.0
         for scenario in suite.scenarios:
-            steps = 0.0
-            for policy in suite.heuristics():
-                evaluate(policy, suite.env_id, 2, 0, scenario=scenario)  # networks and plans
+            env = gym.make_vec(suite.env_id, num_envs=1, scenario=scenario)
+            for rule in suite.heuristics():
+                policy = make_policy(rule, scenario=scenario)
+                play(env, policy, [0])  # builds the network and its plans
                 start = time.process_time()
-                evaluate(policy, suite.env_id, 10, 0, scenario=scenario)
-                steps += time.process_time() - start
-            total += steps * EPISODES / 10
+                play(env, policy, [0])
+                total += (time.process_time() - start) * EPISODES
         print(f"suite {name}: about {total / 60:.1f} CPU minutes for {EPISODES} episodes each")
 
 

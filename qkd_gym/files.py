@@ -60,9 +60,10 @@ def _plain(value: Any) -> Any:
 def read_journal(
     path: Path, header: dict[str, Any]
 ) -> tuple[list[dict[str, Any]], Callable[[dict[str, Any]], None]]:
-    """Opens a journal: one JSON object per line, written through before the next begins.
+    """Opens a journal: one JSON object per line, handed to the system before the next begins.
 
-    A line that a killed process left half-written is dropped.
+    Nothing is lost with the process: a line that it left half-written is dropped, and what it had
+    written the system keeps. Only a power cut can take the last lines.
 
     Args:
         path: The file; it is begun if it does not exist.
@@ -89,8 +90,6 @@ def read_journal(
         line = json.dumps(entry, ensure_ascii=False) + "\n"
         with path.open("ab") as file:
             file.write(line.encode())
-            file.flush()
-            os.fsync(file.fileno())
 
     # Cuts off what follows the last whole line.
     write_bytes(path, b"".join(line + b"\n" for line in lines))

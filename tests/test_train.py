@@ -11,7 +11,9 @@ pytest.importorskip("tyro")
 import train
 from agents import RECIPES
 from agents.recipe import Recipe
+from qkd_gym.baselines import make_policy
 from qkd_gym.errors import InvalidInput
+from qkd_gym.evaluation import evaluate
 
 TINY = ["--scenario", "vienna", "--episodes", "2", "--total-timesteps", "128"]
 
@@ -49,6 +51,30 @@ def test_a_run_leaves_its_results(tmp_path, monkeypatch, capsys, env):
     printed = capsys.readouterr().out
     assert "agent" in printed
     assert str(tmp_path / "run") in printed.replace("\n", "")
+
+
+def test_baselines_have_what_was_tuned_for_the_scenario(tmp_path, monkeypatch):
+    levels, draw = [], train.plot_learning_curve
+
+    def plot_learning_curve(path, steps, shares, **options):
+        levels.append(options["references"]["demand-deficit"])
+        draw(path, steps, shares, **options)
+
+    monkeypatch.setattr(train, "plot_learning_curve", plot_learning_curve)
+    call(monkeypatch, *TINY, "--out", str(tmp_path))
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    played = [episode["delivered_share"] for episode in metrics["demand-deficit"]["episodes"]]
+
+    def shares(seed, split, **scenario):
+        policy = make_policy("demand-deficit", **scenario)
+        result = evaluate(policy, episodes=2, seed=seed, scenario="vienna", split=split)
+        return result.metrics["delivered_share"].tolist()
+
+    held_out, validation = (1_000_000, "test"), (500_000, "validation")
+    assert played == shares(*held_out, scenario="vienna") != shares(*held_out)
+    (level,) = levels
+    assert level == pytest.approx(sum(shares(*validation, scenario="vienna")) / 2)
+    assert level != pytest.approx(sum(shares(*validation)) / 2)
 
 
 def test_the_dense_agent_runs(tmp_path, monkeypatch):

@@ -19,15 +19,33 @@ def modules_per_site(obs: Observation) -> NDArray[np.int64]:
     The observation gives the share that is in use; a network without any active link counts as
     one with a module per site.
     """
-    n_sites = obs["nodes"].shape[1]
     active = obs["links"][..., LINK["active"]] > 0.5
-    held = np.zeros((len(active), n_sites))
-    rows = np.broadcast_to(np.arange(len(active))[:, None], active.shape)
-    for side in range(2):
-        np.add.at(held, (rows[active], obs["link_endpoints"][..., side][active]), 1.0)
-    share = obs["nodes"][..., NODE["modules_used"]]
-    modules = np.divide(held, share, out=np.ones_like(held), where=share > 0.0)
-    return np.asarray(np.rint(modules.max(axis=1)), dtype=np.int64)
+    share = np.ascontiguousarray(obs["nodes"][..., NODE["modules_used"]])
+    return np.asarray(_count_modules(active, _ends(obs), share))
+
+
+def _ends(obs: Observation) -> NDArray[np.int64]:
+    """Sites of each link, (B, E, 2), as compiled code wants them."""
+    return np.ascontiguousarray(obs["link_endpoints"], dtype=np.int64)
+
+
+@njit(cache=True)
+def _count_modules(
+    active: NDArray[np.bool_], ends: NDArray[np.int64], share: np.ndarray
+) -> NDArray[np.int64]:
+    modules = np.empty(len(active), np.int64)
+    held = np.empty(share.shape[1], np.int64)
+    for b in range(len(active)):
+        held[:] = 0
+        for e in range(active.shape[1]):
+            if active[b, e]:
+                held[ends[b, e, 0]] += 1
+                held[ends[b, e, 1]] += 1
+        most = 0.0
+        for v in range(len(held)):
+            most = max(most, held[v] / np.float64(share[b, v]) if share[b, v] > 0.0 else 1.0)
+        modules[b] = np.int64(np.rint(most))
+    return modules
 
 
 @njit(cache=True)
@@ -135,24 +153,41 @@ def approach(
         weight: Order of the switches, shape (B, E).
         released: From `qkd_gym.baselines.activation.released_links`.
     """
-    batch, n_links = target.shape
-    rows = np.arange(batch)
     active = obs["links"][..., LINK["active"]] > 0.5
-    missing = target & ~active
-    padded = np.pad(target, ((0, 0), (0, 1)))
-    clean = missing & ~padded[rows[:, None, None], released].any(axis=-1)
-    direct = np.where(clean, weight, -np.inf).argmax(axis=1)
-    choice = np.where(clean.any(axis=1), direct, n_links)
-    blocked = missing.any(axis=1) & ~clean.any(axis=1)
-    if blocked.any():
-        wanted = np.where(missing, weight, -np.inf).argmax(axis=1)
-        ends = obs["link_endpoints"]
-        full = obs["nodes"][..., NODE["modules_used"]] > 1.0 - 1e-6
-        for side in range(2):
-            site = ends[rows, wanted, side]
-            at_site = (ends == site[:, None, None]).any(axis=-1) & full[rows, site][:, None]
-            spare = active & ~target & at_site
-            lightest = np.where(spare, weight, np.inf).argmin(axis=1)
-            take = blocked & spare.any(axis=1) & (choice == n_links)
-            choice = np.where(take, lightest, choice)
-    return np.asarray(choice)
+    full = obs["nodes"][..., NODE["modules_used"]] > 1.0 - 1e-6
+    weight = np.ascontiguousarray(weight)
+    return np.asarray(_approach_all(target, active, full, _ends(obs), weight, released))
+
+
+@njit(cache=True)
+def _approach_all(
+    target: NDArray[np.bool_],
+    active: NDArray[np.bool_],
+    full: NDArray[np.bool_],
+    ends: NDArray[np.int64],
+    weight: F64,
+    released: NDArray[np.int64],
+) -> NDArray[np.int64]:
+    batch, n_links = target.shape
+    choice = np.full(batch, n_links)
+    for b in range(batch):
+        wanted, clean = -1, -1
+        for e in range(n_links):
+            if active[b, e] or not target[b, e]:
+                continue
+            if wanted < 0 or weight[b, e] > weight[b, wanted]:
+                wanted = e
+            harmless = True
+            for gone in released[b, e]:
+                harmless = harmless and (gone == n_links or not target[b, gone])
+            if harmless and (clean < 0 or weight[b, e] > weight[b, clean]):
+                clean = e
+        if clean >= 0:
+            choice[b] = clean
+        elif wanted >= 0:
+            for site in ends[b, wanted]:
+                if full[b, site] and choice[b] == n_links:
+                    spare = active[b] & ~target[b]
+                    lightest = _weakest(spare, weight[b], ends[b], site, -1)
+                    choice[b] = lightest if lightest >= 0 else n_links
+    return choice

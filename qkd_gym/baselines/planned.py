@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from qkd_gym.baselines.activation import estimated_rate, feature, hourly, ran_s, released_links
 from qkd_gym.baselines.matching import approach, heavy_matching, modules_per_site
-from qkd_gym.baselines.policy import Memory, Observation
+from qkd_gym.baselines.policy import Memory, Observation, RuleWithMemory
 from qkd_gym.baselines.rules import Tunable, parameter
 from qkd_gym.envs.layout import CONTEXT_FEATURES, NODE
 from qkd_gym.network.fluid import max_concurrent_flow
@@ -72,7 +72,7 @@ class MaxWeightMatching(Tunable):
 
 
 @dataclass(frozen=True)
-class ProportionalFair(Tunable):
+class ProportionalFair(Tunable, RuleWithMemory):
     """Follows the b-matching of greatest rate over the average rate that a link has been given.
 
     The index of proportional fair scheduling (Tse's rule, as in Viswanath, Tse and Laroia, IEEE
@@ -106,7 +106,7 @@ class ProportionalFair(Tunable):
 
 
 @dataclass(frozen=True)
-class LPRoundRobin(Tunable):
+class LPRoundRobin(Tunable, RuleWithMemory):
     """Gives every link the time share that the fluid plan gives it.
 
     The plan is the linear program of `qkd_gym.network.fluid` for gravity demand between the sites
@@ -166,7 +166,7 @@ def _planned_shares(
 
 
 @dataclass(frozen=True)
-class PeriodicPlan(Tunable):
+class PeriodicPlan(Tunable, RuleWithMemory):
     """Plans anew at fixed times, and keeps to the plan in between.
 
     Once per frame the target becomes the b-matching of the links that can make the most of the

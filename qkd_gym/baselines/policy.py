@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,10 +44,14 @@ class Rule(Protocol):
         """
 
 
-@runtime_checkable
-class RuleWithMemory(Protocol):
-    """A rule that carries something from one decision to the next."""
+class RuleWithMemory(ABC):
+    """A rule that carries something from one decision to the next.
 
+    To be inherited from: asking at every step whether a rule fits a protocol costs more than
+    stepping a small batch.
+    """
+
+    @abstractmethod
     def decide(
         self, obs: Observation, mask: NDArray[np.bool_], memory: Memory, starting: NDArray[np.bool_]
     ) -> tuple[NDArray[np.int64], Memory]:

@@ -24,7 +24,8 @@ from qkd_gym.errors import InvalidInput
 from qkd_gym.evaluation.account import Totals
 from qkd_gym.evaluation.episodes import play
 from qkd_gym.files import write_bytes
-from qkd_gym.network.scenarios import as_mapping, resolve
+from qkd_gym.network.config import NetworkConfig
+from qkd_gym.network.scenarios import as_mapping
 
 FORMAT = 1
 _BATCH = 64
@@ -105,7 +106,7 @@ def record(
     policy: str,
     env_id: str,
     scenario: str,
-    settings: dict[str, Any],
+    config: NetworkConfig,
     seed: int,
     actions: NDArray[np.int64],
     totals: Totals,
@@ -117,19 +118,17 @@ def record(
         policy: Name of the policy.
         env_id: Environment.
         scenario: Name of the scenario.
-        settings: Keyword arguments of the environment.
+        config: Configuration of the environment.
         seed: Seed of the episode.
         actions: Its actions, shape (steps,) or (steps, 2).
         totals: Totals of the batch.
         index: Which member of the batch it is.
     """
-    overrides = {key: value for key, value in settings.items() if key != "scenario"}
-    config = as_mapping(resolve(settings["scenario"], overrides))
     return Episode(
         policy,
         env_id,
         scenario,
-        json.loads(json.dumps(config)),
+        json.loads(json.dumps(as_mapping(config))),
         int(seed),
         actions.tolist(),
         {key: _plain(values[index]) for key, values in totals.items()},

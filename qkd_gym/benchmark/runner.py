@@ -8,13 +8,13 @@ import json
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
 import qkd_gym
 from qkd_gym.baselines import make_policy
-from qkd_gym.benchmark.suites import Split, Suite, get_split, get_suite, is_slow
+from qkd_gym.benchmark.suites import Split, Suite, get_split, get_suite
 from qkd_gym.benchmark.summary import summarise
 from qkd_gym.benchmark.worker import (
     BOUND,
@@ -29,9 +29,8 @@ from qkd_gym.errors import InvalidInput, require_integer
 from qkd_gym.files import read_journal, write_bytes
 from qkd_gym.network.scenarios import as_mapping, resolve
 
-FORMAT = 1
+FORMAT = 2
 HEURISTICS = "heuristics"  # stands for all fast baselines of a suite
-_SITES_AT_ONCE = 1000  # of the episodes that are played side by side, and lost together
 
 
 def run_benchmark(
@@ -49,8 +48,8 @@ def run_benchmark(
 ) -> dict[str, Any]:
     """Plays every policy in every scenario of a suite, on the same episodes.
 
-    Everything finished is in ``out/journal.jsonl`` at once; the same call goes on from there, and
-    ends with the same ``out/results.json``, byte for byte, as a run that nobody interrupted.
+    Every finished episode is in ``out/journal.jsonl`` at once; the same call goes on from there,
+    and ends with the same ``out/results.json``, byte for byte, as a run that nobody interrupted.
     Wall times are not reproducible and go to ``out/timings.json``.
 
     Args:
@@ -58,7 +57,7 @@ def run_benchmark(
         out: Folder of the results.
         policies: Baselines, folders of trained agents, or ``NAME=FOLDER``;
             `HEURISTICS`, which is also the default, stands for all fast baselines of the suite.
-            Baselines take their tuned parameters.
+            Baselines take their tuned parameters, and `random` draws by the episode's seed.
         episodes: Episodes per scenario.
         split: ``"training"``, ``"validation"`` or ``"held-out"``.
         scenarios: Only these scenarios of the suite; by default all.
@@ -90,26 +89,20 @@ def run_benchmark(
     header = {"format": FORMAT, "version": qkd_gym.__version__, "suite": suite, "split": split}
     entries, append = read_journal(out / "journal.jsonl", header)
     done = {(*e["key"], e["fingerprint"]): e for e in entries}
-    total, finished = sum(unit.count for unit in units), 0
-    waiting = []
-    for unit in units:
-        if (*unit.key, unit.fingerprint) in done:
-            finished += unit.count
-        else:
-            waiting.append(unit)
+    waiting = [unit for unit in units if (*unit.key, unit.fingerprint) not in done]
+    finished = len(units) - len(waiting)
     if on_progress is not None:
-        on_progress(finished, total)
+        on_progress(finished, len(units))
     for unit, outcome in _run(waiting, facts.env_id, workers or _cores()):
-        entry = {"key": list(unit.key), "fingerprint": unit.fingerprint, **outcome._asdict()}
+        entry = {"key": unit.key, "fingerprint": unit.fingerprint, **outcome._asdict()}
         append(entry)
-        # As the journal would give it back.
-        done[(*unit.key, unit.fingerprint)] = json.loads(json.dumps(entry))
-        finished += unit.count
+        done[(*unit.key, unit.fingerprint)] = entry
+        finished += 1
         if on_progress is not None:
-            on_progress(finished, total)
+            on_progress(finished, len(units))
     played = [(unit, done[(*unit.key, unit.fingerprint)]) for unit in units]
     run = {**header, "episodes": episodes, "bounds": bounds}
-    results = summarise(run, facts, [(unit, entry["columns"]) for unit, entry in played])
+    results = summarise(run, facts, [(unit, entry["numbers"]) for unit, entry in played])
     results = json.loads(json.dumps(results))  # as a reader of the file gets it
     _write_compact(out / "results.json", results)
     _write_compact(out / "timings.json", _timings(played))
@@ -179,23 +172,15 @@ def _units(
     folder: str,
 ) -> Iterator[Unit]:
     for scenario in scenarios:
-        n_sites = resolve(scenario, {}).n_sites
         for label, policy in labels.items():
             mark = _fingerprint(policy, scenario, seeds.split)
-            # A slow policy's episode takes minutes, and none should be lost with its neighbours.
-            batch = 1 if is_slow(policy) else max(1, _SITES_AT_ONCE // n_sites)
-            for first in range(0, episodes, batch):
-                count = min(batch, episodes - first)
-                at = seeds.first_seed + first
-                yield Unit(
-                    scenario, label, policy, suite.env_id, seeds.split, at, count, mark, folder
-                )
+            for at in range(seeds.first_seed, seeds.first_seed + episodes):
+                yield Unit(scenario, label, policy, suite.env_id, seeds.split, at, mark, folder)
         for name in (BOUND, REFERENCE) if bounds else ():
             mark = _fingerprint(name, scenario, seeds.split)
             into = folder if name == REFERENCE else ""
-            for first in range(bounds):
-                at = seeds.first_seed + first
-                yield Unit(scenario, name, name, suite.env_id, seeds.split, at, 1, mark, into)
+            for at in range(seeds.first_seed, seeds.first_seed + bounds):
+                yield Unit(scenario, name, name, suite.env_id, seeds.split, at, mark, into)
 
 
 def _run(units: list[Unit], env_id: str, workers: int) -> Iterator[tuple[Unit, Outcome]]:
@@ -212,10 +197,8 @@ def _run(units: list[Unit], env_id: str, workers: int) -> Iterator[tuple[Unit, O
     pool = ProcessPoolExecutor(min(workers, len(units)), context, start_worker)
     try:
         pending = {pool.submit(run_unit, unit): unit for unit in units}
-        while pending:
-            ready, _ = wait(pending, return_when=FIRST_COMPLETED)
-            for future in ready:
-                yield pending.pop(future), future.result()
+        for future in as_completed(pending):
+            yield pending.pop(future), future.result()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 
@@ -228,16 +211,13 @@ def _cores() -> int:
 
 def _timings(played: Sequence[tuple[Unit, dict[str, Any]]]) -> dict[str, dict[str, float]]:
     """Mean wall time of a decision in seconds, by scenario and policy."""
-    spent: dict[str, dict[str, list[tuple[float, int]]]] = {}
+    spent: dict[str, dict[str, list[float]]] = {}
     for unit, entry in played:
         if unit.policy != BOUND:
             parts = spent.setdefault(unit.scenario, {}).setdefault(unit.label, [])
-            parts.append((entry["decision_s"], unit.count))
+            parts.append(entry["decision_s"])
     return {
-        scenario: {
-            label: sum(s * n for s, n in parts) / sum(n for _, n in parts)
-            for label, parts in labels.items()
-        }
+        scenario: {label: sum(parts) / len(parts) for label, parts in labels.items()}
         for scenario, labels in spent.items()
     }
 

@@ -39,14 +39,14 @@ def interquartile_mean(values: F64) -> float:
 
 
 def summarise(
-    run: dict[str, Any], suite: Suite, played: Sequence[tuple[Unit, dict[str, list[float]]]]
+    run: dict[str, Any], suite: Suite, played: Sequence[tuple[Unit, dict[str, float]]]
 ) -> dict[str, Any]:
     """The content of ``results.json``.
 
     Args:
         run: What the run was asked for.
         suite: The suite.
-        played: Every unit with its columns of numbers, in the order of the units.
+        played: Every unit with its numbers, in the order of the units.
 
     Raises:
         InvalidInput: If a policy delivered more than the bound allows, which means that the bound
@@ -54,11 +54,11 @@ def summarise(
     """
     columns: dict[str, dict[str, dict[str, list[float]]]] = {}
     policies: dict[str, str] = {}
-    for unit, part in played:
+    for unit, numbers in played:
         of_policy = columns.setdefault(unit.scenario, {}).setdefault(unit.label, {})
         policies[unit.label] = unit.policy
-        for name, values in part.items():
-            of_policy.setdefault(name, []).extend(values)
+        for name, value in numbers.items():
+            of_policy.setdefault(name, []).append(value)
     baselines = [label for label, policy in policies.items() if _is_baseline(policy)]
     return {
         **run,

@@ -46,7 +46,7 @@ def markdown(results: Mapping[str, Any]) -> str:
 
 
 def latency_markdown(timings: Mapping[str, Mapping[str, float]]) -> str:
-    """Mean wall time per decision of ``timings.json``; decisions are taken in batches."""
+    """Mean wall time per decision of ``timings.json``, one network at a time."""
     labels = list(dict.fromkeys(label for of_one in timings.values() for label in of_one))
     lines = [("policy", *timings), ("---", *["---:"] * len(timings))]
     for label in labels:

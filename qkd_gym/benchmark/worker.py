@@ -1,4 +1,4 @@
-"""What one process does: a unit of work, which is a few episodes of one policy in one scenario."""
+"""What one process does: a unit of work, which is one episode of one policy in one scenario."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ import multiprocessing
 import os
 import threading
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
+
+import gymnasium as gym
 
 from qkd_gym.baselines import bounds, make_policy
 from qkd_gym.benchmark.agents import load_agent
 from qkd_gym.benchmark.replay import record, write_episode
-from qkd_gym.evaluation.episodes import evaluate
+from qkd_gym.envs import QKDVectorEnv
+from qkd_gym.evaluation.episodes import evaluate, metrics_of, play
 from qkd_gym.network.scenarios import resolve
 
 BOUND = "clairvoyant-bound"
@@ -21,7 +25,7 @@ REFERENCE = "foresight-reference"
 
 @dataclass(frozen=True)
 class Unit:
-    """Episodes that are played side by side and noted together.
+    """An episode, which is noted when it is over.
 
     Attributes:
         scenario: Name of the scenario.
@@ -29,10 +33,9 @@ class Unit:
         policy: A baseline, a folder of a trained agent, `BOUND` or `REFERENCE`.
         env_id: Environment.
         split: Bank of networks.
-        first: Seed of the first episode.
-        count: Number of episodes.
-        fingerprint: Changes with whatever the episodes depend on besides their seeds.
-        episodes_folder: Where to write episode files; empty for nowhere.
+        seed: Seed of the episode.
+        fingerprint: Changes with whatever the episode depends on besides its seed.
+        episodes_folder: Where to write the episode's file; empty for nowhere.
     """
 
     scenario: str
@@ -40,21 +43,20 @@ class Unit:
     policy: str
     env_id: str
     split: str
-    first: int
-    count: int
+    seed: int
     fingerprint: str
     episodes_folder: str
 
     @property
-    def key(self) -> tuple[str, str, int, int]:
+    def key(self) -> tuple[str, str, int]:
         """Tells the unit from all others of a run."""
-        return self.scenario, self.label, self.first, self.count
+        return self.scenario, self.label, self.seed
 
 
 class Outcome(NamedTuple):
-    """Columns of numbers, one per episode, and the mean wall time per decision in seconds."""
+    """The numbers of an episode, and the mean wall time per decision in seconds."""
 
-    columns: dict[str, list[float]]
+    numbers: dict[str, float]
     decision_s: float
 
 
@@ -80,56 +82,59 @@ def warm_up(env_id: str) -> None:
 
 
 def run_unit(unit: Unit) -> Outcome:
-    """Plays the episodes of a unit."""
+    """Plays the episode of a unit."""
     if unit.policy == BOUND:
         return _bound(unit)
-    settings: dict[str, Any] = {"scenario": unit.scenario, "split": unit.split}
-    result = evaluate(
-        _policy(unit, settings),
-        unit.env_id,
-        unit.count,
-        unit.first,
-        name=unit.label,
-        record_actions=bool(unit.episodes_folder),
-        **settings,
-    )
-    if unit.episodes_folder:
-        folder = Path(unit.episodes_folder) / unit.scenario / unit.label
-        for i, seed in enumerate(result.seeds.tolist()):
-            episode = record(
-                unit.label,
-                unit.env_id,
-                unit.scenario,
-                settings,
-                seed,
-                result.actions[i],
-                result.totals,
-                i,
-            )
-            write_episode(folder / f"{seed}.json", episode)
-    bits = ("offered_bits", "delivered_bits")
-    columns = {"seed": result.seeds.tolist()}
-    columns |= {name: result.totals[name].tolist() for name in bits}
-    columns |= {name: values.tolist() for name, values in result.metrics.items()}
-    return Outcome(columns, result.decision_s)
+    env = _environment(unit.env_id, unit.scenario, unit.split)
+    recorded = bool(unit.episodes_folder)
+    played = play(env, _policy(unit), [unit.seed], record_actions=recorded)
+    if recorded:
+        path = Path(unit.episodes_folder) / unit.scenario / unit.label / f"{unit.seed}.json"
+        episode = record(
+            unit.label,
+            unit.env_id,
+            unit.scenario,
+            env.config,
+            unit.seed,
+            played.actions[0],
+            played.totals,
+            0,
+        )
+        write_episode(path, episode)
+    numbers: dict[str, float] = {"seed": unit.seed}
+    for name in ("offered_bits", "delivered_bits"):
+        numbers[name] = played.totals[name].item()
+    numbers |= {name: values.item() for name, values in metrics_of(played.totals).items()}
+    return Outcome(numbers, played.decision_s)
 
 
-def _policy(unit: Unit, settings: dict[str, Any]) -> Any:
+@lru_cache(maxsize=1)  # units come scenario by scenario
+def _environment(env_id: str, scenario: str, split: str) -> QKDVectorEnv:
+    env = gym.make_vec(env_id, num_envs=1, scenario=scenario, split=split)
+    return cast("QKDVectorEnv", env)
+
+
+def _policy(unit: Unit) -> Any:
     if unit.policy == REFERENCE:
-        return bounds.ForesightPolicy(_config(unit), unit.first)
-    if os.sep in unit.policy or Path(unit.policy).is_dir():
-        return load_agent(Path(unit.policy), unit.env_id, settings)
-    return make_policy(unit.policy, scenario=unit.scenario)
+        return bounds.ForesightPolicy(_config(unit), unit.seed)
+    if os.sep in unit.policy:
+        return _agent(unit.policy, unit.env_id, unit.scenario, unit.split, unit.fingerprint)
+    # Else all episodes would see the same draws.
+    draws = {"seed": unit.seed} if "random" in unit.policy.split("+") else {}
+    return make_policy(unit.policy, scenario=unit.scenario, **draws)
+
+
+@lru_cache(maxsize=1)
+def _agent(folder: str, env_id: str, scenario: str, split: str, fingerprint: str) -> Any:
+    """An agent; a fingerprint that differs stands for other weights in the same folder."""
+    return load_agent(Path(folder), env_id, {"scenario": scenario, "split": split})
 
 
 def _bound(unit: Unit) -> Outcome:
     """The most that any policy could have delivered, by the clairvoyant linear program."""
-    delivered = []
-    for seed in range(unit.first, unit.first + unit.count):
-        trace = bounds.episode_trace(_config(unit), seed)
-        delivered.append(float(bounds.clairvoyant_bound(trace).delivered_bits))
-    seeds: list[float] = list(range(unit.first, unit.first + unit.count))
-    return Outcome({"seed": seeds, "delivered_bits": delivered}, float("nan"))
+    trace = bounds.episode_trace(_config(unit), unit.seed)
+    delivered = float(bounds.clairvoyant_bound(trace).delivered_bits)
+    return Outcome({"seed": unit.seed, "delivered_bits": delivered}, float("nan"))
 
 
 def _config(unit: Unit) -> Any:

@@ -40,7 +40,8 @@ def evaluate(
     ``predict`` takes ``action_masks``, as sb3-contrib's do, it gets them.
 
     Args:
-        policy: A policy, or the name of a baseline.
+        policy: A policy, or the name of a baseline, which then has the parameters that ship for the
+            scenario, see `make_policy`; a scenario without a name has none.
         env_id: One of the package's environments.
         episodes: Number of episodes.
         seed: Seed of the first.
@@ -58,10 +59,6 @@ def evaluate(
     require_integer("seed", seed, 0)
     known = [key for key in gym.registry if key.startswith("qkd_gym/")]
     require_choice("env_id", env_id, known)
-    if isinstance(policy, str):
-        policy = make_policy(policy)
-    if not callable(getattr(policy, "predict", None)):
-        raise InvalidInput(f"policy is {policy!r}, but must have a method predict.")
     settings = {"split": "test", **env_kwargs}
     seeds = np.arange(seed, seed + episodes)
     env = cast("QKDVectorEnv", gym.make_vec(env_id, num_envs=min(episodes, _BATCH), **settings))
@@ -69,6 +66,10 @@ def evaluate(
     actions: list[NDArray[np.int64]] = []
     decision_s = []
     try:
+        if isinstance(policy, str):
+            policy = make_policy(policy, scenario=_scenario_name(env, settings))
+        if not callable(getattr(policy, "predict", None)):
+            raise InvalidInput(f"policy is {policy!r}, but must have a method predict.")
         for first in range(0, episodes, env.num_envs):
             # The last batch is filled up with episodes that nobody counts.
             batch: list[int | None] = [seed + first + i for i in range(env.num_envs)]
@@ -97,6 +98,13 @@ def evaluate(
         totals=totals,
         actions=actions,
     )
+
+
+def _scenario_name(env: QKDVectorEnv, settings: dict[str, Any]) -> str | None:
+    """Name of the scenario, also where it is the environment's default; None where it has none."""
+    default = inspect.signature(type(env)).parameters["scenario"].default
+    scenario = settings.get("scenario", default)
+    return scenario if isinstance(scenario, str) else None
 
 
 class Played(NamedTuple):

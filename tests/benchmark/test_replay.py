@@ -11,6 +11,7 @@ from qkd_gym.benchmark.leaderboard import leaderboard
 from qkd_gym.benchmark.replay import read_episode, record, validate, write_episode
 from qkd_gym.errors import InvalidInput
 from qkd_gym.evaluation import evaluate
+from qkd_gym.network.scenarios import resolve
 
 SMALL = {"scenario": "metro", "n_sites": 8, "bank_size": 2, "episode_s": 1800.0, "split": "test"}
 
@@ -18,8 +19,11 @@ SMALL = {"scenario": "metro", "n_sites": 8, "bank_size": 2, "episode_s": 1800.0,
 def recorded(policy="max-weight", kind="LinkActivation", episodes=2, seed=3):
     env_id = f"qkd_gym/{kind}-v0"
     result = evaluate(policy, env_id, episodes, seed, record_actions=True, **SMALL)
+    config = resolve("metro", {key: value for key, value in SMALL.items() if key != "scenario"})
     return [
-        record(policy, env_id, "metro", SMALL, result.seeds[i], result.actions[i], result.totals, i)
+        record(
+            policy, env_id, "metro", config, result.seeds[i], result.actions[i], result.totals, i
+        )
         for i in range(episodes)
     ]
 

@@ -83,51 +83,92 @@ def test_processes_do_not_change_the_results(whole, tmp_path):
     assert (tmp_path / "results.json").read_bytes() == (whole[0] / "results.json").read_bytes()
 
 
-def test_a_killed_run_goes_on_and_ends_the_same(whole, tmp_path):
-    command = [sys.executable, "-m", "qkd_gym", "benchmark", "--suite", "sizes", "--out"]
-    command += [str(tmp_path), "--scenarios", "metro-10", "--episodes", "6", "--workers", "1"]
-    command += ["--policy", *POLICIES]
+def finished_lines(journal):
+    return journal.read_bytes().split(b"\n")[:-1] if journal.exists() else []
+
+
+def kill_after(command, journal, lines, further_s):
+    """Runs a command until its journal has so many lines, and for a moment longer."""
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
-    journal = tmp_path / "journal.jsonl"
     deadline = time.monotonic() + 240.0
-    while time.monotonic() < deadline:
-        lines = journal.read_bytes().count(b"\n") if journal.exists() else 0
-        if lines >= 2 or process.poll() is not None:
-            break
+    while len(finished_lines(journal)) < lines and process.poll() is None:
+        assert time.monotonic() < deadline
         time.sleep(0.002)
+    time.sleep(further_s)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    before = journal.read_bytes().split(b"\n")[:-1]
-    assert len(before) >= 2
+
+
+def note_played(monkeypatch):
+    """The keys of the units that are played in this process from now on."""
+    played, original = [], worker.run_unit
+
+    def run_unit(unit):
+        played.append(unit.key)
+        return original(unit)
+
+    monkeypatch.setattr("qkd_gym.benchmark.runner.run_unit", run_unit)
+    return played
+
+
+def test_killed_runs_lose_only_the_episodes_in_flight(tmp_path, monkeypatch):
+    episodes, out = 30, tmp_path / "killed"
+    small_run(tmp_path / "whole", episodes=episodes)
+    journal, kept = out / "journal.jsonl", []
+    moments = np.random.default_rng(0)
+    for workers in ("1", "2", "1"):
+        command = [sys.executable, "-m", "qkd_gym", "benchmark", "--suite", "sizes", "--out"]
+        command += [str(out), "--scenarios", "metro-10", "--episodes", str(episodes)]
+        command += ["--workers", workers, "--policy", *POLICIES]
+        # The header, and an episode more than before.
+        kill_after(command, journal, max(len(kept), 1) + 1, moments.uniform(0.0, 0.3))
+        after = finished_lines(journal)
+        assert after[: len(kept)] == kept
+        kept = after
     # The kill may have come in the middle of a line.
     with journal.open("ab") as file:
         file.write(b'{"key": ["metro-10", "demand-def')
-    (tmp_path / "results.json").unlink(missing_ok=True)
-    played = []
-    original = worker.run_unit
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            "qkd_gym.benchmark.runner.run_unit", lambda u: played.append(u.label) or original(u)
-        )
-        small_run(tmp_path)
-    assert len(played) == len(POLICIES) - (len(before) - 1)
-    assert (tmp_path / "results.json").read_bytes() == (whole[0] / "results.json").read_bytes()
-    assert journal.read_bytes().split(b"\n")[: len(before)] == before
+    (out / "results.json").unlink(missing_ok=True)
+    progress, played = [], note_played(monkeypatch)
+    small_run(
+        out, episodes=episodes, on_progress=lambda done, total: progress.append((done, total))
+    )
+    before = {tuple(json.loads(line)["key"]) for line in kept[1:]}
+    total = episodes * len(POLICIES)
+    assert len(before) == len(kept) - 1 >= 3
+    assert progress == [(done, total) for done in range(len(before), total + 1)]
+    assert len(played) == total - len(before)
+    assert not before & set(played)
+    assert finished_lines(journal)[: len(kept)] == kept
+    expected = (tmp_path / "whole" / "results.json").read_bytes()
+    assert (out / "results.json").read_bytes() == expected
 
 
 def test_more_policies_and_episodes_extend_a_run(whole, tmp_path, monkeypatch):
-    small_run(tmp_path, ["static-plan"])
-    played = []
-    original = worker.run_unit
-    monkeypatch.setattr(
-        "qkd_gym.benchmark.runner.run_unit", lambda u: played.append(u.label) or original(u)
-    )
+    small_run(tmp_path, ["static-plan"], episodes=2)
+    played = note_played(monkeypatch)
     small_run(tmp_path)
-    assert played == ["max-weight", "demand-deficit"]
+    new = [("static-plan", seed) for seed in range(2, 6)]
+    new += [(name, seed) for name in POLICIES[1:] for seed in range(6)]
+    assert played == [("metro-10", name, 1_000_000 + seed) for name, seed in new]
     assert (tmp_path / "results.json").read_bytes() == (whole[0] / "results.json").read_bytes()
     with pytest.raises(InvalidInput, match="is of another run"):
         small_run(tmp_path, split="validation")
+
+
+@pytest.mark.parametrize(
+    ("suite", "policy"),
+    [("sizes", "random"), ("network", "random"), ("network", "random+widest-path")],
+)
+def test_the_random_policy_draws_anew_in_every_episode(tmp_path, suite, policy):
+    env_id = get_suite(suite).env_id
+    scenario = "metro-10" if suite == "sizes" else "control-modules"
+    results = run_benchmark(suite, tmp_path, [policy], episodes=2, scenarios=[scenario], workers=1)
+    episodes = results["scenarios"][scenario]["policies"][policy]["episodes"]
+    for seed, share in zip(episodes["seed"], episodes["delivered_share"], strict=True):
+        alone = evaluate(make_policy(policy, seed=seed), env_id, 1, seed, scenario=scenario)
+        assert alone.metrics["delivered_share"].tolist() == [share]
 
 
 def test_a_changed_baseline_is_played_again(tmp_path, monkeypatch):

@@ -16,6 +16,7 @@ from qkd_gym.evaluation.plots import plot_learning_curve
 from qkd_gym.evaluation.report import markdown_table
 from qkd_gym.evaluation.result import EvaluationResult
 from qkd_gym.files import write_json
+from qkd_gym.network.scenarios import as_mapping, get_scenario
 
 SMALL = {"n_sites": 10, "bank_size": 2, "episode_s": 1800.0}
 ACTIVATION = "qkd_gym/LinkActivation-v0"
@@ -54,6 +55,47 @@ def test_episodes_do_not_depend_on_how_they_are_batched(monkeypatch):
     np.testing.assert_equal(together.rows(), apart.rows())
     assert counts == [2, 4, 5]
     assert together.seeds.tolist() == [3, 4, 5, 6, 7]
+
+
+ROUTING = "qkd_gym/Routing-v0"
+HIDDEN = get_scenario("hidden")
+
+
+@pytest.mark.parametrize(
+    ("env_id", "scenario", "name", "parameters"),
+    [
+        (ACTIVATION, {"scenario": "hidden"}, "max-weight", {"hysteresis": 9.0}),
+        (ACTIVATION, {"scenario": "hidden", "load": 0.5}, "max-weight", {"hysteresis": 9.0}),
+        (ACTIVATION, {"scenario": "hidden-mild"}, "max-weight", {}),
+        (ACTIVATION, {"scenario": HIDDEN}, "max-weight", {}),
+        (ACTIVATION, {"scenario": as_mapping(HIDDEN)}, "max-weight", {}),
+        # What the environments play where nobody names a scenario.
+        (ACTIVATION, {}, "max-weight", {"hysteresis": 7.0}),
+        (ROUTING, {}, "exponential-price", {"steepness": 3.0}),
+    ],
+)
+def test_a_baseline_by_name_has_what_was_tuned_for_the_scenario(
+    monkeypatch, env_id, scenario, name, parameters
+):
+    shipped = {
+        "hidden": {"max-weight": {"parameters": {"hysteresis": 9.0}}},
+        "metro": {
+            "max-weight": {"parameters": {"hysteresis": 7.0}},
+            "exponential-price": {"parameters": {"steepness": 2.0}},
+        },
+        "control-modules": {"exponential-price": {"parameters": {"steepness": 3.0}}},
+    }
+    monkeypatch.setattr("qkd_gym.baselines.tuned.table", lambda: shipped)
+    made = []
+
+    def make(name, **arguments):
+        made.append(make_policy(name, **arguments))
+        return made[-1]
+
+    monkeypatch.setattr("qkd_gym.evaluation.episodes.make_policy", make)
+    evaluate(name, env_id, 1, **SMALL, **scenario)
+    expected = make_policy(name, **parameters)
+    assert (made[0].activation, made[0].routing) == (expected.activation, expected.routing)
 
 
 def test_a_policy_that_takes_masks_gets_them():
