@@ -25,7 +25,7 @@ from qkd_gym.network.bank import (
     F_Y,
     Bank,
 )
-from qkd_gym.network.compiled import use_widest_vectors, fill, inlined, padded
+from qkd_gym.network.compiled import fill, inlined, padded, use_widest_vectors
 from qkd_gym.network.control import is_protected, link_need, pool_share
 from qkd_gym.network.elementary import exp_single, log1p_single
 from qkd_gym.network.kernel import ACTIVATION, BOTH, ROUTING
@@ -110,8 +110,8 @@ def _copy(column: F32, values: F32) -> None:
 
 @inlined
 def _squash(column: F32, value: np.ndarray, per_hour: float) -> None:
-    use_widest_vectors()
     """Rates in pool capacities per hour, log1p."""
+    use_widest_vectors()
     factor = np.float32(per_hour)
     for i in range(len(column)):
         column[i] = log1p_single(factor * np.float32(value[i]))
@@ -119,8 +119,8 @@ def _squash(column: F32, value: np.ndarray, per_hour: float) -> None:
 
 @inlined
 def _squash_itself(column: F32, per_hour: float) -> None:
-    use_widest_vectors()
     """`_squash` in place, where compiled code must know that it is."""
+    use_widest_vectors()
     factor = np.float32(per_hour)
     for i in range(len(column)):
         column[i] = log1p_single(factor * column[i])
@@ -128,7 +128,6 @@ def _squash_itself(column: F32, per_hour: float) -> None:
 
 @inlined
 def _write_nodes(o: Observation, s: State, bank: Bank, p: np.record, b: int) -> None:
-    use_widest_vectors()
     columns, sites, facts = o.nodes[b], s.sites[b], bank.site_facts[s.episodes[b].network]
     hourly, used, modules = 3600.0 / p.capacity, sites[S_MODULES_USED], p.modules
     _copy(columns[0], facts[F_X])
@@ -156,8 +155,8 @@ def _write_pools(
 
 @inlined
 def _write_control(columns: F32, links: F32, p: np.record) -> None:
-    use_widest_vectors()
     """Features that only active links have, and that are zero for the others."""
+    use_widest_vectors()
     active, left_s = links[L_ACTIVE], links[L_CALIBRATION_LEFT]
     running_s, freshness, seen = links[L_RUNNING], links[L_FRESHNESS], links[L_SEEN_SHARE]
     n, per_calibration = columns.shape[1], np.float32(0.0)
@@ -178,8 +177,8 @@ def _write_control(columns: F32, links: F32, p: np.record) -> None:
 
 @inlined
 def _write_needs(columns: F32, s: State, bank: Bank, p: np.record, b: int, work: Workspace) -> None:
-    use_widest_vectors()
     """Columns `full_endpoints`, `need` and `release_need`."""
+    use_widest_vectors()
     g, n = s.episodes[b].network, columns.shape[1]
     n_links, hourly = bank.networks[g].n_links, 3600.0 / p.capacity
     links, ends, used = s.links[b], bank.link_endpoints[g], s.sites[b, S_MODULES_USED]
@@ -215,8 +214,9 @@ def _write_needs(columns: F32, s: State, bank: Bank, p: np.record, b: int, work:
 
 
 @inlined
-def _write_links(o: Observation, s: State, bank: Bank, p: np.record, b: int, work: Workspace) -> None:
-    use_widest_vectors()
+def _write_links(
+    o: Observation, s: State, bank: Bank, p: np.record, b: int, work: Workspace
+) -> None:
     """Fills feature after feature: short loops over one or two rows become vector instructions.
 
     The padding of the state's rows and of the facts is zero, and so becomes zero here.
@@ -259,7 +259,9 @@ def _write_context(o: Observation, s: State, bank: Bank, p: np.record, b: int) -
 
 
 @inlined
-def _write_request(o: Observation, s: State, bank: Bank, p: np.record, b: int, work: Workspace) -> None:
+def _write_request(
+    o: Observation, s: State, bank: Bank, p: np.record, b: int, work: Workspace
+) -> None:
     """The waiting request and its candidate paths; all zero if the episode is over."""
     g = s.episodes[b].network
     candidates, padding = o.paths.shape[1], o.link_mask.shape[1]

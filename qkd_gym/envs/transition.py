@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkd_gym.envs.observation import observe_one
-from qkd_gym.network.compiled import entry, inlined, use_widest_vectors
+from qkd_gym.network.compiled import entry, inlined
 from qkd_gym.network.kernel import ACTIVATION, step_one
 from qkd_gym.network.reset import reset_one
 from qkd_gym.network.state import BIT_NAMES
@@ -57,7 +57,6 @@ def play_range(  # type: ignore[no-untyped-def]
 
     Both in one call, while an episode's state is in the processor's nearest cache.
     """
-    use_widest_vectors()
     work = workspace(s)
     for b in range(start, stop):
         step_one(s, bank, params[0], b, decides, paths[b], links[b], work)

@@ -21,6 +21,7 @@ from qkd_gym.network import NetworkConfig
 from qkd_gym.network.tables import RateTable, interpolate, rate_table
 from qkd_gym.topology import Topology
 
+F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
 # Moments of the horizon at which a link is looked at.
@@ -171,6 +172,6 @@ def link_budgets(table: RateTable, loss_db: F64, error: F64) -> tuple[F64, F64, 
 
 
 @njit(cache=True)
-def _look_up(grid: F64, threshold: float, loss_db: F64, error: F64, found: F64) -> None:
+def _look_up(grid: F32, threshold: float, loss_db: F64, error: F64, found: F64) -> None:
     for e in range(len(loss_db)):
         found[:, e] = interpolate(grid, threshold, loss_db[e], error[e])

@@ -16,6 +16,7 @@ from qkd_gym.gnn.data import HORIZON_S, VIABLE_SHARE, ViabilityGraph
 from qkd_gym.gnn.hidden import CAPACITY_BITS, LOOKS, REFERENCE, HiddenQuality, link_budgets
 from qkd_gym.network.tables import interpolate, rate_table
 
+F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
 # Excess losses that a measured key rate can tell, in dB.
@@ -167,7 +168,7 @@ def _positive_normal(rng: np.random.Generator, mean: float, std: float) -> float
 def _sample(
     rng: np.random.Generator, n: int, ends: NDArray[np.int64], seen: NDArray[np.bool_],
     age_s: F64, error: F64, unsure: F64, excess_db: F64, loss_db: F64, nominal_bps: F64,
-    grid: F64, threshold: float, base: float, site_std: float,
+    grid: F32, threshold: float, base: float, site_std: float,
     mean_excess_db: float, drift_std: float, memory_s: float, samples: int,
 ) -> tuple[F64, F64]:  # fmt: skip
     links = len(ends)

@@ -67,6 +67,7 @@ def _multiply_add(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
 
 fma: Any = intrinsic(_multiply_add)
 
+
 def _widest_vectors(typing_context: Any) -> Any:
     """Lets the calling function use the processor's widest vectors.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from qkd_gym.network.bank import Bank
-from qkd_gym.network.compiled import use_widest_vectors, entry, inlined, whole
+from qkd_gym.network.compiled import entry, inlined, use_widest_vectors, whole
 from qkd_gym.network.rng import (
     DRIFT,
     FAULTS,
@@ -38,8 +38,8 @@ _ZERO, _HALF = np.float32(0.0), np.float32(0.5)
 
 @inlined
 def advance_drift(s: State, bank: Bank, p: np.record, b: int, work: Workspace) -> None:
-    use_widest_vectors()
     """One exact step of the Ornstein-Uhlenbeck drift of every link."""
+    use_widest_vectors()
     if p.drift_std == 0.0:
         return
     state = stream(s.episodes[b].key, s.episodes[b].interval, DRIFT)

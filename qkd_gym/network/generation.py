@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from qkd_gym.network.bank import Bank
-from qkd_gym.network.compiled import use_widest_vectors, inlined, whole
+from qkd_gym.network.compiled import inlined, use_widest_vectors, whole
 from qkd_gym.network.disturbance import link_budget
 from qkd_gym.network.rng import SHOT_NOISE, normal_pair, skip, stream
 from qkd_gym.network.state import (
@@ -67,12 +67,12 @@ def _calibrate(s: State, bank: Bank, p: np.record, b: int, rows: np.ndarray) -> 
 
 @inlined
 def _count(key: np.uint64, interval: int, n: int, rows: np.ndarray) -> None:
-    use_widest_vectors()
     """Draws what ``n`` links make and what QBER is seen.
 
     Counts are large, so their shot noise is normal; every link has its own draws, so that the
     noise is the same whatever else is switched on.
     """
+    use_widest_vectors()
     state = stream(key, interval, SHOT_NOISE)
     counted, judged, link = rows[_COUNTED], rows[_JUDGED], rows[_LINK]
     for i in range(whole(n)):
@@ -90,7 +90,6 @@ def _count(key: np.uint64, interval: int, n: int, rows: np.ndarray) -> None:
 
 @inlined
 def generate(s: State, bank: Bank, p: np.record, b: int, work: Workspace) -> None:
-    use_widest_vectors()
     """Calibration and key generation of the active links over one interval."""
     episode, links = s.episodes[b], s.links[b]
     pool, stored_ever = s.pools[b, POOL], s.pools[b, STORED_EVER]

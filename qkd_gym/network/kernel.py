@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from qkd_gym.network.bank import Bank
-from qkd_gym.network.compiled import use_widest_vectors, entry, fill, inlined, whole
+from qkd_gym.network.compiled import entry, fill, inlined, use_widest_vectors, whole
 from qkd_gym.network.control import toggle
 from qkd_gym.network.demand import draw_requests
 from qkd_gym.network.disturbance import advance_drift, advance_faults, advance_weather
@@ -30,31 +30,31 @@ ACTIVATION, ROUTING, BOTH = 0, 1, 2
 
 
 @inlined
-def _average(average: np.ndarray, now: np.ndarray, n: int, keep: float, gain: float) -> None:
-    use_widest_vectors()
+def _average(
+    average: np.ndarray, now: np.ndarray, n: int, keep: np.float32, gain: np.float32
+) -> None:
     """Exponential average."""
-    keep, gain = np.float32(keep), np.float32(gain)
+    use_widest_vectors()
     for e in range(whole(n)):
         average[e] = keep * average[e] + gain * now[e]
 
 
 @inlined
 def average_demand(s: State, bank: Bank, p: np.record, b: int) -> None:
-    use_widest_vectors()
     """Ends the demand account of the last interval and opens the next."""
-    keep, gain = p.demand_decay, (1.0 - p.demand_decay) / p.interval_s
+    keep = np.float32(p.demand_decay)
+    gain = np.float32((1.0 - p.demand_decay) / p.interval_s)
     links, sites = s.links[b], s.sites[b]
     n_links = bank.networks[s.episodes[b].network].n_links
     _average(links[L_DEMAND_AVERAGE], links[L_DEMAND_NOW], n_links, keep, gain)
     _average(links[L_BLOCKED_AVERAGE], links[L_BLOCKED_NOW], n_links, keep, gain)
     for v in range(whole(bank.n_sites)):
-        sites[S_DEMAND, v] *= np.float32(keep)
-        sites[S_BLOCKED, v] *= np.float32(keep)
+        sites[S_DEMAND, v] *= keep
+        sites[S_BLOCKED, v] *= keep
 
 
 @inlined
 def advance(s: State, bank: Bank, p: np.record, b: int, work: Workspace) -> None:
-    use_widest_vectors()
     """Lets one interval pass: disturbances, key generation, expiry, new requests."""
     episode = s.episodes[b]
     fill(s.links[b, L_DEMAND_NOW], 0, s.links.shape[2], 0.0)

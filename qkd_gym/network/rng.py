@@ -12,7 +12,7 @@ import math
 import numpy as np
 from numba import njit
 
-from qkd_gym.network.compiled import use_widest_vectors, inlined, whole
+from qkd_gym.network.compiled import inlined, use_widest_vectors, whole
 from qkd_gym.network.elementary import cos_sin_single, exp, log_single
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -77,7 +77,6 @@ def skip(state: np.uint64, draws: int) -> np.uint64:
 
 @inlined
 def fill_normals(state: np.uint64, count: int, out: np.ndarray, room: np.ndarray) -> None:
-    use_widest_vectors()
     """Writes the first halves of the first pairs of a stream, then their second halves.
 
     Args:
@@ -86,6 +85,7 @@ def fill_normals(state: np.uint64, count: int, out: np.ndarray, room: np.ndarray
         out: Filled in, (count,) single precision.
         room: Overwritten, (count / 2,) single precision.
     """
+    use_widest_vectors()
     half = (count + 1) // 2
     for i in range(whole(half)):
         _, out[i], room[i] = normal_pair(skip(state, i))

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from qkd_gym.network.bank import Bank
-from qkd_gym.network.compiled import use_widest_vectors, inlined, whole
+from qkd_gym.network.compiled import inlined, use_widest_vectors, whole
 from qkd_gym.network.elementary import exp_single
 from qkd_gym.network.state import (
     BLOCKED,
@@ -56,7 +56,6 @@ PRICE = 0  # row of the scratch space while requests are routed, an entry per li
 
 @inlined
 def price_links(pool: np.ndarray, n_links: int, capacity: int, work: Workspace) -> None:
-    use_widest_vectors()
     """Prepares `best_path`: prices of all links, and what their pools hold.
 
     Args:
@@ -66,6 +65,7 @@ def price_links(pool: np.ndarray, n_links: int, capacity: int, work: Workspace) 
         work: Scratch space, whose rows have room for more than E entries. The entry after the
             last, which fills up paths, costs nothing and holds enough.
     """
+    use_widest_vectors()
     price, stored = work.rows[PRICE], work.stored
     for e in range(whole(n_links)):
         price[e] = link_price(pool[e], capacity)

@@ -17,7 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 from qkd_gym.errors import InvalidInput
 from qkd_gym.physics import preset
 
-F32, F64 = NDArray[np.float32], NDArray[np.float64]
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
 _NO_COUNTS: Any = {"_nrt": False}  # of references, see `compiled`
 
 LOSS_STEP_DB = 0.25

@@ -28,7 +28,8 @@ from qkd_gym.network.state import (
 )
 from qkd_gym.network.workspace import Workspace, workspace
 
-F32, F64 = NDArray[np.float32], NDArray[np.float64]
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
 HOLD, FOLLOW = 0, 2**30
