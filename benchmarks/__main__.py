@@ -11,6 +11,7 @@ from benchmarks import environments, fresh, peers, report
 from benchmarks.clock import cartpole_steps_per_cpu_s
 
 VECTORS = (16, 64, 256, 1024)
+THREADED = (256, 1024)
 SIZES = (10, 20, 50, 100, 250)
 DENSE_SIZES = (10, 20, 50, 100, 250)
 
@@ -42,7 +43,7 @@ def measure(largest: int, *, training: bool, with_peers: bool) -> dict[str, Any]
     results["cartpole_steps_per_cpu_s"] = max(yardstick, cartpole_steps_per_cpu_s())
     results["steps_per_cpu_s"], results["vector"] = rates, vector
     results["reset_us"] = environments.reset_us()
-    results["threads_wall_steps_per_s"] = environments.thread_scaling()
+    results["threads_wall_steps_per_s"] = {str(n): environments.thread_scaling(n) for n in THREADED}
     results["import_cpu_s"] = fresh.import_cpu_s()
     results["first_step_cpu_s"] = fresh.first_step_cpu_s()
     results["memory"] = fresh.memory()

@@ -59,20 +59,27 @@ def single_env(wrapped: bool = True) -> float:
     return steps / fastest(play)
 
 
-def vector_env(num_envs: int, clock: Any = time.process_time, **overrides: Any) -> float:
-    """Steps per second of a vector environment, all its members counted."""
-    env = gym.make_vec(ENV_ID, num_envs=num_envs, **overrides)
-    observation, _ = env.reset(seed=0)
-    actions = np.zeros(num_envs, np.int64)
-    rounds = max(EPISODE_STEPS // 4, 20_000 // num_envs)
+def vector_env(
+    num_envs: int, clock: Any = time.process_time, cores: int = 1, **overrides: Any
+) -> float:
+    """Steps per second of a vector environment on some cores, all its members counted."""
+    allowed = sorted(os.sched_getaffinity(0))
+    try:
+        os.sched_setaffinity(0, allowed[:cores])
+        env = gym.make_vec(ENV_ID, num_envs=num_envs, **overrides)
+        observation, _ = env.reset(seed=0)
+        actions = np.zeros(num_envs, np.int64)
+        rounds = max(EPISODE_STEPS // 4, 20_000 // num_envs)
 
-    def play() -> None:
-        nonlocal observation
-        for step in range(rounds):
-            legal_actions(observation["action_mask"], step, actions)
-            observation = env.step(actions)[0]
+        def play() -> None:
+            nonlocal observation
+            for step in range(rounds):
+                legal_actions(observation["action_mask"], step, actions)
+                observation = env.step(actions)[0]
 
-    return rounds * num_envs / fastest(play, clock)
+        return rounds * num_envs / fastest(play, clock)
+    finally:
+        os.sched_setaffinity(0, allowed)
 
 
 def adapter(num_envs: int = 64) -> float:
@@ -101,18 +108,13 @@ def reset_us(num_envs: int = 256) -> float:
     return 1e6 / num_envs * fastest(lambda: env.reset())
 
 
-def thread_scaling(num_envs: int = 256) -> dict[str, float]:
-    """Steps per second of wall-clock time on one core and on two."""
-    cores = sorted(os.sched_getaffinity(0))
-    rates = {}
-    try:
-        for count in (1, 2):
-            if count <= len(cores):
-                os.sched_setaffinity(0, cores[:count])
-                rates[f"{count}"] = vector_env(num_envs, time.perf_counter)
-    finally:
-        os.sched_setaffinity(0, cores)
-    return rates
+def thread_scaling(num_envs: int) -> dict[str, float]:
+    """Steps per second of wall-clock time on one core and, if there are as many, on two."""
+    present = min(2, len(os.sched_getaffinity(0)))
+    return {
+        str(cores): vector_env(num_envs, time.perf_counter, cores)
+        for cores in range(1, present + 1)
+    }
 
 
 def scaling(sizes: tuple[int, ...], topology: str) -> list[dict[str, float]]:

@@ -40,9 +40,10 @@ def _sentence(results: dict[str, Any]) -> str:
         f"A process with 1,024 environments peaks at {memory['peak_mb_1024']:.0f} MiB, "
         f"each of which keeps {memory['kb_per_env']:.0f} KiB.",
     ]
-    if "2" in threads:
-        ratio = threads["2"] / threads["1"]
-        parts.append(f"Two cores step 256 environments {ratio:.2f} times as fast as one.")
+    gains = {n: rates["2"] / rates["1"] for n, rates in threads.items() if "2" in rates}
+    parts += [
+        f"Two cores step {n} environments {gain:.2f} times as fast." for n, gain in gains.items()
+    ]
     return " ".join(parts)
 
 

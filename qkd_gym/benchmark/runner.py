@@ -89,7 +89,12 @@ def run_benchmark(
     header = {"format": FORMAT, "version": qkd_gym.__version__, "suite": suite, "split": split}
     entries, append = read_journal(out / "journal.jsonl", header)
     done = {(*e["key"], e["fingerprint"]): e for e in entries}
-    waiting = [unit for unit in units if (*unit.key, unit.fingerprint) not in done]
+    waiting = [
+        unit
+        for unit in units
+        if (*unit.key, unit.fingerprint) not in done
+        or (unit.episode_file is not None and not unit.episode_file.is_file())
+    ]
     finished = len(units) - len(waiting)
     if on_progress is not None:
         on_progress(finished, len(units))

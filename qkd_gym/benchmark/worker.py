@@ -52,6 +52,13 @@ class Unit:
         """Tells the unit from all others of a run."""
         return self.scenario, self.label, self.seed
 
+    @property
+    def episode_file(self) -> Path | None:
+        """Where to write the episode; None for the bound, which has none, or if nobody asks."""
+        if not self.episodes_folder:
+            return None
+        return Path(self.episodes_folder) / self.scenario / self.label / f"{self.seed}.json"
+
 
 class Outcome(NamedTuple):
     """The numbers of an episode, and the mean wall time per decision in seconds."""
@@ -86,10 +93,9 @@ def run_unit(unit: Unit) -> Outcome:
     if unit.policy == BOUND:
         return _bound(unit)
     env = _environment(unit.env_id, unit.scenario, unit.split)
-    recorded = bool(unit.episodes_folder)
-    played = play(env, _policy(unit), [unit.seed], record_actions=recorded)
-    if recorded:
-        path = Path(unit.episodes_folder) / unit.scenario / unit.label / f"{unit.seed}.json"
+    path = unit.episode_file
+    played = play(env, _policy(unit), [unit.seed], record_actions=path is not None)
+    if path is not None:
         episode = record(
             unit.label,
             unit.env_id,

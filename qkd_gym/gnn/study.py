@@ -31,7 +31,8 @@ from qkd_gym.gnn.mixture import MAX_SITES, MIN_SITES
 from qkd_gym.gnn.model import LinkViabilityGNN
 from qkd_gym.gnn.network_level import network_level, without_limit
 from qkd_gym.gnn.rivals import Rivals
-from qkd_gym.gnn.study_page import draw_plots, page
+from qkd_gym.gnn.study_page import page
+from qkd_gym.gnn.study_plots import draw_plots
 from qkd_gym.gnn.weights import load_pretrained
 from qkd_gym.topology import Topology, available, clustered, load, source_study
 

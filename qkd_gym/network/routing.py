@@ -9,6 +9,7 @@ import numpy as np
 from qkd_gym.network.bank import Bank
 from qkd_gym.network.compiled import inlined, use_widest_vectors, whole
 from qkd_gym.network.elementary import exp_single
+from qkd_gym.network.paths import pair_index as _pair_index
 from qkd_gym.network.state import (
     BLOCKED,
     CONSUMED,
@@ -36,10 +37,7 @@ _FULL_PRICE, _EMPTY_PRICE = np.float32(1.0 - _PRICE_SCALE), np.float32(_PRICE_SC
 _STEEPNESS = np.float32(PRICE_STEEPNESS)
 
 
-@inlined
-def pair_index(first: int, second: int, n: int) -> int:
-    """Row of the pair first < second in the path tables of n sites."""
-    return first * n - first * (first + 1) // 2 + second - first - 1
+pair_index = inlined(_pair_index)
 
 
 @inlined

@@ -171,6 +171,16 @@ def test_the_random_policy_draws_anew_in_every_episode(tmp_path, suite, policy):
         assert alone.metrics["delivered_share"].tolist() == [share]
 
 
+def test_asking_for_episode_files_later_plays_for_them(tmp_path, monkeypatch):
+    results = small_run(tmp_path, ["static-plan"], episodes=2)
+    assert small_run(tmp_path, ["static-plan"], episodes=2, record=True) == results
+    files = sorted(path.name for path in tmp_path.glob("episodes/metro-10/static-plan/*"))
+    assert files == ["1000000.json", "1000001.json"]
+    played = note_played(monkeypatch)
+    assert small_run(tmp_path, ["static-plan"], episodes=2, record=True) == results
+    assert played == []
+
+
 def test_a_changed_baseline_is_played_again(tmp_path, monkeypatch):
     small_run(tmp_path, ["max-weight"])
     monkeypatch.setattr(
