@@ -27,17 +27,10 @@ EPISODE_STEPS = 300
 def legal_actions(masks: NDArray[Any], step: int, actions: NDArray[np.int64]) -> None:
     """Draws one legal action per row of masks, (B, actions), each with the same chance."""
     for b in range(len(masks)):
-        legal = 0
-        for action in range(masks.shape[1]):
-            legal += masks[b, action] != 0
-        _, draw = uniform(stream(np.uint64(step), b, 0))
-        left = int(draw * legal)
-        for action in range(masks.shape[1]):
-            if masks[b, action]:
-                if left == 0:
-                    actions[b] = action
-                    break
-                left -= 1
+        state, draw = uniform(stream(np.uint64(step), b, 0))
+        while not masks[b, int(draw * masks.shape[1])]:
+            state, draw = uniform(state)
+        actions[b] = int(draw * masks.shape[1])
 
 
 def single_env(wrapped: bool = True) -> float:

@@ -30,7 +30,7 @@ class Frame:
         buffer: Observations as the kernel writes them.
         results: What the kernel returns beside them.
         observations: Observations as readers know them.
-        accounts: Accounts of the step, each of shape (batch,).
+        accounts: Accounts of the step, each of shape (batch,), and the legal actions.
         terms: Terms of the reward, likewise.
         masks: Legal actions, (batch, actions).
     """
@@ -47,6 +47,7 @@ class Frame:
         self.accounts |= {"qber_weighted_bits": weighted_bits, "elapsed_s": elapsed_s}
         self.terms = {"key": key, "qber": qber}
         self.masks: NDArray[np.bool_] = self.buffer.action_mask.view(np.bool_)
+        self.accounts["action_mask"] = self.masks
         self._arrays = (
             *self.buffer, *self.results, *self.observations.values(), *self.accounts.values(),
             *self.terms.values(), self.rewards, self.masks,

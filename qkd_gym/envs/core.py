@@ -99,7 +99,7 @@ class Core:
 
     def observe(self) -> dict[str, NDArray[Any]]:
         """The last observations of the whole batch; the arrays are the caller's."""
-        return dict(self.frame.observations)
+        return self.frame.observations.copy()
 
     @property
     def results(self) -> Results:
@@ -117,8 +117,10 @@ class Core:
         return self.frame.rewards
 
     def info(self) -> dict[str, Any]:
-        """Accounts of the last step as arrays of shape (batch,)."""
-        return {**self.frame.accounts, "reward_terms": dict(self.frame.terms)}
+        """Accounts of the last step as arrays of shape (batch,), and the legal actions."""
+        accounts: dict[str, Any] = self.frame.accounts.copy()
+        accounts["reward_terms"] = self.frame.terms.copy()
+        return accounts
 
 
 __all__ = ["ACTIVATION", "BOTH", "ROUTING", "Core", "Scenario"]

@@ -55,10 +55,13 @@ def play_range(  # type: ignore[no-untyped-def]
 ):
     """Steps the episodes from ``start`` to ``stop`` - 1 and observes them.
 
-    Both in one call, while an episode's state is in the processor's nearest cache.
+    Both in one call, while an episode's state is in the processor's nearest cache, and now
+    forwards, now backwards: the last episodes of a step are still in a near cache at the next.
     """
     work = workspace(s)
-    for b in range(start, stop):
+    backwards = s.episodes[start].interval % 2 == 1
+    for i in range(start, stop):
+        b = start + stop - 1 - i if backwards else i
         step_one(s, bank, params[0], b, decides, paths[b], links[b], work)
         observe_one(observations, s, bank, params[0], b, decides, work)
         _report(results, s, params[0], b, decides)

@@ -46,7 +46,7 @@ class QKDVectorEnv(VectorEnv[Batch, NDArray[np.int64], NDArray[Any]]):
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         present = np.ones(num_envs, dtype=bool)
-        self._presence = {f"_{name}": present for name in (*self.core.info(), "action_mask")}
+        self._presence = {f"_{name}": present for name in self.core.info()}
 
     def reset(
         self,
@@ -94,7 +94,7 @@ class QKDVectorEnv(VectorEnv[Batch, NDArray[np.int64], NDArray[Any]]):
         return self.core.masks
 
     def _infos(self) -> dict[str, Any]:
-        return {**self.core.info(), "action_mask": self.core.masks, **self._presence}
+        return self.core.info() | self._presence
 
 
 class LinkActivationVectorEnv(QKDVectorEnv):

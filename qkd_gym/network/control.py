@@ -80,10 +80,10 @@ def least_needed(
 @inlined
 def _forget(entries: np.ndarray, count: int, e: int) -> None:
     """Puts the last of ``count`` entries in the place of ``e``."""
-    for i in range(count):
-        if entries[i] == e:
-            entries[i] = entries[count - 1]
-            return
+    at = 0
+    for i in range(count):  # to the end, since nobody can foresee where it is
+        at = i if entries[i] == e else at
+    entries[at] = entries[count - 1]
 
 
 @inlined

@@ -107,8 +107,10 @@ def poisson(state: np.uint64, mean: float) -> tuple[np.uint64, int]:
     while mean > 0.0:
         part = min(mean, 500.0)  # exp(-part) must not vanish
         mean -= part
-        floor = exp(-part)
         state, product = uniform(state)
+        if product <= 1.0 - part:  # which is below exp(-part): most draws of rare events
+            continue
+        floor = exp(-part)
         while product > floor:
             count += 1
             state, draw = uniform(state)
