@@ -1,5 +1,9 @@
 """Observations belong to the caller although their buffers are used again."""
 
+import gc
+import threading
+import time
+
 import gymnasium as gym
 import numpy as np
 
@@ -64,3 +68,19 @@ def test_threads_change_nothing(monkeypatch):
         runs.append([copy for _, copy in play(env, 45, lambda observation: None)])
     for several, one in zip(*runs, strict=True):
         np.testing.assert_array_equal(several, one)
+
+
+def test_threads_end_with_their_environment(monkeypatch):
+    monkeypatch.setattr(threads, "_SHARE", 1)
+    monkeypatch.setattr(threads.os, "sched_getaffinity", lambda _: range(3))
+    before = threading.active_count()
+    env = gym.make_vec(ENV_ID, num_envs=3, **SHORT)
+    env.reset(seed=0)
+    env.step(np.zeros(3, np.int64))
+    assert threading.active_count() == before + 2
+    del env
+    gc.collect()
+    deadline = time.monotonic() + 10.0
+    while threading.active_count() > before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert threading.active_count() == before
