@@ -14,8 +14,8 @@ attack, fog, QBER alarm) and ends when as many of its links yield key as before,
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -24,8 +24,10 @@ from numpy.typing import NDArray
 from qkd_gym.envs import QKDVectorEnv
 from qkd_gym.envs.core import ACTIVATION
 from qkd_gym.envs.layout import LINK, NODE
-from qkd_gym.envs.transition import AMOUNT_NAMES
-from qkd_gym.network.state import BIT_NAMES, S_BLOCKED, S_DEMAND
+from qkd_gym.envs.observation import Observation as Buffer
+from qkd_gym.envs.transition import AMOUNT_NAMES, Results
+from qkd_gym.network.compiled import fill, inlined, specialised
+from qkd_gym.network.state import BIT_NAMES, S_BLOCKED, S_DEMAND, State
 
 F64 = NDArray[np.float64]
 Totals = dict[str, F64]
@@ -33,75 +35,97 @@ Observation = Mapping[str, NDArray[Any]]
 
 COUNTED = (*(name for name in BIT_NAMES if name != "stored_bits"), "qber_weighted_bits")
 _ACTIVE, _LEFT, _NO_KEY = LINK["active"], LINK["calibration_left"], LINK["no_key"]
-_AVERAGES = slice(S_DEMAND, S_BLOCKED + 1)
+_ELAPSED = AMOUNT_NAMES.index("elapsed_s")
+_GOAL = 2  # row of `_Sums.sites`
 _FEATURES = [NODE["demand_average"], NODE["blocked_average"]]
 
 
-@njit(cache=True)
+class _Sums(NamedTuple):
+    """Sums over the episodes of B members with N sites, and what the next step needs."""
+
+    running: NDArray[np.bool_]  # (B,) whether the counted episode still runs
+    ends_now: NDArray[np.bool_]  # (B,) whether the last step ended it
+    steps: NDArray[np.int64]  # (B,)
+    bits: F64  # (len(BIT_NAMES), B)
+    amounts: F64  # (len(AMOUNT_NAMES), B)
+    demand: F64  # (B, 2, N), demand and blocked demand in a unit that cancels in shares
+    # (B, 5, N): links that yield key and that do not, as of the last step; how many must yield to
+    # end the open fault, 0 if none is; scratch.
+    sites: NDArray[np.int64]
+    since_s: F64  # (B, N) when the open fault began
+    faults: NDArray[np.int64]  # (B,)
+    down_s: F64  # (B,) duration of the faults that have ended
+
+
+@inlined
 def _note_faults(
     links: np.ndarray,
     ends: np.ndarray,
-    now_s: F64,
-    running: np.ndarray,
-    yielding: np.ndarray,
-    dead: np.ndarray,
-    goal: np.ndarray,
+    active: np.ndarray,
+    n_active: int,
+    now_s: float,
+    sites: np.ndarray,
     since_s: F64,
-    faults: F64,
-    down_s: F64,
-) -> None:
-    """Opens and closes the faults of every site; ``goal`` is 0 where none is open."""
-    n_sites = yielding.shape[1]
-    here, broken = np.zeros(n_sites, np.int64), np.zeros(n_sites, np.int64)
-    for b in range(len(links)):
-        if not running[b]:
-            continue
-        here[:] = 0
-        broken[:] = 0
-        for e in range(links.shape[1]):
-            if links[b, e, _ACTIVE] < 0.5 or links[b, e, _LEFT] > 0.0:
-                continue
-            for side in range(2):
-                if links[b, e, _NO_KEY] > 0.5:
-                    broken[ends[b, e, side]] += 1
-                else:
-                    here[ends[b, e, side]] += 1
-        for v in range(n_sites):
-            if goal[b, v] > 0 and here[v] >= goal[b, v]:
-                down_s[b] += now_s[b] - since_s[b, v]
-                goal[b, v] = 0
-            elif goal[b, v] == 0 and broken[v] > dead[b, v] and here[v] < yielding[b, v]:
-                goal[b, v] = yielding[b, v]
-                since_s[b, v] = now_s[b]
-                faults[b] += 1.0
-            yielding[b, v], dead[b, v] = here[v], broken[v]
+) -> tuple[int, float]:
+    """Opens and closes the faults of every site of one member.
+
+    Returns:
+        How many faults began, and the duration of those that ended.
+    """
+    yielding, dead, goal, here, broken = sites[0], sites[1], sites[2], sites[3], sites[4]
+    fill(here, 0, len(here), 0)
+    fill(broken, 0, len(broken), 0)
+    for i in range(n_active):
+        e = active[i]
+        if links[_LEFT, e] <= 0.0:
+            counted = broken if links[_NO_KEY, e] > 0.5 else here
+            counted[ends[e, 0]] += 1
+            counted[ends[e, 1]] += 1
+    began, down_s = 0, 0.0
+    for v in range(len(goal)):
+        if goal[v] > 0 and here[v] >= goal[v]:
+            down_s += now_s - since_s[v]
+            goal[v] = 0
+        elif goal[v] == 0 and broken[v] > dead[v] and here[v] < yielding[v]:
+            goal[v] = yielding[v]
+            since_s[v] = now_s
+            began += 1
+        yielding[v], dead[v] = here[v], broken[v]
+    return began, down_s
 
 
 @njit(cache=True)
 def _add_step(
-    running: np.ndarray,
-    over: np.ndarray,
-    bits: NDArray[np.int64],
-    amounts: F64,
-    averages: np.ndarray,
-    bits_sum: F64,
-    amounts_sum: F64,
-    averages_sum: F64,
-) -> None:
-    """Adds the results of a step of the members that run, and the averages of those that go on."""
-    for k in range(len(bits)):
-        for b in range(len(running)):
-            if running[b]:
-                bits_sum[k, b] += bits[k, b]
-    for k in range(len(amounts)):
-        for b in range(len(running)):
-            if running[b]:
-                amounts_sum[k, b] += amounts[k, b]
-    for b in range(len(averages)):
-        if running[b] and not over[b]:
-            for k in range(averages.shape[1]):
-                for v in range(averages.shape[2]):
-                    averages_sum[b, k, v] += averages[b, k, v]
+    sums: _Sums, results: Results, observation: Buffer, state: State, by_request: bool
+) -> int:
+    """Adds a step of the members that run; returns how many of them it ended."""
+    ended = 0
+    for b in range(len(sums.running)):
+        sums.ends_now[b] = sums.running[b] and results.over[b]
+        if not sums.running[b]:
+            continue
+        sums.steps[b] += 1
+        for k in range(len(results.bits)):
+            sums.bits[k, b] += results.bits[k, b]
+        for k in range(len(results.amounts)):
+            sums.amounts[k, b] += results.amounts[k, b]
+        if results.over[b]:
+            # The next episode has begun already.
+            sums.running[b] = False
+            ended += 1
+            continue
+        if not by_request:
+            for v in range(sums.demand.shape[2]):
+                sums.demand[b, 0, v] += state.sites[b, S_DEMAND, v]
+                sums.demand[b, 1, v] += state.sites[b, S_BLOCKED, v]
+        began, down_s = _note_faults(
+            observation.links[b], observation.link_endpoints[b], state.active[b],
+            state.episodes[b].n_active, results.amounts[_ELAPSED, b], sums.sites[b],
+            sums.since_s[b],
+        )  # fmt: skip
+        sums.faults[b] += began
+        sums.down_s[b] += down_s
+    return ended
 
 
 class Account:
@@ -115,65 +139,66 @@ class Account:
     def __init__(self, env: QKDVectorEnv, obs: Observation) -> None:
         batch, n_sites = obs["nodes"].shape[:2]
         self._core = env.core
-        self.running = np.ones(batch, dtype=bool)
-        self._bits = np.zeros((len(BIT_NAMES), batch))
-        self._amounts = np.zeros((len(AMOUNT_NAMES), batch))
+        self._sums = _Sums(
+            running=np.ones(batch, np.bool_),
+            ends_now=np.zeros(batch, np.bool_),
+            steps=np.zeros(batch, np.int64),
+            bits=np.zeros((len(BIT_NAMES), batch)),
+            amounts=np.zeros((len(AMOUNT_NAMES), batch)),
+            demand=np.zeros((batch, 2, n_sites)),
+            sites=np.zeros((batch, 5, n_sites), np.int64),
+            since_s=np.zeros((batch, n_sites)),
+            faults=np.zeros(batch, np.int64),
+            down_s=np.zeros(batch),
+        )
+        self.steps, self.left = self._sums.steps, batch
         self._elapsed_s = np.zeros(batch)
         config, interval_s = env.config, float(env.core.simulator.params["interval_s"][0])
         self._keep = float(np.exp(-interval_s / config.demand_memory_s))
         # The observed features are logarithms of averages in capacities per hour.
         self._feature_bps = config.pool_capacity_bits / 3600.0
-        # Demand and blocked demand of each site, in a unit that cancels in shares.
-        self._site = np.zeros((batch, 2, n_sites))
         self._rows = np.arange(batch)
-        by_request = env.decides != ACTIVATION
-        self._ends = obs["request_endpoints"].copy() if by_request else None
-        self._yielding = np.zeros((batch, n_sites), np.int64)
-        self._dead = np.zeros((batch, n_sites), np.int64)
-        self._goal = np.zeros((batch, n_sites), np.int64)
-        self._since_s = np.zeros((batch, n_sites))
-        self._faults, self._down_s = np.zeros(batch), np.zeros(batch)
-        self._read_faults(obs, np.zeros(batch))
+        self._ends = obs["request_endpoints"].copy() if env.decides != ACTIVATION else None
+        self._add: Callable[..., int] | None = None
         # Links that yield no key at the start are no fault of the episode.
-        self._goal[:] = 0
-        self._faults[:] = 0.0
+        links = obs["links"]
+        members, on = np.nonzero((links[..., _ACTIVE] > 0.5) & (links[..., _LEFT] <= 0.0))
+        broken = (links[members, on, _NO_KEY] > 0.5).astype(np.int64)
+        for side in obs["link_endpoints"][members, on].T:
+            np.add.at(self._sums.sites, (members, broken, side), 1)
 
-    def add(self, obs: Observation, over: NDArray[np.bool_], infos: Mapping[str, Any]) -> None:
+    def add(self, obs: Observation, infos: Mapping[str, Any]) -> None:
         """Adds a step of the members that still run, and notes whose episode it ended."""
-        running, results = self.running, self._core.results
-        now_s = infos["elapsed_s"]
-        _add_step(
-            running,
-            over,
-            results.bits,
-            results.amounts,
-            self._averages(),
-            self._bits,
-            self._amounts,
-            self._site,
-        )
+        core, sums = self._core, self._sums
+        by_request = self._ends is not None
         if self._ends is not None:
             self._add_requests(self._ends, infos)
             self._ends = obs["request_endpoints"].copy()
-        ended = np.flatnonzero(running & over) if over.any() else ()
-        if len(ended):
-            self.running = running & ~over
-        self._read_faults(obs, now_s)
-        for b in ended:
-            self._elapsed_s[b] = now_s[b]
-            # A fault that is still open lasts until the end: a lower bound of its recovery.
-            left = self._goal[b] > 0
-            self._down_s[b] += (now_s[b] - self._since_s[b, left]).sum()
-            if self._ends is None:
-                # The next episode has begun already, so the last averages are those observed at
-                # the end. Afterwards the sum is in units of 1 / k - 1 times the total.
-                last = infos["final_obs"][b]["nodes"][:, _FEATURES].T.astype(np.float64)
-                self._site[b] += np.expm1(last) * self._feature_bps / (1.0 - self._keep)
+        arguments = (sums, core.results, core.frame.buffer, core.simulator.arrays, by_request)
+        if self._add is None:
+            self._add = specialised(_add_step, *arguments)
+        ended = self._add(*arguments)
+        if not ended:
+            return
+        self.left -= ended
+        at = np.flatnonzero(sums.ends_now)
+        now_s = self._elapsed_s[at] = infos["elapsed_s"][at]
+        # A fault that is still open lasts until the end: a lower bound of its recovery.
+        is_open = sums.sites[at, _GOAL] > 0
+        sums.down_s[at] += ((now_s[:, None] - sums.since_s[at]) * is_open).sum(axis=1)
+        if not by_request:
+            # The last averages are those observed at the end. Afterwards the sum is in units of
+            # 1 / k - 1 times the total.
+            last = np.stack([infos["final_obs"][b]["nodes"][:, _FEATURES].T for b in at])
+            last_bps = np.expm1(last.astype(np.float64)) * self._feature_bps
+            sums.demand[at] += last_bps / (1.0 - self._keep)
 
     def finish(self) -> Totals:
         """All totals, with faults, their duration and the fairness of the episode."""
-        sums = dict(zip((*BIT_NAMES, *AMOUNT_NAMES), [*self._bits, *self._amounts], strict=True))
-        demand, blocked = self._site[:, 0], self._site[:, 1]
+        sums = dict(
+            zip((*BIT_NAMES, *AMOUNT_NAMES), [*self._sums.bits, *self._sums.amounts], strict=True)
+        )
+        demand, blocked = self._sums.demand[:, 0], self._sums.demand[:, 1]
         asked = demand > 1e-9
         share = np.where(asked, 1.0 - blocked / np.maximum(demand, 1e-9), 0.0)
         below = asked.sum(axis=1) * (share**2).sum(axis=1)
@@ -184,33 +209,14 @@ class Account:
             **{name: sums[name] for name in COUNTED},
             "reward": sums["reward"],
             "elapsed_s": self._elapsed_s,
-            "faults": self._faults,
-            "fault_s": self._down_s,
+            "faults": self._sums.faults.astype(np.float64),
+            "fault_s": self._sums.down_s,
             "fairness": fairness,
         }
 
-    def _averages(self) -> np.ndarray:
-        """Averages of demand and blocked demand, (B, 2, N), or nothing if requests tell."""
-        sites = self._core.simulator.arrays.sites
-        return sites[:0] if self._ends is not None else sites[:, _AVERAGES]
-
     def _add_requests(self, ends: NDArray[np.int64], infos: Mapping[str, Any]) -> None:
-        running = self.running
+        running = self._sums.running
         for row, key in enumerate(("offered_bits", "blocked_bits")):
             for side in range(2):
                 at = (self._rows[running], row, ends[running, side])
-                self._site[at] += infos[key][running]
-
-    def _read_faults(self, obs: Observation, now_s: F64) -> None:
-        _note_faults(
-            obs["links"],
-            obs["link_endpoints"],
-            now_s,
-            self.running,
-            self._yielding,
-            self._dead,
-            self._goal,
-            self._since_s,
-            self._faults,
-            self._down_s,
-        )
+                self._sums.demand[at] += infos[key][running]

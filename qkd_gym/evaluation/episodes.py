@@ -142,9 +142,9 @@ def play(
     obs, _ = env.reset(seed=seeds)
     account = Account(env, obs)
     starting = np.ones(env.num_envs, dtype=bool)
-    history, steps = [], np.zeros(env.num_envs, dtype=np.int64)
+    history: list[NDArray[np.int64]] = []
     state, decisions, spent_s = None, 0, 0.0
-    while account.running.any():
+    while account.left:
         masks: dict[str, Any] = {}
         if wants_masks:
             masks["action_masks"] = obs["action_mask"].astype(bool)
@@ -156,12 +156,11 @@ def play(
         decisions += env.num_envs
         if record_actions:
             history.append(np.array(actions, dtype=np.int64))
-        steps += account.running
         obs, _, terminated, truncated, infos = env.step(actions)
         starting = terminated | truncated
-        account.add(obs, starting, infos)
-    recorded = [np.stack(history)[:length, b] for b, length in enumerate(steps) if history]
-    return Played(account.finish(), steps, recorded, spent_s / decisions)
+        account.add(obs, infos)
+    recorded = [np.stack(history)[:length, b] for b, length in enumerate(account.steps) if history]
+    return Played(account.finish(), account.steps, recorded, spent_s / decisions)
 
 
 def metrics_of(totals: Totals) -> dict[str, NDArray[np.float64]]:

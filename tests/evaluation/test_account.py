@@ -24,11 +24,11 @@ def test_sites_add_up_to_the_network():
     policy = make_policy("max-weight")
     obs, _ = env.reset(seed=0)
     account = Account(env, obs)
-    while account.running.any():
-        obs, _, _, over, infos = env.step(policy.predict(obs)[0])
-        account.add(obs, over, infos)
+    while account.left:
+        obs, _, _, _, infos = env.step(policy.predict(obs)[0])
+        account.add(obs, infos)
     # Every request has two ends, so sites block the same share as the network.
-    demand, blocked = account._site.sum(axis=2).T
+    demand, blocked = account._sums.demand.sum(axis=2).T
     totals = account.finish()
     expected = totals["blocked_bits"] / totals["offered_bits"]
     np.testing.assert_allclose(blocked / demand, expected, rtol=1e-4)
