@@ -18,16 +18,14 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from qkd_gym.envs import QKDVectorEnv
 from qkd_gym.envs.core import ACTIVATION
 from qkd_gym.envs.layout import LINK, NODE
-from qkd_gym.envs.observation import Observation as Buffer
 from qkd_gym.envs.transition import AMOUNT_NAMES, Results
-from qkd_gym.network.compiled import fill, inlined, specialised
-from qkd_gym.network.state import BIT_NAMES, S_BLOCKED, S_DEMAND, State
+from qkd_gym.network.compiled import entry, fill, inlined, specialised
+from qkd_gym.network.state import BIT_NAMES, S_BLOCKED, S_DEMAND
 
 F64 = NDArray[np.float64]
 Totals = dict[str, F64]
@@ -81,7 +79,11 @@ def _note_faults(
             counted = broken if links[_NO_KEY, e] > 0.5 else here
             counted[ends[e, 0]] += 1
             counted[ends[e, 1]] += 1
-    began, down_s = 0, 0.0
+    began, down_s, changed = 0, 0.0, False
+    for v in range(len(goal)):
+        changed |= (here[v] != yielding[v]) | (broken[v] != dead[v])
+    if not changed:
+        return began, down_s
     for v in range(len(goal)):
         if goal[v] > 0 and here[v] >= goal[v]:
             down_s += now_s - since_s[v]
@@ -94,33 +96,42 @@ def _note_faults(
     return began, down_s
 
 
-@njit(cache=True)
+@entry
 def _add_step(
-    sums: _Sums, results: Results, observation: Buffer, state: State, by_request: bool
+    sums: _Sums,
+    results: Results,
+    links: np.ndarray,
+    link_endpoints: np.ndarray,
+    active: np.ndarray,
+    episodes: np.ndarray,
+    sites: np.ndarray,
+    by_request: bool,
 ) -> int:
     """Adds a step of the members that run; returns how many of them it ended."""
-    ended = 0
-    for b in range(len(sums.running)):
-        sums.ends_now[b] = sums.running[b] and results.over[b]
-        if not sums.running[b]:
+    ended, running = 0, sums.running
+    for k in range(len(results.bits)):
+        for b in range(len(running)):
+            sums.bits[k, b] += results.bits[k, b] if running[b] else 0
+    for k in range(len(results.amounts)):
+        for b in range(len(running)):
+            sums.amounts[k, b] += results.amounts[k, b] if running[b] else 0.0
+    for b in range(len(running)):
+        sums.ends_now[b] = running[b] and results.over[b]
+        if not running[b]:
             continue
         sums.steps[b] += 1
-        for k in range(len(results.bits)):
-            sums.bits[k, b] += results.bits[k, b]
-        for k in range(len(results.amounts)):
-            sums.amounts[k, b] += results.amounts[k, b]
         if results.over[b]:
             # The next episode has begun already.
-            sums.running[b] = False
+            running[b] = False
             ended += 1
             continue
         if not by_request:
             for v in range(sums.demand.shape[2]):
-                sums.demand[b, 0, v] += state.sites[b, S_DEMAND, v]
-                sums.demand[b, 1, v] += state.sites[b, S_BLOCKED, v]
+                sums.demand[b, 0, v] += sites[b, S_DEMAND, v]
+                sums.demand[b, 1, v] += sites[b, S_BLOCKED, v]
         began, down_s = _note_faults(
-            observation.links[b], observation.link_endpoints[b], state.active[b],
-            state.episodes[b].n_active, results.amounts[_ELAPSED, b], sums.sites[b],
+            links[b], link_endpoints[b], active[b],
+            episodes[b].n_active, results.amounts[_ELAPSED, b], sums.sites[b],
             sums.since_s[b],
         )  # fmt: skip
         sums.faults[b] += began
@@ -174,7 +185,11 @@ class Account:
         if self._ends is not None:
             self._add_requests(self._ends, infos)
             self._ends = obs["request_endpoints"].copy()
-        arguments = (sums, core.results, core.frame.buffer, core.simulator.arrays, by_request)
+        buffer, state = core.frame.buffer, core.simulator.arrays
+        arguments = (
+            sums, core.results, buffer.links, buffer.link_endpoints, state.active,
+            state.episodes, state.sites, by_request,
+        )  # fmt: skip
         if self._add is None:
             self._add = specialised(_add_step, *arguments)
         ended = self._add(*arguments)
