@@ -30,6 +30,7 @@ class Frame:
         buffer: Observations as the kernel writes them.
         results: What the kernel returns beside them.
         observations: Observations as readers know them.
+        only: The observation of the only episode, empty if there are several.
         accounts: Accounts of the step, each of shape (batch,), and the legal actions.
         terms: Terms of the reward, likewise.
         masks: Legal actions, (batch, actions).
@@ -40,6 +41,7 @@ class Frame:
         self.results: Results = allocate_results(batch)
         views = readable(self.buffer)
         self.observations = {name: views[name] for name in names}
+        self.only = {name: views[name][0] for name in names} if batch == 1 else {}
         self.accounts: dict[str, NDArray[Any]] = dict(
             zip(BIT_NAMES, self.results.bits, strict=True)
         )
@@ -48,11 +50,12 @@ class Frame:
         self.terms = {"key": key, "qber": qber}
         self.masks: NDArray[np.bool_] = self.buffer.action_mask.view(np.bool_)
         self.accounts["action_mask"] = self.masks
-        self._arrays = (
-            *self.buffer, *self.results, *self.observations.values(), *self.accounts.values(),
-            *self.terms.values(), self.rewards, self.masks,
+        every = (
+            *self.buffer, *self.results, *self.observations.values(), *self.only.values(),
+            *self.accounts.values(), *self.terms.values(), self.rewards,
         )  # fmt: skip
-        del views, key, qber, weighted_bits, elapsed_s
+        self._arrays = tuple({id(array): array for array in every}.values())
+        del views, every, key, qber, weighted_bits, elapsed_s
         self._unused = self._references()
 
     def _references(self) -> int:

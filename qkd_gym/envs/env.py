@@ -72,7 +72,7 @@ class QKDEnv(gym.Env[dict[str, NDArray[Any]], Any]):
         return to_rgb_array(draw_network(snapshot(self.core.simulator, 0)))
 
     def _observation(self) -> dict[str, NDArray[Any]]:
-        return {name: array[0] for name, array in self.core.observe().items()}
+        return self.core.frame.only.copy()
 
     def _info(self) -> dict[str, Any]:
         results = self.core.results
