@@ -23,7 +23,7 @@ from qkd_gym.network.control import toggle
 from qkd_gym.network.demand import draw_requests
 from qkd_gym.network.disturbance import advance_drift, advance_faults, advance_weather
 from qkd_gym.network.generation import generate
-from qkd_gym.network.kernel import account, average_demand, workspace
+from qkd_gym.network.kernel import account, average_demand
 from qkd_gym.network.routing import price_links, settle
 from qkd_gym.network.state import L_BLOCKED_NOW, L_DEMAND_NOW, POOL
 
@@ -67,7 +67,7 @@ def replay(steps, s, bank, params, o, actions, spent):  # type: ignore[no-untype
             fill(s.bits[b], 0, s.bits.shape[1], 0)
             episode.qber_bits, episode.strained_bits = 0.0, 0.0
             t0 = _cycles()
-            toggle(s, bank, p, b, actions[step % len(actions), b], work[0])
+            toggle(s, bank, p, b, actions[step % len(actions), b], work.rows[0])
             t1 = _cycles()
             fill(s.links[b, L_DEMAND_NOW], 0, s.links.shape[2], 0.0)
             fill(s.links[b, L_BLOCKED_NOW], 0, s.links.shape[2], 0.0)
