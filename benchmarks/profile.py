@@ -26,6 +26,7 @@ from qkd_gym.network.generation import generate
 from qkd_gym.network.kernel import account, average_demand
 from qkd_gym.network.routing import price_links, settle
 from qkd_gym.network.state import L_BLOCKED_NOW, L_DEMAND_NOW, POOL
+from qkd_gym.network.workspace import workspace
 
 PHASES = (
     "switch a link",
