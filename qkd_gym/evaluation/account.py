@@ -49,7 +49,7 @@ class _Sums(NamedTuple):
     demand: F64  # (B, 2, N), demand and blocked demand in a unit that cancels in shares
     # (B, 5, N): links that yield key and that do not, as of the last step; how many must yield to
     # end the open fault, 0 if none is; scratch.
-    sites: NDArray[np.int64]
+    sites: NDArray[np.int16]
     since_s: F64  # (B, N) when the open fault began
     faults: NDArray[np.int64]  # (B,)
     down_s: F64  # (B,) duration of the faults that have ended
@@ -157,7 +157,7 @@ class Account:
             bits=np.zeros((len(BIT_NAMES), batch)),
             amounts=np.zeros((len(AMOUNT_NAMES), batch)),
             demand=np.zeros((batch, 2, n_sites)),
-            sites=np.zeros((batch, 5, n_sites), np.int64),
+            sites=np.zeros((batch, 5, n_sites), np.int16),
             since_s=np.zeros((batch, n_sites)),
             faults=np.zeros(batch, np.int64),
             down_s=np.zeros(batch),
