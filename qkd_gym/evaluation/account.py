@@ -15,7 +15,7 @@ attack, fog, QBER alarm) and ends when as many of its links yield key as before,
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -147,6 +147,9 @@ class Account:
         obs: Its first observations.
     """
 
+    # All environments have the same types of arrays.
+    _add: ClassVar[Callable[..., int] | None] = None
+
     def __init__(self, env: QKDVectorEnv, obs: Observation) -> None:
         batch, n_sites = obs["nodes"].shape[:2]
         self._core = env.core
@@ -170,7 +173,6 @@ class Account:
         self._feature_bps = config.pool_capacity_bits / 3600.0
         self._rows = np.arange(batch)
         self._ends = obs["request_endpoints"].copy() if env.decides != ACTIVATION else None
-        self._add: Callable[..., int] | None = None
         # Links that yield no key at the start are no fault of the episode.
         links = obs["links"]
         members, on = np.nonzero((links[..., _ACTIVE] > 0.5) & (links[..., _LEFT] <= 0.0))
@@ -190,9 +192,9 @@ class Account:
             sums, core.results, buffer.links, buffer.link_endpoints, state.active,
             state.episodes, state.sites, by_request,
         )  # fmt: skip
-        if self._add is None:
-            self._add = specialised(_add_step, *arguments)
-        ended = self._add(*arguments)
+        if Account._add is None:
+            Account._add = specialised(_add_step, *arguments)
+        ended = Account._add(*arguments)
         if not ended:
             return
         self.left -= ended
