@@ -2,7 +2,7 @@
 
 Loops over these are turned into vector instructions, which loops over `math` are not. Those in
 single precision err by a few units in the last place, and `exp` by less than 1e-10; the errors are
-the same on every processor: only additions, multiplications and divisions are used.
+the same on every processor: only sums, products, quotients and multiply-adds that round once.
 """
 
 from __future__ import annotations
