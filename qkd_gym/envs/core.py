@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,13 +11,16 @@ from numpy.typing import NDArray
 
 from qkd_gym.envs import spaces
 from qkd_gym.envs.buffers import Frames
-from qkd_gym.envs.transition import Results, allocate_results, play_range, start_some
+from qkd_gym.envs.observation import allocate
+from qkd_gym.envs.transition import Results, allocate_results, play, start_some
 from qkd_gym.errors import InvalidInput
 from qkd_gym.network.compiled import specialised
 from qkd_gym.network.config import NetworkConfig
 from qkd_gym.network.kernel import ACTIVATION, BOTH, ROUTING
 from qkd_gym.network.scenarios import resolve
+from qkd_gym.network.sharing import new_board
 from qkd_gym.network.simulator import Simulator
+from qkd_gym.network.threads import Team
 
 Scenario = str | NetworkConfig | Mapping[str, Any]
 
@@ -49,7 +53,7 @@ class Core:
         self.action_space = spaces.action_space(self.frame.buffer, decides)
         self._undecided = np.zeros(batch, dtype=np.int64)
         self._actions_shape = (batch, 2) if decides == BOTH else (batch,)
-        self._play: Callable[..., Any] | None = None
+        self._team: Team | None = None
 
     def start(self) -> None:
         """Starts all episodes."""
@@ -88,14 +92,16 @@ class Core:
         else:
             paths, links = np.ascontiguousarray(actions.T)
         self.frame = frame = self._frames.free()
-        sim = self.simulator
-        arguments = (
-            sim.arrays, sim.bank, sim.params, self.decides, paths, links, frame.buffer,
-            frame.results,
-        )  # fmt: skip
-        if self._play is None:
-            self._play = specialised(play_range, 0, 0, *arguments)
-        sim.run(self._play, *arguments)
+        if self._team is None:
+            self._team = self._gather()
+        self._team((paths, links, frame.buffer, frame.results))
+
+    def _gather(self) -> Team:
+        sim, nobody = self.simulator, np.zeros(0, np.int64)
+        like = (nobody, nobody, allocate(0, sim.bank, self.decides), allocate_results(0))
+        fixed = (sim.arrays, sim.bank, sim.params, self.decides)
+        step = specialised(play, *fixed, 0, *new_board([0, 0]), like)
+        return Team(self.batch, partial(step, *fixed), like)
 
     def observe(self) -> dict[str, NDArray[Any]]:
         """The last observations of the whole batch; the arrays are the caller's."""

@@ -11,6 +11,15 @@ from qkd_gym.envs.observation import observe_one
 from qkd_gym.network.compiled import entry, inlined
 from qkd_gym.network.kernel import ACTIVATION, step_one
 from qkd_gym.network.reset import reset_one
+from qkd_gym.network.sharing import (
+    borrow,
+    close_call,
+    join_call,
+    leave_call,
+    lend,
+    open_call,
+    take,
+)
 from qkd_gym.network.state import BIT_NAMES
 from qkd_gym.network.workspace import workspace
 
@@ -49,22 +58,49 @@ def _report(results, s, p, b, decides):  # type: ignore[no-untyped-def]
     results.over[b] = episode.interval >= p.intervals and not waiting
 
 
+@inlined
+def _play(s, bank, p, decides, me, words, room, lent, work):  # type: ignore[no-untyped-def]
+    if me == 0:
+        lend(room, lent)
+        call = open_call(words)
+    else:
+        call = join_call(words, 0)
+    while call > 0:
+        paths, links, observations, results = borrow(room, lent)
+        backwards = call % 2 == 1
+        first, stop, ends = take(words, me)
+        while first < stop:
+            for i in range(first, stop):
+                b = ends - i if backwards else i
+                step_one(s, bank, p, b, decides, paths[b], links[b], work)
+                observe_one(observations, s, bank, p, b, decides, work)
+                _report(results, s, p, b, decides)
+            first, stop, ends = take(words, me)
+        if me == 0:
+            return close_call(words)
+        leave_call(words)
+        call = join_call(words, call)
+    return True
+
+
 @entry
-def play_range(  # type: ignore[no-untyped-def]
-    start, stop, s, bank, params, decides, paths, links, observations, results
-):
-    """Steps the episodes from ``start`` to ``stop`` - 1 and observes them.
+def play(s, bank, params, decides, me, words, room, lent):  # type: ignore[no-untyped-def]
+    """Steps episodes and observes them, as thread ``me`` of a `qkd_gym.network.threads.Team`.
 
     Both in one call, while an episode's state is in the processor's nearest cache, and now
     forwards, now backwards: the last episodes of a step are still in a near cache at the next.
+
+    Args:
+        s: State.
+        bank: Networks.
+        params: Parameters, (1,).
+        decides: What a step decides.
+        me: Number of the thread.
+        words: What the threads share.
+        room: For what is lent.
+        lent: Paths and links that are decided, observations and results.
     """
-    work = workspace(s)
-    backwards = s.episodes[start].interval % 2 == 1
-    for i in range(start, stop):
-        b = start + stop - 1 - i if backwards else i
-        step_one(s, bank, params[0], b, decides, paths[b], links[b], work)
-        observe_one(observations, s, bank, params[0], b, decides, work)
-        _report(results, s, params[0], b, decides)
+    return _play(s, bank, params[0], decides, me, words, room, lent, workspace(s))
 
 
 @entry

@@ -128,8 +128,8 @@ def account(s: State, bank: Bank, p: np.record, b: int, decides: int) -> None:
 
 
 @entry
-def step_range(start, stop, s, bank, params, decides, paths, links):  # type: ignore[no-untyped-def]
-    """Steps the episodes from ``start`` to ``stop`` - 1."""
+def step_all(s, bank, params, decides, paths, links):  # type: ignore[no-untyped-def]
+    """Steps all episodes."""
     work = workspace(s)
-    for b in range(start, stop):
+    for b in range(len(s.episodes)):
         step_one(s, bank, params[0], b, decides, paths[b], links[b], work)

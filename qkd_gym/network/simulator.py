@@ -13,7 +13,6 @@ from qkd_gym.network.bank import shared_bank
 from qkd_gym.network.config import NetworkConfig
 from qkd_gym.network.disturbance import link_truth
 from qkd_gym.network.state import NamedState, allocate, kernel_params
-from qkd_gym.network.threads import BatchRunner
 
 
 class Simulator:
@@ -30,7 +29,6 @@ class Simulator:
         bank: The networks, as arrays; episode ``b`` runs on network
             ``state.episodes["network"][b]``.
         params: Scalars of the configuration as the kernel wants them, shape (1,).
-        run: Runs compiled functions over the batch, on threads if it is large.
     """
 
     def __init__(self, config: NetworkConfig, batch: int, decides: int) -> None:
@@ -42,7 +40,6 @@ class Simulator:
         self.arrays = allocate(config, batch, self.n_sites, self.max_links)
         self.state = NamedState(self.arrays, self.n_sites, self.max_links)
         self.decides = decides
-        self.run = BatchRunner(batch)
         self._idle = np.zeros(batch, dtype=np.int64)
 
     def draw(
@@ -89,8 +86,7 @@ class Simulator:
             paths: Candidate path for the waiting request, shape (batch,); None if not decided.
             links: Link to toggle, shape (batch,); None if not decided.
         """
-        self.run(
-            kernel.step_range,
+        kernel.step_all(
             self.arrays,
             self.bank,
             self.params,

@@ -1,67 +1,83 @@
-"""Runs compiled functions over a batch on several threads.
+"""Threads that step the episodes of a batch together.
 
-The functions release Python's lock, so plain threads are enough; unlike numba's own parallel
-loops they cost no second compilation, and a process that has used them can still fork.
+Compiled functions release Python's lock, so plain threads are enough; unlike numba's own parallel
+loops they cost no second compilation.
 """
 
 from __future__ import annotations
 
 import os
 import threading
+import time
 import weakref
 from collections.abc import Callable
-from itertools import pairwise
 from queue import SimpleQueue
 from typing import Any
 
-# Fewer episodes than this per thread, and waking it costs more than it saves.
+from qkd_gym.network.sharing import is_anyone_inside, new_board
+
+# Fewer episodes than this per thread, and a second one costs more than it saves.
 _SHARE = 64
 
 
-class BatchRunner:
-    """Splits a batch into contiguous ranges, one per thread.
+class Team:
+    """Runs a compiled function on several threads, each with a part of the batch.
+
+    A thread that has done its part waits a while for the next call in compiled code, where it
+    notices one at once, then in Python, where it takes no processor time but some ten microseconds
+    to wake.
 
     Args:
         batch: Number of episodes.
+        function: Called as ``function(me, words, room, lent)``; thread ``me`` 0 is the caller, and
+            the others wait for calls, see `qkd_gym.network.sharing`. It returns whether everything
+            is done.
+        like: What it is lent, of the same types.
     """
 
-    def __init__(self, batch: int) -> None:
+    def __init__(self, batch: int, function: Callable[..., bool], like: Any) -> None:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-        threads = max(1, min(cores or 1, batch // _SHARE))
-        # Whoever wakes the others also works while they wake.
-        alike = batch - _SHARE // 4 if threads > 1 else batch
-        edges = [*(alike * i // threads for i in range(threads)), batch]
-        *others, self._own = pairwise(edges)
-        self._workers = [(_Worker(), share) for share in others]
-        for worker, _ in self._workers:
-            weakref.finalize(self, worker.calls.put, None)
+        self._threads = max(1, min(cores or 1, batch // _SHARE))
+        self._edges = [batch * i // self._threads for i in range(self._threads + 1)]
+        self._function, self._like = function, like
+        self._start()
 
-    def __call__(self, function: Callable[..., None], *arguments: Any) -> None:
-        """Calls ``function(start, stop, *arguments)`` for every range and waits for all."""
-        for worker, share in self._workers:
-            worker.calls.put((function, share, arguments))
-        function(*self._own, *arguments)
-        for worker, _ in self._workers:
-            worker.ends.get()
+    def _start(self) -> None:
+        self._process = os.getpid()
+        self._board = new_board(self._edges)
+        self._workers = [
+            _Worker(self._function, me, *self._board, self._like) for me in range(1, self._threads)
+        ]
+        for worker in self._workers:
+            weakref.finalize(self, worker.wishes.put, False)
+
+    def __call__(self, lent: Any) -> None:
+        """Calls the function for the whole batch."""
+        if self._workers and self._process != os.getpid():
+            self._start()  # a fork has no threads
+        for worker in self._workers:
+            if worker.sleeps:
+                worker.sleeps = False
+                worker.wishes.put(True)
+        if not self._function(0, *self._board, lent):
+            while is_anyone_inside(self._board[0]):
+                time.sleep(0.0)
 
 
 class _Worker:
-    """A thread that takes calls from a queue until it takes None.
+    """A thread that joins calls until it is told not to.
 
-    A call takes a tenth of the time that it takes through `concurrent.futures`. Compiled functions
-    raise nothing, so that nothing but the end of a call is reported.
+    Attributes:
+        wishes: Whether to wait for calls once more.
+        sleeps: Whether it waits for a wish.
     """
 
-    def __init__(self) -> None:
-        self.calls: SimpleQueue[Any] = SimpleQueue()
-        self.ends: SimpleQueue[None] = SimpleQueue()
-        threading.Thread(target=self._work, daemon=True).start()
+    def __init__(self, function: Callable[..., bool], *arguments: Any) -> None:
+        self.wishes: SimpleQueue[bool] = SimpleQueue()
+        self.sleeps = True
+        threading.Thread(target=self._work, args=(function, arguments), daemon=True).start()
 
-    def _work(self) -> None:
-        while (call := self.calls.get()) is not None:
-            function, share, arguments = call
-            del call
-            function(*share, *arguments)
-            # What is kept here would keep the caller's arrays in use.
-            del function, arguments
-            self.ends.put(None)
+    def _work(self, function: Callable[..., bool], arguments: tuple[Any, ...]) -> None:
+        while self.wishes.get():
+            function(*arguments)
+            self.sleeps = True

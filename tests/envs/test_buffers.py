@@ -1,11 +1,13 @@
 """Observations belong to the caller although their buffers are used again."""
 
 import gc
+import multiprocessing
+import os
 import threading
-import time
 
 import gymnasium as gym
 import numpy as np
+import pytest
 
 import qkd_gym  # noqa: F401
 from qkd_gym.network import threads
@@ -62,25 +64,47 @@ def test_dropped_observations_take_two_buffers():
 
 def test_threads_change_nothing(monkeypatch):
     runs = []
-    for share in (2, 1_000_000):
+    monkeypatch.setattr(threads.os, "sched_getaffinity", lambda _: range(3))
+    for share in (7, 1_000_000):
         monkeypatch.setattr(threads, "_SHARE", share)
-        env = gym.make_vec(ENV_ID, num_envs=7, **SHORT)
+        env = gym.make_vec(ENV_ID, num_envs=23, **SHORT)
         runs.append([copy for _, copy in play(env, 45, lambda observation: None)])
     for several, one in zip(*runs, strict=True):
         np.testing.assert_array_equal(several, one)
 
 
+def _more_rewards(env):
+    return [env.step(np.zeros(8, np.int64))[1].tolist() for _ in range(5)]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_fork_goes_on_with_threads_of_its_own(monkeypatch):
+    monkeypatch.setattr(threads, "_SHARE", 4)
+    monkeypatch.setattr(threads.os, "sched_getaffinity", lambda _: range(2))
+    env = gym.make_vec(ENV_ID, num_envs=8, **SHORT)
+    env.reset(seed=0)
+    _more_rewards(env)
+    ours, theirs = multiprocessing.get_context("fork").Pipe()
+    child = multiprocessing.get_context("fork").Process(
+        target=lambda: theirs.send(_more_rewards(env))
+    )
+    child.start()
+    assert ours.poll(timeout=60.0)
+    assert ours.recv() == _more_rewards(env)
+    child.join()
+
+
 def test_threads_end_with_their_environment(monkeypatch):
     monkeypatch.setattr(threads, "_SHARE", 1)
     monkeypatch.setattr(threads.os, "sched_getaffinity", lambda _: range(3))
-    before = threading.active_count()
+    before = set(threading.enumerate())
     env = gym.make_vec(ENV_ID, num_envs=3, **SHORT)
     env.reset(seed=0)
     env.step(np.zeros(3, np.int64))
-    assert threading.active_count() == before + 2
+    workers = set(threading.enumerate()) - before
+    assert len(workers) == 2
     del env
     gc.collect()
-    deadline = time.monotonic() + 10.0
-    while threading.active_count() > before and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert threading.active_count() == before
+    for worker in workers:
+        worker.join(timeout=10.0)
+        assert not worker.is_alive()
