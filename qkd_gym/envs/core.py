@@ -21,6 +21,7 @@ from qkd_gym.network.scenarios import resolve
 from qkd_gym.network.sharing import new_board
 from qkd_gym.network.simulator import Simulator
 from qkd_gym.network.threads import Team
+from qkd_gym.network.workspace import new_workspace
 
 Scenario = str | NetworkConfig | Mapping[str, Any]
 
@@ -100,8 +101,9 @@ class Core:
         sim, nobody = self.simulator, np.zeros(0, np.int64)
         like = (nobody, nobody, allocate(0, sim.bank, self.decides), allocate_results(0))
         fixed = (sim.arrays, sim.bank, sim.params, self.decides)
-        step = specialised(play, *fixed, 0, *new_board([0, 0]), like)
-        return Team(self.batch, partial(step, *fixed), like)
+        work = partial(new_workspace, sim.arrays)
+        step = specialised(play, *fixed, 0, *new_board([0, 0]), work(), like)
+        return Team(self.batch, partial(step, *fixed), work, like)
 
     def observe(self) -> dict[str, NDArray[Any]]:
         """The last observations of the whole batch; the arrays are the caller's."""

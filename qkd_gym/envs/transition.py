@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkd_gym.envs.observation import observe_one
-from qkd_gym.network.compiled import entry, inlined
+from qkd_gym.network.compiled import bare_entry, entry, inlined
 from qkd_gym.network.kernel import ACTIVATION, step_one
 from qkd_gym.network.reset import reset_one
 from qkd_gym.network.sharing import (
@@ -58,8 +58,28 @@ def _report(results, s, p, b, decides):  # type: ignore[no-untyped-def]
     results.over[b] = episode.interval >= p.intervals and not waiting
 
 
-@inlined
-def _play(s, bank, p, decides, me, words, room, lent, work):  # type: ignore[no-untyped-def]
+@bare_entry
+def play(s, bank, params, decides, me, words, room, work, lent):  # type: ignore[no-untyped-def]
+    """Steps episodes and observes them, as thread ``me`` of a `qkd_gym.network.threads.Team`.
+
+    Both in one call, while an episode's state is in the processor's nearest cache, and now
+    forwards, now backwards: the last episodes of a step are still in a near cache at the next.
+
+    Args:
+        s: State.
+        bank: Networks.
+        params: Parameters, (1,).
+        decides: What a step decides.
+        me: Number of the thread.
+        words: What the threads share.
+        room: For what is lent.
+        work: Scratch space.
+        lent: Paths and links that are decided, observations and results.
+
+    Returns:
+        Whether every thread is done.
+    """
+    p = params[0]
     if me == 0:
         lend(room, lent)
         call = open_call(words)
@@ -81,26 +101,6 @@ def _play(s, bank, p, decides, me, words, room, lent, work):  # type: ignore[no-
         leave_call(words)
         call = join_call(words, call)
     return True
-
-
-@entry
-def play(s, bank, params, decides, me, words, room, lent):  # type: ignore[no-untyped-def]
-    """Steps episodes and observes them, as thread ``me`` of a `qkd_gym.network.threads.Team`.
-
-    Both in one call, while an episode's state is in the processor's nearest cache, and now
-    forwards, now backwards: the last episodes of a step are still in a near cache at the next.
-
-    Args:
-        s: State.
-        bank: Networks.
-        params: Parameters, (1,).
-        decides: What a step decides.
-        me: Number of the thread.
-        words: What the threads share.
-        room: For what is lent.
-        lent: Paths and links that are decided, observations and results.
-    """
-    return _play(s, bank, params[0], decides, me, words, room, lent, workspace(s))
 
 
 @entry

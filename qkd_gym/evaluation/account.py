@@ -24,7 +24,7 @@ from qkd_gym.envs import QKDVectorEnv
 from qkd_gym.envs.core import ACTIVATION
 from qkd_gym.envs.layout import LINK, NODE
 from qkd_gym.envs.transition import AMOUNT_NAMES, Results
-from qkd_gym.network.compiled import entry, fill, inlined, specialised
+from qkd_gym.network.compiled import bare_entry, fill, inlined, specialised
 from qkd_gym.network.state import BIT_NAMES, S_BLOCKED, S_DEMAND
 
 F64 = NDArray[np.float64]
@@ -96,7 +96,7 @@ def _note_faults(
     return began, down_s
 
 
-@entry
+@bare_entry
 def _add_step(
     sums: _Sums,
     results: Results,

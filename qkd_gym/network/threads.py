@@ -29,24 +29,33 @@ class Team:
 
     Args:
         batch: Number of episodes.
-        function: Called as ``function(me, words, room, lent)``; thread ``me`` 0 is the caller, and
-            the others wait for calls, see `qkd_gym.network.sharing`. It returns whether everything
-            is done.
+        function: Called as ``function(me, words, room, work, lent)``; thread ``me`` 0 is the
+            caller, and the others wait for calls, see `qkd_gym.network.sharing`. It returns
+            whether everything is done.
+        new_workspace: Makes ``work``, of which every thread has its own.
         like: What it is lent, of the same types.
     """
 
-    def __init__(self, batch: int, function: Callable[..., bool], like: Any) -> None:
+    def __init__(
+        self,
+        batch: int,
+        function: Callable[..., bool],
+        new_workspace: Callable[[], Any],
+        like: Any,
+    ) -> None:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         self._threads = max(1, min(cores or 1, batch // _SHARE))
         self._edges = [batch * i // self._threads for i in range(self._threads + 1)]
-        self._function, self._like = function, like
+        self._function, self._new_workspace, self._like = function, new_workspace, like
         self._start()
 
     def _start(self) -> None:
         self._process = os.getpid()
-        self._board = new_board(self._edges)
+        self._words, room = new_board(self._edges)
+        self._own = (0, self._words, room, self._new_workspace())
         self._workers = [
-            _Worker(self._function, me, *self._board, self._like) for me in range(1, self._threads)
+            _Worker(self._function, me, self._words, room, self._new_workspace(), self._like)
+            for me in range(1, self._threads)
         ]
         for worker in self._workers:
             weakref.finalize(self, worker.wishes.put, False)
@@ -59,8 +68,8 @@ class Team:
             if worker.sleeps:
                 worker.sleeps = False
                 worker.wishes.put(True)
-        if not self._function(0, *self._board, lent):
-            while is_anyone_inside(self._board[0]):
+        if not self._function(*self._own, lent):
+            while is_anyone_inside(self._words):
                 time.sleep(0.0)
 
 

@@ -27,8 +27,10 @@ class Workspace(NamedTuple):
     stored: NDArray[np.float64]
 
 
-@njit
-def workspace(s: State) -> Workspace:
+def new_workspace(s: State) -> Workspace:
     """Scratch space for episodes of this state; it holds anything."""
     room = max(s.links.shape[2], s.sites.shape[2]) + LANES
     return Workspace(np.empty((_ROWS, room), np.float32), np.empty(room))
+
+
+workspace = njit(new_workspace)
