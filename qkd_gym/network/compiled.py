@@ -48,7 +48,8 @@ def bare_entry(function: Callable[..., Any]) -> Any:
 
     What it is given must be kept in use by whoever calls it.
     """
-    return _kept(njit(cache=True, nogil=True, error_model="numpy", _nrt=False)(function))
+    options: dict[str, Any] = {"error_model": "numpy", "_nrt": False}
+    return _kept(njit(cache=True, nogil=True, **options)(function))
 
 
 def _kept(dispatcher: Any) -> Any:
