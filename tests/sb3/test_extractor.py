@@ -48,7 +48,7 @@ def shipped(backbone):
     weights = load_pretrained().state_dict()
     own = backbone.state_dict()
     return own.keys() == weights.keys() and all(
-        torch.equal(own[key], weights[key]) for key in weights
+        torch.equal(own[key].cpu(), weights[key].cpu()) for key in weights
     )
 
 

@@ -61,7 +61,7 @@ def test_weights_serve_networks_of_other_sizes(env_id):
 def test_padding_and_order_of_links_do_not_change_the_decision():
     env = QKDVecEnv(num_envs=4, **SMALL)
     policy = pointer(env).policy
-    observation = {name: torch.tensor(array).float() for name, array in env.reset().items()}
+    observation, _ = policy.obs_to_tensor(env.reset())
     torch.manual_seed(0)
     for last in (policy.mlp_extractor.link_score, policy.mlp_extractor.hold_score[-1]):
         torch.nn.init.normal_(last.weight)
@@ -135,7 +135,7 @@ def test_lower_precision_changes_probabilities_little_and_trains():
     exact = pointer(env).policy
     exact.load_state_dict(model.policy.state_dict())
     observation, _ = model.policy.obs_to_tensor(env.reset())
-    actions = torch.full((8,), env.action_space.n - 1)
+    actions = torch.full((8,), env.action_space.n - 1, device=exact.device)
     with torch.no_grad():
         low, high = (
             policy.evaluate_actions(observation, actions) for policy in (model.policy, exact)
