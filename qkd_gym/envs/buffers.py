@@ -87,8 +87,10 @@ class Frames:
 
     def free(self) -> Frame:
         """A frame that nobody refers to."""
-        for frame in self._frames:
+        # The one given longest ago first: looking at one is a tenth of what Python does in a step.
+        for i, frame in enumerate(self._frames):
             if frame.is_free:
+                self._frames.append(self._frames.pop(i))
                 return frame
         if len(self._frames) == _KEPT:
             del self._frames[0]  # it is the caller's now

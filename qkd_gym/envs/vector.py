@@ -94,7 +94,9 @@ class QKDVectorEnv(VectorEnv[Batch, NDArray[np.int64], NDArray[Any]]):
         return self.core.masks
 
     def _infos(self) -> dict[str, Any]:
-        return self.core.info() | self._presence
+        infos = self.core.info()
+        infos |= self._presence
+        return infos
 
 
 class LinkActivationVectorEnv(QKDVectorEnv):
