@@ -5,15 +5,22 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from benchmarks import environments, fresh, peers, report
-from benchmarks.clock import cartpole_steps_per_cpu_s
+from benchmarks.clock import cartpole_steps_per_cpu_s, in_turns
 
+YARDSTICK = "CartPole-v1"
 VECTORS = (16, 64, 256, 1024)
 THREADED = (256, 1024)
 SIZES = (10, 20, 50, 100, 250)
 DENSE_SIZES = (10, 20, 50, 100, 250)
+
+
+def _vector_name(num_envs: int) -> str:
+    return f"`gym.make_vec`, {num_envs} environments"
 
 
 def processor() -> str:
@@ -27,21 +34,24 @@ def processor() -> str:
 
 
 def measure(largest: int, *, training: bool, with_peers: bool) -> dict[str, Any]:
-    """All figures; the yardstick is measured before and after, and the faster counts."""
+    """All figures."""
     results: dict[str, Any] = {"processor": processor(), "load": os.getloadavg()[0]}
-    yardstick = cartpole_steps_per_cpu_s()
-    vector = {str(n): environments.vector_env(n) for n in VECTORS}
-    rates = {
-        "`gym.make`, single": environments.single_env(),
-        "the same without Gymnasium's wrappers": environments.single_env(wrapped=False),
-        **{f"`gym.make_vec`, {n} environments": rate for n, rate in vector.items()},
+    measures: dict[str, Callable[[], float]] = {
+        YARDSTICK: cartpole_steps_per_cpu_s,
+        "`gym.make`, single": environments.single_env,
+        "the same without Gymnasium's wrappers": partial(environments.single_env, wrapped=False),
+        **{_vector_name(n): partial(environments.vector_env, n) for n in VECTORS},
     }
     try:
-        rates["`QKDVecEnv` and `VecMonitor`, 64 environments"] = environments.adapter()
+        import stable_baselines3  # noqa: F401
     except ImportError as missing:
         print(f"The adapter to Stable-Baselines3 is left out: {missing}")
-    results["cartpole_steps_per_cpu_s"] = max(yardstick, cartpole_steps_per_cpu_s())
-    results["steps_per_cpu_s"], results["vector"] = rates, vector
+    else:
+        measures["`QKDVecEnv` and `VecMonitor`, 64 environments"] = environments.adapter
+    rates = in_turns(measures)
+    results["cartpole_steps_per_cpu_s"] = rates.pop(YARDSTICK)
+    results["steps_per_cpu_s"] = rates
+    results["vector"] = {str(n): rates[_vector_name(n)] for n in VECTORS}
     results["reset_us"] = environments.reset_us()
     results["threads_wall_steps_per_s"] = {str(n): environments.thread_scaling(n) for n in THREADED}
     results["import_cpu_s"] = fresh.import_cpu_s()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import gymnasium as gym
 import numpy as np
 
 ROUNDS = 5
+TURNS = 5
 
 
 def fastest(work: Callable[[], object], clock: Callable[[], float] = time.process_time) -> float:
@@ -22,6 +23,12 @@ def fastest(work: Callable[[], object], clock: Callable[[], float] = time.proces
         work()
         seconds.append(clock() - start)
     return min(seconds)
+
+
+def in_turns(measures: Mapping[str, Callable[[], float]]) -> dict[str, float]:
+    """Medians of figures that are taken in turns, so that all see the processor fast and slow."""
+    taken = [{name: measure() for name, measure in measures.items()} for _ in range(TURNS)]
+    return {name: float(np.median([turn[name] for turn in taken])) for name in measures}
 
 
 def cartpole_steps_per_cpu_s(steps: int = 40_000) -> float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from functools import partial
 from typing import Any
 
 import gymnasium as gym
@@ -16,7 +17,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 import qkd_gym  # noqa: F401  registers the environments
-from benchmarks.clock import fastest
+from benchmarks.clock import fastest, in_turns
 from qkd_gym.network.rng import stream, uniform
 
 ENV_ID = "qkd_gym/LinkActivation-v0"
@@ -104,10 +105,12 @@ def reset_us(num_envs: int = 256) -> float:
 def thread_scaling(num_envs: int) -> dict[str, float]:
     """Steps per second of wall-clock time on one core and, if there are as many, on two."""
     present = min(2, len(os.sched_getaffinity(0)))
-    return {
-        str(cores): vector_env(num_envs, time.perf_counter, cores)
-        for cores in range(1, present + 1)
-    }
+    return in_turns(
+        {
+            str(cores): partial(vector_env, num_envs, time.perf_counter, cores)
+            for cores in range(1, present + 1)
+        }
+    )
 
 
 def scaling(sizes: tuple[int, ...], topology: str) -> list[dict[str, float]]:
