@@ -43,7 +43,7 @@ def measure(largest: int, *, training: bool, with_peers: bool) -> dict[str, Any]
         **{_vector_name(n): partial(environments.vector_env, n) for n in VECTORS},
     }
     try:
-        import stable_baselines3  # noqa: F401
+        import qkd_gym.sb3  # noqa: F401
     except ImportError as missing:
         print(f"The adapter to Stable-Baselines3 is left out: {missing}")
     else:

@@ -1,6 +1,6 @@
 """Where the time of a step of LinkActivation goes: ``python -m benchmarks.profile``.
 
-Replays the steps of `qkd_gym.envs.transition.play_range` with the processor's time-stamp counter
+Replays the steps of `qkd_gym.envs.transition.play` with the processor's time-stamp counter
 read between the phases. The fastest of many repetitions counts, phase by phase.
 """
 

@@ -8,6 +8,7 @@ Queueing Systems 83, 2016).
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -84,7 +85,7 @@ def released_links(obs: Observation) -> NDArray[np.int64]:
 
 
 @dataclass(frozen=True)
-class ScoredActivation(Tunable):
+class ScoredActivation(Tunable, ABC):
     """Activates the link whose score exceeds that of the links it displaces by the most.
 
     Attributes:
@@ -97,9 +98,9 @@ class ScoredActivation(Tunable):
     least_gain: float = parameter(0.01, 0.0, 0.01, 0.03, 0.1, 0.3)
     dwell_s: float = parameter(540.0, 0.0, 240.0, 360.0, 540.0, 720.0, 900.0, 1200.0)
 
+    @abstractmethod
     def score(self, obs: Observation) -> F64:
         """Worth of running each link, shape (B, E), at least zero."""
-        raise NotImplementedError
 
     def price(self, obs: Observation, score: F64) -> F64:
         """What giving up each link costs, shape (B, E)."""

@@ -21,8 +21,8 @@ from qkd_gym.network.compiled import inlined
 _FEW = 4  # episodes that are taken at a time
 _PATIENCE = 400_000  # looks for a call or for the others' end, a fifth of a millisecond
 
-# Words of a board. Each has a cache line for itself; from _PARTS on, two for every thread: the
-# next episode of its part of the batch, and the end of that part.
+# Words of a board, each in a cache line of its own; from _PARTS on, two lines for every thread,
+# which begin with the next episode of its part of the batch, the part's start and its end.
 _LINE = 8
 _CALL, _LAST, _INSIDE, _PARTS = 0, _LINE, 2 * _LINE, 3 * _LINE
 _LENT_BYTES = 8192
