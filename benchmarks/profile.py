@@ -26,7 +26,6 @@ from qkd_gym.network.generation import generate
 from qkd_gym.network.kernel import account, average_demand
 from qkd_gym.network.routing import price_links, settle
 from qkd_gym.network.state import L_BLOCKED_NOW, L_DEMAND_NOW, POOL
-from qkd_gym.network.workspace import workspace
 
 PHASES = (
     "switch a link",
@@ -58,9 +57,9 @@ def _cycles(typing_context: Any) -> Any:
 
 
 @njit(error_model="numpy")
-def replay(steps, s, bank, params, o, actions, spent):  # type: ignore[no-untyped-def]
+def replay(steps, s, bank, params, work, o, actions, spent):  # type: ignore[no-untyped-def]
     """Adds the cycles of each phase to ``spent``."""
-    work, p = workspace(s), params[0]
+    p = params[0]
     for step in range(steps):
         for b in range(len(s.episodes)):
             episode = s.episodes[b]
@@ -109,7 +108,7 @@ def profile(num_envs: int) -> dict[str, float]:
     sim = core.simulator
     links = int(sim.bank.networks["n_links"][sim.state.episodes["network"]].min())
     actions = np.random.default_rng(0).integers(links, size=(64, num_envs))
-    arguments = (sim.arrays, sim.bank, sim.params, core.frame.buffer, actions)
+    arguments = (sim.arrays, sim.bank, sim.params, sim.work, core.frame.buffer, actions)
     steps = max(1, 2000 // num_envs)
     best = np.full(len(PHASES), np.inf)
     cycles_per_ns = 0.0

@@ -31,7 +31,8 @@ class Frame:
         results: What the kernel returns beside them.
         observations: Observations as readers know them.
         only: The observation of the only episode, empty if there are several.
-        accounts: Accounts of the step, each of shape (batch,), and the legal actions.
+        accounts: Accounts of the step, each of shape (batch,), the legal actions, and that every
+            member has them, under names with an underscore as Gymnasium wants it.
         terms: Terms of the reward, likewise.
         masks: Legal actions, (batch, actions).
     """
@@ -50,12 +51,16 @@ class Frame:
         self.terms = {"key": key, "qber": qber}
         self.masks: NDArray[np.bool_] = self.buffer.action_mask.view(np.bool_)
         self.accounts["action_mask"] = self.masks
+        present = np.ones(batch, dtype=bool)
+        self.accounts |= {f"_{name}": present for name in (*self.accounts, "reward_terms")}
+        # Views of what is handed out count as references to its base.
         every = (
-            *self.buffer, *self.results, *self.observations.values(), *self.only.values(),
-            *self.accounts.values(), *self.terms.values(), self.rewards,
+            *self.observations.values(), *self.only.values(), *self.accounts.values(),
+            *self.terms.values(), self.rewards, self.results.over, self.results.terminated,
+            self.buffer.links.base, self.results.bits.base,
         )  # fmt: skip
         self._arrays = tuple({id(array): array for array in every}.values())
-        del views, every, key, qber, weighted_bits, elapsed_s
+        del views, every, key, qber, weighted_bits, elapsed_s, present
         self._unused = self._references()
 
     def _references(self) -> int:

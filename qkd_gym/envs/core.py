@@ -71,8 +71,8 @@ class Core:
     def _start(self, episodes: Sequence[int] | NDArray[np.integer], results: Results) -> None:
         sim = self.simulator
         drawn = sim.draw(episodes, self.generators)
-        observations = self.frame.buffer
-        start_some(*drawn, sim.arrays, sim.bank, sim.params, self.decides, observations, results)
+        fixed = (sim.arrays, sim.bank, sim.params, self.decides, sim.work)
+        start_some(*drawn, *fixed, self.frame.buffer, results)
 
     def step(self, actions: NDArray[np.int64]) -> None:
         """Steps every episode; actions have shape (batch,) or, deciding both, (batch, 2).
@@ -125,7 +125,8 @@ class Core:
         return self.frame.rewards
 
     def info(self) -> dict[str, Any]:
-        """Accounts of the last step as arrays of shape (batch,), and the legal actions."""
+        """Accounts of the last step as arrays of shape (batch,), the legal actions, and that every
+        member has them."""
         accounts: dict[str, Any] = self.frame.accounts.copy()
         accounts["reward_terms"] = self.frame.terms.copy()
         return accounts

@@ -25,10 +25,11 @@ from qkd_gym.network.bank import (
     F_Y,
     Bank,
 )
-from qkd_gym.network.compiled import fill, inlined, padded, use_widest_vectors
+from qkd_gym.network.compiled import fill, inlined, use_widest_vectors
 from qkd_gym.network.control import is_protected, link_need, pool_share
 from qkd_gym.network.elementary import exp_single, log1p_single
 from qkd_gym.network.kernel import ACTIVATION, BOTH, ROUTING
+from qkd_gym.network.memory import padded, zeros
 from qkd_gym.network.routing import PRICE, count_lacking, pair_index, price_links
 from qkd_gym.network.state import (
     L_ACTIVE,
@@ -79,19 +80,22 @@ def allocate(batch: int, bank: Bank, decides: int) -> Observation:
     n, links = bank.n_sites, bank.link_endpoints.shape[1]
     k, hops = bank.path_links.shape[2:] if decides != ACTIVATION else (0, 0)
     actions = {ACTIVATION: links + 1, BOTH: k + 1 + links + 1}.get(decides, k + 1)
-    return Observation(
-        nodes=np.zeros((batch, len(NODE_FEATURES), padded(n)), np.float32),
-        links=np.zeros((batch, len(LINK_FEATURES), padded(links)), np.float32),
-        link_endpoints=np.zeros((batch, links, 2), np.int64),
-        node_mask=np.ones((batch, n), np.int8),
-        link_mask=np.zeros((batch, links), np.int8),
-        context=np.zeros((batch, len(CONTEXT_FEATURES)), np.float32),
-        action_mask=np.zeros((batch, actions), np.int8),
-        request=np.zeros((batch, len(REQUEST_FEATURES)), np.float32),
-        request_endpoints=np.zeros((batch, 2), np.int64),
-        paths=np.zeros((batch, k, len(PATH_FEATURES)), np.float32),
-        path_links=np.full((batch, k, hops), links, np.int64),
+    arrays = zeros(
+        nodes=((batch, len(NODE_FEATURES), padded(n)), np.float32),
+        links=((batch, len(LINK_FEATURES), padded(links)), np.float32),
+        link_endpoints=((batch, links, 2), np.int64),
+        node_mask=((batch, n), np.int8),
+        link_mask=((batch, links), np.int8),
+        context=((batch, len(CONTEXT_FEATURES)), np.float32),
+        action_mask=((batch, actions), np.int8),
+        request=((batch, len(REQUEST_FEATURES)), np.float32),
+        request_endpoints=((batch, 2), np.int64),
+        paths=((batch, k, len(PATH_FEATURES)), np.float32),
+        path_links=((batch, k, hops), np.int64),
     )
+    arrays["node_mask"][:] = 1
+    arrays["path_links"][:] = links
+    return Observation(**arrays)
 
 
 def readable(buffer: Observation) -> dict[str, NDArray[Any]]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from qkd_gym.envs.observation import observe_one
 from qkd_gym.network.compiled import bare_entry, entry, inlined
 from qkd_gym.network.kernel import ACTIVATION, step_one
+from qkd_gym.network.memory import zeros
 from qkd_gym.network.reset import reset_one
 from qkd_gym.network.sharing import (
     borrow,
@@ -21,7 +22,6 @@ from qkd_gym.network.sharing import (
     take,
 )
 from qkd_gym.network.state import BIT_NAMES
-from qkd_gym.network.workspace import workspace
 
 # Rows of `Results.amounts`.
 AMOUNT_NAMES = ("reward", "key", "qber", "qber_weighted_bits", "elapsed_s")
@@ -33,15 +33,18 @@ class Results(NamedTuple):
     bits: NDArray[np.int64]  # (len(BIT_NAMES), B)
     amounts: NDArray[np.float64]  # (len(AMOUNT_NAMES), B)
     over: NDArray[np.bool_]  # (B,)
+    terminated: NDArray[np.bool_]  # (B,), never: time alone ends an episode
 
 
 def allocate_results(batch: int) -> Results:
-    """Uninitialised results of ``batch`` episodes."""
-    return Results(
-        bits=np.empty((len(BIT_NAMES), batch), np.int64),
-        amounts=np.empty((len(AMOUNT_NAMES), batch)),
-        over=np.empty(batch, np.bool_),
+    """Zeroed results of ``batch`` episodes."""
+    arrays = zeros(
+        bits=((len(BIT_NAMES), batch), np.int64),
+        amounts=((len(AMOUNT_NAMES), batch), np.float64),
+        over=((batch,), np.bool_),
+        terminated=((batch,), np.bool_),
     )
+    return Results(**arrays)
 
 
 @inlined
@@ -56,6 +59,7 @@ def _report(results, s, p, b, decides):  # type: ignore[no-untyped-def]
     results.amounts[4, b] = episode.interval * p.interval_s
     waiting = decides != ACTIVATION and episode.cursor < episode.n_requests
     results.over[b] = episode.interval >= p.intervals and not waiting
+    results.terminated[b] = False
 
 
 @bare_entry
@@ -105,10 +109,9 @@ def play(s, bank, params, decides, me, words, room, work, lent):  # type: ignore
 
 @entry
 def start_some(  # type: ignore[no-untyped-def]
-    episodes, networks, keys, s, bank, params, decides, observations, results
+    episodes, networks, keys, s, bank, params, decides, work, observations, results
 ):
     """Starts these episodes on these networks, with these keys, and observes them."""
-    work = workspace(s)
     for i in range(len(episodes)):
         b = episodes[i]
         reset_one(s, bank, params[0], b, networks[i], keys[i], decides, work)

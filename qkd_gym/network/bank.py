@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkd_gym.errors import InvalidInput
-from qkd_gym.network.compiled import padded
+from qkd_gym.network.memory import padded, zeros
 from qkd_gym.network.config import SPLITS, NetworkConfig
 from qkd_gym.network.elementary import log1p_singles
 from qkd_gym.network.fluid import max_concurrent_flow, round_plan
@@ -153,20 +153,23 @@ def _presets(config: NetworkConfig, topologies: dict[int, Topology]) -> list[str
 
 def _empty(size: int, n: int, links: int, config: NetworkConfig, tables: list[RateTable]) -> Bank:
     pairs, k, hops = n * (n - 1) // 2, config.candidate_paths, min(config.max_hops, n - 1)
-    return Bank(
-        n_sites=n,
-        networks=np.zeros(size, NETWORK),
-        sites=np.zeros((size, n), SITE_FACTS),
-        links=np.zeros((size, links), LINK_FACTS),
-        site_facts=np.zeros((size, 4, padded(n)), np.float32),
-        link_facts=np.zeros((size, 3, padded(links)), np.float32),
-        link_endpoints=np.zeros((size, links, 2), np.uint16),
-        path_links=np.full((size, pairs, k, hops), padded(links), np.int16),
-        path_hops=np.zeros((size, pairs, k), np.int8),
-        gravity=np.zeros((size, n + 1, n), ALIAS),
-        attack_cumulative=np.zeros((size, links)),
-        rates=np.stack([table.grid for table in tables]),
+    rates = np.stack([table.grid for table in tables])
+    arrays = zeros(
+        networks=((size,), NETWORK),
+        sites=((size, n), SITE_FACTS),
+        links=((size, links), LINK_FACTS),
+        site_facts=((size, 4, padded(n)), np.float32),
+        link_facts=((size, 3, padded(links)), np.float32),
+        link_endpoints=((size, links, 2), np.uint16),
+        path_links=((size, pairs, k, hops), np.int16),
+        path_hops=((size, pairs, k), np.int8),
+        gravity=((size, n + 1, n), ALIAS),
+        attack_cumulative=((size, links), np.float64),
+        rates=(rates.shape, np.float32),
     )
+    arrays["path_links"][:] = padded(links)
+    arrays["rates"][:] = rates
+    return Bank(n_sites=n, **arrays)
 
 
 def gravity(topology: Topology, distance_km: float) -> F64:

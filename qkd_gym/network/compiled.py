@@ -141,8 +141,3 @@ def fetch(array: np.ndarray) -> None:
     """
     for offset in range(0, array.size * array.itemsize, 64):
         _fetch_line(array, offset)
-
-
-def padded(n: int) -> int:
-    """Entries of a row for ``n`` numbers."""
-    return LANES * -(-n // LANES)

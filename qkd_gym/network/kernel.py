@@ -23,7 +23,7 @@ from qkd_gym.network.state import (
     STORED,
     State,
 )
-from qkd_gym.network.workspace import Workspace, workspace
+from qkd_gym.network.workspace import Workspace
 
 # What one step decides.
 ACTIVATION, ROUTING, BOTH = 0, 1, 2
@@ -128,8 +128,7 @@ def account(s: State, bank: Bank, p: np.record, b: int, decides: int) -> None:
 
 
 @entry
-def step_all(s, bank, params, decides, paths, links):  # type: ignore[no-untyped-def]
+def step_all(s, bank, params, decides, paths, links, work):  # type: ignore[no-untyped-def]
     """Steps all episodes."""
-    work = workspace(s)
     for b in range(len(s.episodes)):
         step_one(s, bank, params[0], b, decides, paths[b], links[b], work)

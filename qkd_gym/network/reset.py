@@ -26,7 +26,7 @@ from qkd_gym.network.state import (
     STORED_EVER,
     State,
 )
-from qkd_gym.network.workspace import Workspace, workspace
+from qkd_gym.network.workspace import Workspace
 
 
 @inlined
@@ -137,8 +137,9 @@ def reset_one(
 
 
 @entry
-def reset_some(episodes, networks, keys, s, bank, params, decides):  # type: ignore[no-untyped-def]
+def reset_some(  # type: ignore[no-untyped-def]
+    episodes, networks, keys, s, bank, params, decides, work
+):
     """Starts these episodes on these networks, with these keys."""
-    work = workspace(s)
     for i in range(len(episodes)):
         reset_one(s, bank, params[0], episodes[i], networks[i], keys[i], decides, work)

@@ -13,6 +13,7 @@ from qkd_gym.network.bank import shared_bank
 from qkd_gym.network.config import NetworkConfig
 from qkd_gym.network.disturbance import link_truth
 from qkd_gym.network.state import NamedState, allocate, kernel_params
+from qkd_gym.network.workspace import new_workspace
 
 
 class Simulator:
@@ -29,6 +30,7 @@ class Simulator:
         bank: The networks, as arrays; episode ``b`` runs on network
             ``state.episodes["network"][b]``.
         params: Scalars of the configuration as the kernel wants them, shape (1,).
+        work: Scratch space of compiled code, for one caller at a time.
     """
 
     def __init__(self, config: NetworkConfig, batch: int, decides: int) -> None:
@@ -38,6 +40,7 @@ class Simulator:
         self.n_sites, self.max_links = self.networks.n_sites, self.networks.max_links
         self.params = kernel_params(config, self.n_sites)
         self.arrays = allocate(config, batch, self.n_sites, self.max_links)
+        self.work = new_workspace(self.arrays)
         self.state = NamedState(self.arrays, self.n_sites, self.max_links)
         self.decides = decides
         self._idle = np.zeros(batch, dtype=np.int64)
@@ -59,7 +62,7 @@ class Simulator:
         networks = np.empty(len(members), np.int64)
         keys = np.empty(len(members), np.uint64)
         fixed = self.config.network_index
-        for i, b in enumerate(members):
+        for i, b in enumerate(members.tolist()):
             networks[i] = generators[b].integers(self.networks.size)
             keys[i] = generators[b].integers(2**64, dtype=np.uint64)
         if fixed is not None:
@@ -77,7 +80,7 @@ class Simulator:
     ) -> None:
         """Starts new episodes, see `draw`."""
         drawn = self.draw(episodes, generators)
-        reset.reset_some(*drawn, self.arrays, self.bank, self.params, self.decides)
+        reset.reset_some(*drawn, self.arrays, self.bank, self.params, self.decides, self.work)
 
     def step(self, paths: NDArray[np.int64] | None, links: NDArray[np.int64] | None) -> None:
         """Steps all episodes.
@@ -93,6 +96,7 @@ class Simulator:
             self.decides,
             self._idle if paths is None else paths,
             self._idle if links is None else links,
+            self.work,
         )
 
     @property

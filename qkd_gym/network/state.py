@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from qkd_gym.network.compiled import padded
 from qkd_gym.network.config import NetworkConfig, interval_s
+from qkd_gym.network.memory import padded, zeros
 
 I64 = NDArray[np.int64]
 F32 = NDArray[np.float32]
@@ -244,18 +244,19 @@ def allocate(config: NetworkConfig, batch: int, n_sites: int, max_links: int) ->
     lifetime = int(kernel_params(config, n_sites)["lifetime"][0])
     modules = min(config.modules_per_site, max_links)
     most_active = min(max_links, n_sites * modules // 2)
-    return State(
-        episodes=np.zeros(batch, EPISODE),
-        sites=np.zeros((batch, len(SITE_ROWS), padded(n_sites)), np.float32),
-        links=np.zeros((batch, len(LINK_ROWS), padded(max_links)), np.float32),
-        pools=np.zeros((batch, len(POOL_ROWS), padded(max_links)), np.int64),
-        active=np.zeros((batch, padded(most_active)), np.int32),
-        held=np.zeros((batch, n_sites, modules), np.int32),
-        bursts=np.zeros((batch, config.burst_sources), BURST),
-        requests=np.zeros((batch, request_capacity(config, n_sites)), REQUEST),
-        stored_history=np.zeros((batch, max_links, lifetime + 1 if lifetime else 0), np.int64),
-        bits=np.zeros((batch, len(BIT_NAMES)), np.int64),
+    arrays = zeros(
+        episodes=((batch,), EPISODE),
+        sites=((batch, len(SITE_ROWS), padded(n_sites)), np.float32),
+        links=((batch, len(LINK_ROWS), padded(max_links)), np.float32),
+        pools=((batch, len(POOL_ROWS), padded(max_links)), np.int64),
+        active=((batch, padded(most_active)), np.int32),
+        held=((batch, n_sites, modules), np.int32),
+        bursts=((batch, config.burst_sources), BURST),
+        requests=((batch, request_capacity(config, n_sites)), REQUEST),
+        stored_history=((batch, max_links, lifetime + 1 if lifetime else 0), np.int64),
+        bits=((batch, len(BIT_NAMES)), np.int64),
     )
+    return State(**arrays)
 
 
 class Columns:

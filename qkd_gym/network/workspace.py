@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from qkd_gym.network.compiled import LANES
+from qkd_gym.network.memory import zeros
 from qkd_gym.network.state import State
 
 _ROWS = 9  # as many as key generation needs
@@ -28,9 +28,6 @@ class Workspace(NamedTuple):
 
 
 def new_workspace(s: State) -> Workspace:
-    """Scratch space for episodes of this state; it holds anything."""
+    """Scratch space for episodes of this state."""
     room = max(s.links.shape[2], s.sites.shape[2]) + LANES
-    return Workspace(np.empty((_ROWS, room), np.float32), np.empty(room))
-
-
-workspace = njit(new_workspace)
+    return Workspace(**zeros(rows=((_ROWS, room), np.float32), stored=((room,), np.float64)))

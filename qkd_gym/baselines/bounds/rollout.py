@@ -26,7 +26,7 @@ from qkd_gym.network.state import (
     S_MODULES_USED,
     State,
 )
-from qkd_gym.network.workspace import Workspace, workspace
+from qkd_gym.network.workspace import Workspace
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -112,15 +112,15 @@ def _action(
 
 
 @entry
-def action_of(s, bank, params, intent, w):  # type: ignore[no-untyped-def]
+def action_of(s, bank, params, intent, w, work):  # type: ignore[no-untyped-def]
     """The action that carries out an entry of a plan in the first episode of a batch."""
     sites = np.empty(bank.n_sites, np.int64)
-    return _action(s, bank, params[0], 0, intent, w, workspace(s), sites)
+    return _action(s, bank, params[0], 0, intent, w, work, sites)
 
 
 @entry
 def try_entries(  # type: ignore[no-untyped-def]
-    s, bank, params, entries, plan, start, stop, w, delivered
+    s, bank, params, entries, plan, start, stop, w, work, delivered
 ):
     """Plays entry b in copy b of the episode, then the plan, and adds up the delivered bits.
 
@@ -133,9 +133,10 @@ def try_entries(  # type: ignore[no-untyped-def]
         start: Interval of ``entries``.
         stop: First interval that is not played.
         w: Weights of the rule.
+        work: Scratch space.
         delivered: Written: bits, (B,).
     """
-    p, work, sites = params[0], workspace(s), np.empty(bank.n_sites, np.int64)
+    p, sites = params[0], np.empty(bank.n_sites, np.int64)
     for b in range(len(entries)):
         total = 0
         for t in range(start, stop):
@@ -147,7 +148,7 @@ def try_entries(  # type: ignore[no-untyped-def]
 
 
 @entry
-def next_entry(s, bank, params, wanted, ends):  # type: ignore[no-untyped-def]
+def next_entry(s, bank, params, wanted, ends, work):  # type: ignore[no-untyped-def]
     """The entry that leads the first episode of a batch towards a set of links.
 
     Starts the first missing link for which no link that is wanted would be released; if there is
@@ -159,9 +160,10 @@ def next_entry(s, bank, params, wanted, ends):  # type: ignore[no-untyped-def]
         params: Parameters.
         wanted: Links that should be on, (E,).
         ends: Sites of each link, (E, 2).
+        work: Scratch space.
     """
     released = np.empty(bank.n_sites, np.int64)
-    _release_choices(s, bank, params[0], 0, released, workspace(s).rows[0])
+    _release_choices(s, bank, params[0], 0, released, work.rows[0])
     active = s.links[0, L_ACTIVE]
     in_the_way = HOLD
     for e in range(len(wanted)):

@@ -120,9 +120,8 @@ class EpisodeSearch:
             if t % steps == 0:
                 ahead = plan_ahead(trace, t, links, slots, 1, stock_value, relative_gap)
                 wanted = ahead.on[0] > 0.5
-            plan[t] = next_entry(
-                simulator.arrays, simulator.bank, simulator.params, wanted, trace.link_endpoints
-            )
+            fixed = (simulator.arrays, simulator.bank, simulator.params)
+            plan[t] = next_entry(*fixed, wanted, trace.link_endpoints, simulator.work)
             self._step(simulator, plan[t], unused)
         return plan
 
@@ -134,7 +133,8 @@ class EpisodeSearch:
     @staticmethod
     def _step(simulator: Simulator, entry: int, weights: F64) -> tuple[int, int]:
         """Carries out an entry; the action that did, and the delivered bits."""
-        action = action_of(simulator.arrays, simulator.bank, simulator.params, entry, weights)
+        fixed = (simulator.arrays, simulator.bank, simulator.params)
+        action = action_of(*fixed, entry, weights, simulator.work)
         simulator.step(None, np.array([action]))
         return action, int(simulator.state.bits[0, DELIVERED])
 
@@ -152,6 +152,7 @@ class EpisodeSearch:
             start,
             self.intervals,
             weights,
+            self._simulator.work,
             delivered,
         )
         return delivered
