@@ -11,6 +11,10 @@ from numpy.typing import DTypeLike, NDArray
 from qkd_gym.network.compiled import LANES
 
 _LINE_BYTES = 64  # of a processor's caches
+# NumPy asks the system for large pages from this size on, whose addresses a processor keeps at
+# hand; what is not touched takes no memory.
+_LARGE_BYTES = 4 << 20
+_WORTH_BYTES = 1 << 20  # from which on that is faster
 
 
 def padded(n: int) -> int:
@@ -31,7 +35,8 @@ def zeros(**arrays: tuple[tuple[int, ...], DTypeLike]) -> dict[str, NDArray[Any]
     """
     sizes = [math.prod(shape) * np.dtype(dtype).itemsize for shape, dtype in arrays.values()]
     lines = [-(-size // _LINE_BYTES) for size in sizes]
-    block = np.zeros(_LINE_BYTES * (sum(lines) + 1), np.uint8)
+    total = _LINE_BYTES * (sum(lines) + 1)
+    block = np.zeros(max(total, _LARGE_BYTES) if total > _WORTH_BYTES else total, np.uint8)
     at = -block.ctypes.data % _LINE_BYTES
     result: dict[str, NDArray[Any]] = {}
     for (name, (shape, dtype)), count in zip(arrays.items(), lines, strict=True):
