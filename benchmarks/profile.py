@@ -78,7 +78,7 @@ def replay(steps, s, bank, params, work, o, actions, spent):  # type: ignore[no-
             t3 = _cycles()
             generate(s, bank, p, b, work)
             t4 = _cycles()
-            draw_requests(s, bank, p, b)
+            draw_requests(s, bank, p, b, work)
             episode.interval += 1
             t5 = _cycles()
             price_links(s.pools[b, POOL], n_links, p.capacity, work)

@@ -9,11 +9,12 @@ from __future__ import annotations
 import numpy as np
 
 from qkd_gym.network.bank import Bank
-from qkd_gym.network.compiled import fetch, inlined
+from qkd_gym.network.compiled import fetch, inlined, use_widest_vectors, whole
 from qkd_gym.network.elementary import exp_single
-from qkd_gym.network.rng import TRAFFIC, draw_alias, normal_pair, poisson, stream, uniform
+from qkd_gym.network.rng import TRAFFIC, draw_alias, normal_pair, poisson, skip, stream, uniform
 from qkd_gym.network.routing import pair_index
 from qkd_gym.network.state import State
+from qkd_gym.network.workspace import Workspace
 
 
 @inlined
@@ -59,7 +60,21 @@ def _nth_burst(bursts: np.ndarray, nth: int) -> int:
 
 
 @inlined
-def draw_requests(s: State, bank: Bank, p: np.record, b: int) -> None:
+def _draw_sizes(
+    state: np.uint64, proposals: int, mean_bits: float, sigma: float, sizes: np.ndarray
+) -> None:
+    """Lognormal sizes of proposals, each of which has five draws, the size's the last."""
+    use_widest_vectors()
+    # The mean of the lognormal factor is one.
+    spread = np.float32(sigma)
+    median_bits = np.float32(mean_bits) * exp_single(np.float32(-0.5) * spread * spread)
+    for i in range(whole(proposals)):
+        _, size, _ = normal_pair(skip(state, 5 * i + 4))
+        sizes[i] = median_bits * exp_single(spread * size)
+
+
+@inlined
+def draw_requests(s: State, bank: Bank, p: np.record, b: int, work: Workspace) -> None:
     """Fills the request list of this interval.
 
     Every proposal has as many draws, used or not, and choices instead of branches, since the
@@ -78,15 +93,13 @@ def draw_requests(s: State, bank: Bank, p: np.record, b: int) -> None:
     weight = 1.0 - p.burst_share + burst_weight * bursting
     mean = p.requests_per_site_s * bank.n_sites * p.interval_s * weight
     state, proposals = poisson(state, mean * (1.0 + p.diurnal_amplitude))
-    # The mean of the lognormal factor is one.
-    spread = np.float32(p.request_size_sigma)
-    median_bits = np.float32(bank.networks[g].mean_request_bits) * exp_single(
-        np.float32(-0.5) * spread * spread
-    )
+    proposals = min(proposals, len(requests))
+    sizes = work.rows[0]
+    _draw_sizes(state, proposals, bank.networks[g].mean_request_bits, p.request_size_sigma, sizes)
     from_bursts, hot_spot = burst_weight * bursting, episode.hot_spot
     from_hot_spot = from_bursts + p.hot_spot_share
     count = 0
-    for _ in range(proposals):
+    for i in range(proposals):
         state, draw = uniform(state)
         draw *= weight
         state, first = draw_site(bank, g, state)
@@ -101,17 +114,16 @@ def draw_requests(s: State, bank: Bank, p: np.record, b: int) -> None:
         swing = episode.day_sin * busy_cos + episode.day_cos * busy_sin
         state, draw = uniform(state)
         threshold = draw * 2.0 * (1.0 + p.diurnal_amplitude)
-        state, size, _ = normal_pair(state)
-        if threshold >= 2.0 + p.diurnal_amplitude * swing or count == len(requests):
-            continue
-        request = requests[count]
+        state = skip(state, 1)  # the size
+        # A rejected proposal is written over by the next one.
+        request = requests[np.uint32(count)]
         request.first = min(first, second)
         request.second = max(first, second)
-        request.bits = max(1, int(median_bits * exp_single(spread * size)))
+        request.bits = max(1, int(sizes[i]))
         # Which paths it has is far away in memory, and soon needed.
         row = pair_index(request.first, request.second, bank.n_sites)
         fetch(bank.path_hops[g, row])
         fetch(bank.path_links[g, row])
-        count += 1
+        count += threshold < 2.0 + p.diurnal_amplitude * swing
     episode.n_requests = count
     episode.cursor = 0

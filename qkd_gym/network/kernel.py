@@ -64,7 +64,7 @@ def advance(s: State, bank: Bank, p: np.record, b: int, work: Workspace) -> None
     advance_faults(s, bank, p, b)
     generate(s, bank, p, b, work)
     expire(s, bank, p, b)
-    draw_requests(s, bank, p, b)
+    draw_requests(s, bank, p, b, work)
     episode.interval += 1
     day_sin, day_cos = episode.day_sin, episode.day_cos
     episode.day_sin = day_sin * p.interval_cos + day_cos * p.interval_sin

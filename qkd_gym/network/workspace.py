@@ -15,12 +15,12 @@ _ROWS = 9  # as many as key generation needs
 
 
 class Workspace(NamedTuple):
-    """Numbers per link or site, with room for whole vectors at the end.
+    """Numbers per link, site or request, with room for whole vectors at the end.
 
     Attributes:
-        rows: Whatever a function wants, (rows, E + LANES).
+        rows: Whatever a function wants, (rows, at least E + LANES).
         stored: The same in double precision; bits in the pools, exactly, while requests are
-            routed, (E + LANES,).
+            routed, as many.
     """
 
     rows: NDArray[np.float32]
@@ -29,5 +29,5 @@ class Workspace(NamedTuple):
 
 def new_workspace(s: State) -> Workspace:
     """Scratch space for episodes of this state."""
-    room = max(s.links.shape[2], s.sites.shape[2]) + LANES
+    room = max(s.links.shape[2], s.sites.shape[2], s.requests.shape[1]) + LANES
     return Workspace(**zeros(rows=((_ROWS, room), np.float32), stored=((room,), np.float64)))
