@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 
 from qkd_gym.network.compiled import inlined
 
-_FEW = 4  # episodes that are taken at a time
+_FEW = 4  # episodes that are taken at a time; all of them if nobody is there to share
 _PATIENCE = 400_000  # looks for a call or for the others' end, a fifth of a millisecond
 
 # Words of a board, each in a cache line of its own; from _PARTS on, two lines for every thread,
 # which begin with the next episode of its part of the batch, the part's start and its end.
 _LINE = 8
-_CALL, _LAST, _INSIDE, _PARTS = 0, _LINE, 2 * _LINE, 3 * _LINE
+_CALL, _LAST, _TAKEN, _INSIDE, _PARTS = 0, _LINE, _LINE + 1, 2 * _LINE, 3 * _LINE
 _LENT_BYTES = 8192
 
 
@@ -35,6 +35,7 @@ def new_board(edges: list[int]) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
         edges: Where the parts of the batch start, and where the last one ends.
     """
     words = np.zeros(_PARTS + 2 * _LINE * (len(edges) - 1), np.int64)
+    words[_TAKEN] = _FEW if len(edges) > 2 else edges[-1]
     words[_PARTS :: 2 * _LINE] = edges[1:]  # nothing to do before the first call
     words[_PARTS + 1 :: 2 * _LINE] = edges[:-1]
     words[_PARTS + 2 :: 2 * _LINE] = edges[1:]
@@ -159,14 +160,14 @@ def take(words: np.ndarray, me: int) -> tuple[int, int, int]:
         The first of them, the one after the last (both 0 if none are left), and the sum of the
         first and the last of the part that they belong to.
     """
-    start = _PARTS + 2 * _LINE * me
+    start, few = _PARTS + 2 * _LINE * me, words[_TAKEN]
     for i in range(_PARTS, len(words), 2 * _LINE):
         part = i - _PARTS + start
         part -= len(words) - _PARTS if part >= len(words) else 0
         end = words[part + 2]
-        first = _add_to_word(words, part, _FEW)
+        first = _add_to_word(words, part, few)
         if first < end:
-            return first, min(first + _FEW, end), words[part + 1] + end - 1
+            return first, min(first + few, end), words[part + 1] + end - 1
     return 0, 0, 0
 
 
