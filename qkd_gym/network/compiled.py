@@ -114,16 +114,21 @@ def fill(values: np.ndarray, start: int, stop: int, value: float) -> None:
         values[i] = value
 
 
+def first_entry(context: Any, builder: Any, kind: Any, array: Any) -> Any:
+    """Pointer to the first entry of an array of this type, for code generators."""
+    return context.make_array(kind)(context, builder, array).data
+
+
 def _prefetch(typing_context: Any, array: Any, offset: Any) -> Any:
     """Asks the processor for the cache line at a byte offset of an array."""
 
     def generate_code(context: Any, builder: Any, signature: Any, arguments: Any) -> None:
-        view = context.make_array(signature.args[0])(context, builder, arguments[0])
+        start = first_entry(context, builder, signature.args[0], arguments[0])
         byte, i32 = ir.IntType(8).as_pointer(), ir.IntType(32)
         prefetch = builder.module.declare_intrinsic(
             "llvm.prefetch", [byte], ir.FunctionType(ir.VoidType(), [byte, i32, i32, i32])
         )
-        address = builder.gep(builder.bitcast(view.data, byte), [arguments[1]])
+        address = builder.gep(builder.bitcast(start, byte), [arguments[1]])
         # To read, into the nearest cache, as data.
         builder.call(prefetch, [address, i32(0), i32(3), i32(1)])
 

@@ -16,7 +16,7 @@ from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from qkd_gym.network.compiled import inlined
+from qkd_gym.network.compiled import first_entry, inlined
 
 _FEW = 4  # episodes that are taken at a time; all of them if nobody is there to share
 _PATIENCE = 400_000  # looks for a call or for the others' end, a fifth of a millisecond
@@ -43,8 +43,8 @@ def new_board(edges: list[int]) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
 
 
 def _word(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-    view = context.make_array(signature.args[0])(context, builder, arguments[0])
-    return builder.gep(view.data, [arguments[1]])
+    start = first_entry(context, builder, signature.args[0], arguments[0])
+    return builder.gep(start, [arguments[1]])
 
 
 def _read(typing_context: Any, words: Any, at: Any) -> Any:
@@ -77,8 +77,8 @@ def _lent(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
     kind = context.get_value_type(signature.args[1])
     if context.get_abi_sizeof(kind) > _LENT_BYTES:
         raise ValueError(f"arguments of a call take more than {_LENT_BYTES} bytes")
-    view = context.make_array(signature.args[0])(context, builder, arguments[0])
-    return builder.bitcast(view.data, ir.PointerType(kind))
+    start = first_entry(context, builder, signature.args[0], arguments[0])
+    return builder.bitcast(start, ir.PointerType(kind))
 
 
 def _lend(typing_context: Any, room: Any, lent: Any) -> Any:

@@ -1,5 +1,6 @@
 """Observations belong to the caller although their buffers are used again."""
 
+import copy
 import gc
 import multiprocessing
 import os
@@ -27,8 +28,8 @@ def play(env, steps, keep):
 
 def test_kept_observations_stay_as_they_were():
     env = gym.make_vec(ENV_ID, num_envs=3, **SHORT)
-    for kept, copy in list(play(env, 30, lambda observation: observation["links"])):
-        np.testing.assert_array_equal(kept, copy)
+    for kept, written in list(play(env, 30, lambda observation: observation["links"])):
+        np.testing.assert_array_equal(kept, written)
 
 
 def test_views_of_observations_stay_as_they_were():
@@ -39,17 +40,17 @@ def test_views_of_observations_stay_as_they_were():
         lambda observation: observation["links"][..., 3:][1],
     )
     for view in views:
-        for kept, copy in list(play(env, 30, view)):
-            np.testing.assert_array_equal(kept, copy[1][..., -kept.shape[-1] :])
+        for kept, written in list(play(env, 30, view)):
+            np.testing.assert_array_equal(kept, written[1][..., -kept.shape[-1] :])
 
 
 def test_masks_in_infos_stay_as_they_were():
     env = gym.make_vec(ENV_ID, num_envs=2, **SHORT)
     _, info = env.reset(seed=0)
-    mask, copy = info["action_mask"], info["action_mask"].copy()
+    mask, written = info["action_mask"], info["action_mask"].copy()
     for _ in range(30):
         env.step(np.zeros(2, np.int64))
-    np.testing.assert_array_equal(mask, copy)
+    np.testing.assert_array_equal(mask, written)
 
 
 def test_dropped_observations_take_two_buffers():
@@ -62,13 +63,25 @@ def test_dropped_observations_take_two_buffers():
     assert len(addresses) == 2
 
 
+def test_a_copied_environment_goes_on_alike():
+    env = gym.make(ENV_ID, **SHORT)
+    env.reset(seed=0)
+    env.step(3)
+    copied = copy.deepcopy(env)
+    for action in range(15):
+        ours, theirs = env.step(action), copied.step(action)
+        assert ours[1] == theirs[1]
+        for name, array in ours[0].items():
+            np.testing.assert_array_equal(array, theirs[0][name])
+
+
 def test_threads_change_nothing(monkeypatch):
     runs = []
     monkeypatch.setattr(threads.os, "sched_getaffinity", lambda _: range(3))
     for share in (7, 1_000_000):
         monkeypatch.setattr(threads, "_SHARE", share)
         env = gym.make_vec(ENV_ID, num_envs=23, **SHORT)
-        runs.append([copy for _, copy in play(env, 45, lambda observation: None)])
+        runs.append([written for _, written in play(env, 45, lambda observation: None)])
     for several, one in zip(*runs, strict=True):
         np.testing.assert_array_equal(several, one)
 

@@ -9,9 +9,9 @@ from gymnasium.utils.seeding import np_random
 from numpy.typing import NDArray
 
 from qkd_gym.errors import require_integer
-from qkd_gym.network.memory import padded
 from qkd_gym.network.config import NetworkConfig
 from qkd_gym.network.kernel import ACTIVATION
+from qkd_gym.network.memory import padded
 from qkd_gym.network.paths import pair_index
 from qkd_gym.network.simulator import Simulator
 
