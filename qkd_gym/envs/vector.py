@@ -78,7 +78,8 @@ class QKDVectorEnv(VectorEnv[Batch, NDArray[np.int64], NDArray[Any]]):
         over = results.over
         if 1 in over.tobytes():  # far faster than `any` on so few
             ended = np.flatnonzero(over)
-            copies = {name: array[ended] for name, array in observations.items()}
+            # A row per site and link in memory too: how numbers lie decides how their sums round.
+            copies = {n: np.ascontiguousarray(each[ended]) for n, each in observations.items()}
             last = np.full(self.num_envs, None, dtype=object)
             for i, b in enumerate(ended):
                 last[b] = {name: array[i] for name, array in copies.items()}

@@ -45,6 +45,7 @@ def test_vector_equals_single_bit_for_bit(env_id, batch):
         for m in members:
             row = {k: v[m].copy() for k, v in observed.items()}
             end = infos["final_obs"][m] if truncated[m] else None
+            assert end is None or all(array.flags.c_contiguous for array in end.values())
             info = {name: infos[name][m] for name in BITS}
             kept[m].append((row, rewards[m], (end, info)))
     ends = 0
