@@ -18,11 +18,11 @@ lint: .venv/installed
 
 # Speed as ratios to CartPole, into docs/speed.* and the README; ARGS="--help" for parts of it.
 bench: .venv/installed
-	.venv/bin/python -m benchmarks $(ARGS)
+	.venv/bin/python -m speed $(ARGS)
 
 # Where a step's time goes, phase by phase.
 profile: .venv/installed
-	.venv/bin/python -m benchmarks.profile $(ARGS)
+	.venv/bin/python -m speed.profile $(ARGS)
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

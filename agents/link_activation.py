@@ -6,7 +6,7 @@ baseline's on the same episodes: what both gain or lose by the luck of demand an
 which quarters the variance of fifteen steps' rewards.
 """
 
-from agents.recipe import Recipe
+from qkd_gym.sb3.recipe import Recipe
 
 RECIPES = {
     "pointer": Recipe(

@@ -1,6 +1,6 @@
 """Agents that decide which way each request goes; one step is one request."""
 
-from agents.recipe import Recipe
+from qkd_gym.sb3.recipe import Recipe
 
 _PPO = {"n_steps": 50, "batch_size": 800, "n_epochs": 2, "gamma": 0.99, "gae_lambda": 0.9}
 

@@ -10,10 +10,10 @@ pytest.importorskip("tyro")
 
 import train
 from agents import RECIPES
-from agents.recipe import Recipe
 from qkd_gym.baselines import make_policy
 from qkd_gym.errors import InvalidInput
 from qkd_gym.evaluation import evaluate
+from qkd_gym.sb3.recipe import Recipe
 
 TINY = ["--scenario", "vienna", "--episodes", "2", "--total-timesteps", "128"]
 

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from qkd_gym.baselines.displacement import Occupancy, displaced, released
 from qkd_gym.baselines.policy import Observation
 from qkd_gym.baselines.rules import Tunable, parameter
-from qkd_gym.envs.layout import LINK, NODE
 from qkd_gym.errors import require_between
+from qkd_gym.features import LINK, NODE
 
 F64 = NDArray[np.float64]
 _RUNNING_TIME_S = 600.0  # time constant of the feature `running_time`

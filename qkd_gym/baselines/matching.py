@@ -7,7 +7,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from qkd_gym.baselines.policy import Observation
-from qkd_gym.envs.layout import LINK, NODE
+from qkd_gym.features import LINK, NODE
 
 F64 = NDArray[np.float64]
 _PASSES = 4

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkd_gym.baselines.activation import feature, hourly, relative_rate, released_links
-from qkd_gym.baselines.bounds.program import Program, optimise
 from qkd_gym.baselines.matching import modules_per_site
 from qkd_gym.baselines.policy import Observation
 from qkd_gym.baselines.rules import Tunable, parameter
 from qkd_gym.network.config import interval_s
+from qkd_gym.planning.schedule import Program, optimise
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]

@@ -16,8 +16,8 @@ from qkd_gym.baselines.activation import estimated_rate, feature, hourly, ran_s,
 from qkd_gym.baselines.matching import approach, heavy_matching, modules_per_site
 from qkd_gym.baselines.policy import Memory, Observation, RuleWithMemory
 from qkd_gym.baselines.rules import Tunable, parameter
-from qkd_gym.envs.layout import CONTEXT_FEATURES, NODE
-from qkd_gym.network.fluid import max_concurrent_flow
+from qkd_gym.features import CONTEXT_FEATURES, NODE
+from qkd_gym.planning.concurrent_flow import max_concurrent_flow
 
 F64 = NDArray[np.float64]
 _ELAPSED = CONTEXT_FEATURES.index("elapsed")
@@ -109,9 +109,9 @@ class ProportionalFair(Tunable, RuleWithMemory):
 class LPRoundRobin(Tunable, RuleWithMemory):
     """Gives every link the time share that the fluid plan gives it.
 
-    The plan is the linear program of `qkd_gym.network.fluid` for gravity demand between the sites
-    as they lie, at nominal rates. A link that has run for less than its share so far is owed the
-    difference; the target is the b-matching that owes the most.
+    The plan is the linear program of `qkd_gym.planning.concurrent_flow` for gravity demand between
+    the sites as they lie, at nominal rates. A link that has run for less than its share so far is
+    owed the difference; the target is the b-matching that owes the most.
 
     Attributes:
         quantum_share: What an active link is owed beside, so that turns are long, as a share of

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from qkd_gym.baselines.policy import Observation
 from qkd_gym.baselines.rules import Tunable, parameter
-from qkd_gym.envs.layout import LINK, PATH
+from qkd_gym.features import LINK, PATH
 
 
 def cheapest(cost: NDArray[np.floating], mask: NDArray[np.bool_]) -> NDArray[np.int64]:

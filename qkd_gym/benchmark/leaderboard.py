@@ -11,7 +11,7 @@ from qkd_gym.benchmark.replay import Episode
 from qkd_gym.benchmark.summary import interquartile_mean
 from qkd_gym.errors import InvalidInput
 from qkd_gym.evaluation.episodes import metrics_of
-from qkd_gym.evaluation.statistics import bootstrap_interval
+from qkd_gym.evaluation.intervals import bootstrap_interval
 
 _HEADER = (
     "policy",

@@ -12,8 +12,8 @@ from qkd_gym.baselines.registry import ACTIVATION_RULES, ROUTING_RULES
 from qkd_gym.benchmark.suites import Suite
 from qkd_gym.benchmark.worker import BOUND, REFERENCE, Unit
 from qkd_gym.errors import InvalidInput
+from qkd_gym.evaluation.intervals import bootstrap_interval
 from qkd_gym.evaluation.result import METRICS
-from qkd_gym.evaluation.statistics import bootstrap_interval
 from qkd_gym.network.scenarios import as_mapping, resolve
 
 F64 = NDArray[np.float64]

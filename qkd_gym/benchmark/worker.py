@@ -12,12 +12,13 @@ from typing import Any, NamedTuple, cast
 
 import gymnasium as gym
 
-from qkd_gym.baselines import bounds, make_policy
-from qkd_gym.benchmark.agents import load_agent
+from qkd_gym import bounds
+from qkd_gym.baselines import make_policy
 from qkd_gym.benchmark.replay import record, write_episode
 from qkd_gym.envs import QKDVectorEnv
 from qkd_gym.evaluation.episodes import evaluate, metrics_of, play
 from qkd_gym.network.scenarios import resolve
+from qkd_gym.sb3.agents import load_agent
 
 BOUND = "clairvoyant-bound"
 REFERENCE = "foresight-reference"

@@ -14,14 +14,14 @@ from qkd_gym.envs.buffers import Frames
 from qkd_gym.envs.observation import allocate
 from qkd_gym.envs.transition import Results, allocate_results, play, start_some
 from qkd_gym.errors import InvalidInput
-from qkd_gym.network.compiled import specialised
+from qkd_gym.network.compiled.jit import specialised
+from qkd_gym.network.compiled.workspace import new_workspace
 from qkd_gym.network.config import NetworkConfig
-from qkd_gym.network.kernel import ACTIVATION, BOTH, ROUTING
+from qkd_gym.network.dynamics.step import ACTIVATION, BOTH, ROUTING
 from qkd_gym.network.scenarios import resolve
 from qkd_gym.network.sharing import new_board
 from qkd_gym.network.simulator import Simulator
 from qkd_gym.network.threads import Team
-from qkd_gym.network.workspace import new_workspace
 
 Scenario = str | NetworkConfig | Mapping[str, Any]
 
@@ -33,7 +33,7 @@ class Core:
         scenario: Name, configuration or mapping.
         overrides: Fields of the configuration to change.
         batch: Number of episodes side by side.
-        decides: What a step decides, see `qkd_gym.network.kernel`.
+        decides: What a step decides, see `qkd_gym.network.dynamics.step`.
 
     Attributes:
         frame: What the last step or start returned; the next one writes into another frame

@@ -103,7 +103,7 @@ class LinkActivationEnv(QKDEnv):
 
     ## Observation Space
     A flat ``Dict`` of padded arrays, see `qkd_gym.envs.spaces.observation_space` for keys, shapes
-    and dtypes and `qkd_gym.envs.layout` for every feature's meaning and scaling.
+    and dtypes and `qkd_gym.features` for every feature's meaning and scaling.
 
     ## Rewards
     Delivered key over mean offered key per interval, minus ``qber_weight`` times the delivered

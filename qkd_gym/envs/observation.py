@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from qkd_gym.envs.layout import (
+from qkd_gym.features import (
     CONTEXT_FEATURES,
     LINK_FEATURES,
     NODE_FEATURES,
@@ -25,12 +25,13 @@ from qkd_gym.network.bank import (
     F_Y,
     Bank,
 )
-from qkd_gym.network.compiled import fill, inlined, use_widest_vectors
-from qkd_gym.network.control import is_protected, link_need, pool_share
-from qkd_gym.network.elementary import exp_single, log1p_single
-from qkd_gym.network.kernel import ACTIVATION, BOTH, ROUTING
-from qkd_gym.network.memory import padded, zeros
-from qkd_gym.network.routing import PRICE, count_lacking, pair_index, price_links
+from qkd_gym.network.compiled.elementary import exp_single, log1p_single
+from qkd_gym.network.compiled.jit import fill, inlined, use_widest_vectors
+from qkd_gym.network.compiled.memory import padded, zeros
+from qkd_gym.network.compiled.workspace import Workspace
+from qkd_gym.network.dynamics.relay import PRICE, count_lacking, pair_index, price_links
+from qkd_gym.network.dynamics.step import ACTIVATION, BOTH, ROUTING
+from qkd_gym.network.dynamics.switching import is_protected, link_need, pool_share
 from qkd_gym.network.state import (
     L_ACTIVE,
     L_BLOCKED_AVERAGE,
@@ -47,7 +48,6 @@ from qkd_gym.network.state import (
     S_MODULES_USED,
     State,
 )
-from qkd_gym.network.workspace import Workspace
 
 F32 = NDArray[np.float32]
 

@@ -6,7 +6,7 @@ import numpy as np
 from gymnasium import spaces
 
 from qkd_gym.envs.observation import Observation, readable
-from qkd_gym.network.kernel import ACTIVATION, BOTH, ROUTING
+from qkd_gym.network.dynamics.step import ACTIVATION, BOTH, ROUTING
 
 # Features are of order one; the limit only tells tools that they are bounded.
 FEATURE_LIMIT = 100.0

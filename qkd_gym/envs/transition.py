@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkd_gym.envs.observation import observe_one
-from qkd_gym.network.compiled import bare_entry, entry, inlined
-from qkd_gym.network.kernel import ACTIVATION, step_one
-from qkd_gym.network.memory import zeros
-from qkd_gym.network.reset import reset_one
+from qkd_gym.network.compiled.jit import bare_entry, entry, inlined
+from qkd_gym.network.compiled.memory import zeros
+from qkd_gym.network.dynamics.reset import reset_one
+from qkd_gym.network.dynamics.step import ACTIVATION, step_one
 from qkd_gym.network.sharing import (
     borrow,
     close_call,

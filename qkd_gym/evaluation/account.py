@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 
 from qkd_gym.envs import QKDVectorEnv
 from qkd_gym.envs.core import ACTIVATION
-from qkd_gym.envs.layout import LINK, NODE
 from qkd_gym.envs.transition import AMOUNT_NAMES, Results
-from qkd_gym.network.compiled import bare_entry, fill, inlined, specialised
+from qkd_gym.features import LINK, NODE
+from qkd_gym.network.compiled.jit import bare_entry, fill, inlined, specialised
 from qkd_gym.network.state import BIT_NAMES, S_BLOCKED, S_DEMAND
 
 F64 = NDArray[np.float64]

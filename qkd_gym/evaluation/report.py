@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from qkd_gym.evaluation.statistics import Comparison
+from qkd_gym.evaluation.intervals import Comparison
 
 _HEADER = (
     "policy",

@@ -57,7 +57,7 @@ class EvaluationResult:
 
     def interval(self, metric: str = "delivered_share") -> tuple[float, float]:
         """95 % bootstrap interval of the mean over episodes."""
-        from qkd_gym.evaluation.statistics import bootstrap_interval
+        from qkd_gym.evaluation.intervals import bootstrap_interval
 
         return bootstrap_interval(self.metrics[metric])[1:]
 

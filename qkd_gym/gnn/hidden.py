@@ -14,8 +14,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from qkd_gym.envs.layout import LINK, NODE
 from qkd_gym.errors import require_between
+from qkd_gym.features import LINK, NODE
 from qkd_gym.gnn.data import HORIZON_S, VIABLE_SHARE, ViabilityGraph
 from qkd_gym.network import NetworkConfig
 from qkd_gym.network.tables import RateTable, interpolate, rate_table

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from qkd_gym.envs.layout import NODE
+from qkd_gym.features import NODE
 from qkd_gym.gnn.data import ViabilityGraph, simulate
 from qkd_gym.gnn.hidden import REFERENCE, HiddenQuality, draw
 from qkd_gym.topology import Topology

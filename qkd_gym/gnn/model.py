@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.nn import GATv2Conv, TransformerConv
 
-from qkd_gym.envs.layout import LINK, NODE
 from qkd_gym.errors import require_integer
+from qkd_gym.features import LINK, NODE
 from qkd_gym.gnn.graphs import GraphBatch
 
 # What bears on hidden quality, whatever the load: geometry and measurements.

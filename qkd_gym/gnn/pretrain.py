@@ -28,7 +28,6 @@ from tqdm import tqdm
 from qkd_gym import __version__
 from qkd_gym.errors import InvalidInput, require_integer
 from qkd_gym.files import write_figure
-from qkd_gym.gnn.comparison import judge, predict
 from qkd_gym.gnn.data import ViabilityGraph, join, simulate
 from qkd_gym.gnn.hidden import draw
 from qkd_gym.gnn.mixture import (
@@ -40,6 +39,7 @@ from qkd_gym.gnn.mixture import (
 )
 from qkd_gym.gnn.model import LinkViabilityGNN
 from qkd_gym.gnn.scores import calibration_curve
+from qkd_gym.gnn.study.comparison import judge, predict
 from qkd_gym.gnn.weights import save_weights
 from qkd_gym.topology import Topology, clustered
 

@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkd_gym.errors import InvalidInput
+from qkd_gym.network.compiled.elementary import log1p_singles
+from qkd_gym.network.compiled.memory import padded, zeros
+from qkd_gym.network.compiled.rng import ALIAS, fill_alias_table
 from qkd_gym.network.config import SPLITS, NetworkConfig
-from qkd_gym.network.elementary import log1p_singles
-from qkd_gym.network.fluid import max_concurrent_flow, round_plan
-from qkd_gym.network.memory import padded, zeros
-from qkd_gym.network.paths import candidate_paths
-from qkd_gym.network.rng import ALIAS, fill_alias_table
 from qkd_gym.network.tables import RateTable, rate_table
+from qkd_gym.planning.concurrent_flow import max_concurrent_flow, round_plan
+from qkd_gym.planning.paths import candidate_paths
 from qkd_gym.topology import Topology, clustered, clustered_max_links, load, source_study
 
 F32 = NDArray[np.float32]

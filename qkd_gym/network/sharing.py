@@ -16,7 +16,7 @@ from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from qkd_gym.network.compiled import first_entry, inlined
+from qkd_gym.network.compiled.jit import first_entry, inlined
 
 _FEW = 4  # episodes that are taken at a time; all of them if nobody is there to share
 _PATIENCE = 400_000  # looks for a call or for the others' end, a fifth of a millisecond

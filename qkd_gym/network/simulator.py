@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkd_gym.errors import InvalidInput
-from qkd_gym.network import kernel, reset
 from qkd_gym.network.bank import shared_bank
+from qkd_gym.network.compiled.workspace import new_workspace
 from qkd_gym.network.config import NetworkConfig
-from qkd_gym.network.disturbance import link_truth
+from qkd_gym.network.dynamics import reset
+from qkd_gym.network.dynamics import step as kernel
+from qkd_gym.network.dynamics.disturbance import link_truth
 from qkd_gym.network.state import NamedState, allocate, kernel_params
-from qkd_gym.network.workspace import new_workspace
 
 
 class Simulator:

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from qkd_gym.network.compiled.memory import padded, zeros
 from qkd_gym.network.config import NetworkConfig, interval_s
-from qkd_gym.network.memory import padded, zeros
 
 I64 = NDArray[np.int64]
 F32 = NDArray[np.float32]

@@ -9,7 +9,7 @@ from gymnasium import spaces
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import Tensor, nn
 
-from qkd_gym.envs.layout import CONTEXT_FEATURES, LINK_FEATURES, NODE_FEATURES
+from qkd_gym.features import CONTEXT_FEATURES, LINK_FEATURES, NODE_FEATURES
 from qkd_gym.gnn.graphs import GraphBatch, batch_graphs
 from qkd_gym.gnn.model import LinkViabilityGNN
 from qkd_gym.gnn.weights import load_pretrained

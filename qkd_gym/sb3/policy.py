@@ -13,7 +13,7 @@ from stable_baselines3.common.type_aliases import Schedule
 from torch import Tensor, nn
 
 from qkd_gym.baselines.activation import ScoredActivation
-from qkd_gym.envs.layout import LINK, LINK_FEATURES, PATH_FEATURES, REQUEST_FEATURES
+from qkd_gym.features import LINK, LINK_FEATURES, PATH_FEATURES, REQUEST_FEATURES
 from qkd_gym.sb3.advice import advise, make_adviser
 from qkd_gym.sb3.distribution import ILLEGAL, MaskedCategoricals
 from qkd_gym.sb3.extractor import Encoding, GraphFeaturesExtractor

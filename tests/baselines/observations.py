@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from qkd_gym.envs.layout import LINK, LINK_FEATURES, NODE, NODE_FEATURES
+from qkd_gym.features import LINK, LINK_FEATURES, NODE, NODE_FEATURES
 
 
 def links_observation(**features: list[float]) -> dict[str, np.ndarray]:

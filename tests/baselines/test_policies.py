@@ -15,9 +15,9 @@ from qkd_gym.baselines import available_policies, make_policy, tuned
 from qkd_gym.baselines.activation import released_links
 from qkd_gym.baselines.matching import heavy_matching, modules_per_site
 from qkd_gym.baselines.registry import ACTIVATION_RULES, ROUTING_RULES
-from qkd_gym.baselines.tuning import choose, current_parameters, ship, tune
-from qkd_gym.envs.layout import LINK, PATH, PATH_FEATURES
+from qkd_gym.benchmark.tuning import choose, current_parameters, ship, tune
 from qkd_gym.errors import InvalidInput
+from qkd_gym.features import LINK, PATH, PATH_FEATURES
 from qkd_gym.network import available_scenarios
 
 SMALL = {"n_sites": 10, "bank_size": 2, "episode_s": 1800.0}

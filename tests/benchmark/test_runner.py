@@ -18,11 +18,11 @@ from scipy.stats import trim_mean
 
 from qkd_gym.baselines import make_policy
 from qkd_gym.benchmark import available_suites, get_suite, run_benchmark, worker
-from qkd_gym.benchmark.cli import main
 from qkd_gym.benchmark.plots import plot_suite
 from qkd_gym.benchmark.suites import available_splits, get_split
 from qkd_gym.benchmark.summary import interquartile_mean
 from qkd_gym.benchmark.table import markdown
+from qkd_gym.cli import main
 from qkd_gym.errors import InvalidInput
 from qkd_gym.evaluation import evaluate
 from qkd_gym.network import get_scenario

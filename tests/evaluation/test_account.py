@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from qkd_gym.baselines import make_policy
-from qkd_gym.envs.layout import LINK
 from qkd_gym.evaluation import evaluate
 from qkd_gym.evaluation.account import Account
 from qkd_gym.evaluation.episodes import play
+from qkd_gym.features import LINK
 
 SMALL = {"n_sites": 10, "bank_size": 2, "episode_s": 3600.0, "split": "test"}
 

@@ -8,11 +8,12 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 
-from qkd_gym.envs.layout import LINK
 from qkd_gym.errors import InvalidInput
-from qkd_gym.gnn import HiddenQuality, draw, exact_posterior, site_posterior
+from qkd_gym.features import LINK
+from qkd_gym.gnn import HiddenQuality, draw
 from qkd_gym.gnn.hidden import REFERENCE, link_budgets
-from qkd_gym.gnn.inference import measurements, nominal_loss_db
+from qkd_gym.gnn.study import exact_posterior, site_posterior
+from qkd_gym.gnn.study.inference import measurements, nominal_loss_db
 from qkd_gym.network.tables import rate_table
 from qkd_gym.topology import Topology, clustered, load
 

@@ -10,8 +10,8 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("torch_geometric")
 
 import qkd_gym  # noqa: E402, F401
-from qkd_gym.envs.layout import LINK  # noqa: E402
 from qkd_gym.errors import InvalidInput  # noqa: E402
+from qkd_gym.features import LINK  # noqa: E402
 from qkd_gym.gnn import (  # noqa: E402
     GraphBatch,
     LinkViabilityGNN,

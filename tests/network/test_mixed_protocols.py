@@ -8,7 +8,7 @@ import pytest
 from qkd_gym.errors import InvalidInput
 from qkd_gym.network import NetworkConfig, get_scenario
 from qkd_gym.network.bank import NetworkBank
-from qkd_gym.network.kernel import ACTIVATION
+from qkd_gym.network.dynamics.step import ACTIVATION
 from qkd_gym.network.simulator import Simulator
 from qkd_gym.network.tables import rate_table
 from qkd_gym.physics import available_presets, preset

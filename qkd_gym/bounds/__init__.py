@@ -1,0 +1,14 @@
+"""What can be delivered at all: bounds, the exact optimum, and a reference with foresight."""
+
+from qkd_gym.bounds.clairvoyant import ClairvoyantBound, clairvoyant_bound, exact_optimum
+from qkd_gym.bounds.foresight import ForesightPolicy
+from qkd_gym.bounds.trace import EpisodeTrace, episode_trace
+
+__all__ = [
+    "ClairvoyantBound",
+    "EpisodeTrace",
+    "ForesightPolicy",
+    "clairvoyant_bound",
+    "episode_trace",
+    "exact_optimum",
+]

@@ -1,0 +1,183 @@
+"""The command line ``python -m qkd_gym``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from qkd_gym.benchmark.leaderboard import leaderboard
+from qkd_gym.benchmark.progress import Progress
+from qkd_gym.benchmark.replay import validate
+from qkd_gym.benchmark.runner import run_benchmark
+from qkd_gym.benchmark.suites import available_splits, available_suites
+from qkd_gym.benchmark.table import latency_markdown, markdown
+from qkd_gym.benchmark.tuning import Trial, choose, search_size, ship, tune
+from qkd_gym.errors import InvalidInput
+from qkd_gym.files import write_bytes
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs a subcommand; bad input is one sentence and exit status 2."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except InvalidInput as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("\nInterrupted. The same command goes on from here.", file=sys.stderr)
+        sys.exit(130)
+
+
+def _parser() -> argparse.ArgumentParser:
+    form = argparse.ArgumentDefaultsHelpFormatter
+    parser = argparse.ArgumentParser(prog="python -m qkd_gym", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    one = commands.add_parser("benchmark", help="run a suite", formatter_class=form)
+    one.add_argument("--suite", default="metro", help=f"one of {', '.join(available_suites())}")
+    one.add_argument(
+        "--policy",
+        nargs="+",
+        default=[],
+        help="baselines, run folders of trained agents, or NAME=FOLDER; 'heuristics' stands for "
+        "all fast baselines, which is also the default",
+    )
+    one.add_argument("--episodes", type=int, default=100, help="episodes per scenario")
+    one.add_argument("--split", default="held-out", choices=available_splits())
+    one.add_argument("--scenarios", nargs="+", default=[], help="only these of the suite")
+    one.add_argument(
+        "--bounds", type=int, default=0, help="episodes with bound and foresight reference"
+    )
+    one.add_argument("--record", action="store_true", help="write a file of every episode")
+    one.add_argument("--workers", type=int, default=0, help="processes; 0 is one per core")
+    one.add_argument("--out", type=Path, help="folder (default: benchmark/SUITE)")
+    one.set_defaults(run=_benchmark)
+
+    two = commands.add_parser("tune", help="tune a baseline", formatter_class=form)
+    two.add_argument("policy")
+    two.add_argument("--scenario", default="metro")
+    two.add_argument("--episodes", type=int, default=64, help="training episodes per trial")
+    two.add_argument("--trials", type=int, default=24, help="random points")
+    two.add_argument("--sweeps", type=int, default=1, help="passes of the coordinate descent")
+    two.add_argument("--decision-episodes", type=int, default=256, help="episodes per finalist")
+    two.add_argument("--seed", type=int, default=0)
+    two.add_argument("--journal", type=Path, help="default: tuning/SCENARIO-POLICY.jsonl")
+    two.add_argument("--ship", type=Path, help="table of tuned parameters to write the result into")
+    two.set_defaults(run=_tune)
+
+    three = commands.add_parser("validate", help="play episode files again", formatter_class=form)
+    three.add_argument("files", nargs="+", type=Path, help="episode files, or folders of them")
+    three.set_defaults(run=_validate)
+
+    four = commands.add_parser(
+        "leaderboard", help="validate episode files and write RESULTS.md", formatter_class=form
+    )
+    four.add_argument("files", nargs="+", type=Path, help="episode files, or folders of them")
+    four.add_argument("--out", type=Path, default=Path("RESULTS.md"))
+    four.set_defaults(run=_leaderboard)
+    return parser
+
+
+def _benchmark(options: argparse.Namespace) -> None:
+    out = options.out or Path("benchmark") / options.suite
+    with Progress(" episodes") as progress:
+        results = run_benchmark(
+            options.suite,
+            out,
+            options.policy,
+            episodes=options.episodes,
+            split=options.split,
+            scenarios=options.scenarios,
+            bounds=options.bounds,
+            record=options.record,
+            workers=options.workers,
+            on_progress=progress,
+        )
+    text = markdown(results)
+    timings = json.loads((out / "timings.json").read_text(encoding="utf-8"))
+    write_bytes(out / "timings.md", latency_markdown(timings).encode())
+    write_bytes(out / "table.md", text.encode())
+    print(text)
+    plot = _plot(out / "page.png", results)
+    print(f"Results are in {out}: results.json, table.md, timings.md{plot}")
+
+
+def _plot(path: Path, results: dict[str, object]) -> str:
+    from qkd_gym.benchmark.plots import plot_suite
+
+    try:
+        plot_suite(path, results)
+    except ModuleNotFoundError as error:  # a table needs no matplotlib
+        print(error, file=sys.stderr)
+        return ""
+    return f", {path.name}"
+
+
+def _tune(options: argparse.Namespace) -> None:
+    name, scenario = options.policy, options.scenario
+    journal = options.journal or Path("tuning") / f"{Path(scenario).stem}-{name}.jsonl"
+    size = search_size(name, options.trials, options.sweeps)
+    done = 0
+    with Progress(" trials at most") as progress:
+
+        def tell(trial: Trial) -> None:
+            nonlocal done
+            done += 1
+            progress(min(done, size), size)
+
+        trials = tune(
+            name,
+            scenario,
+            episodes=options.episodes,
+            trials=options.trials,
+            sweeps=options.sweeps,
+            seed=options.seed,
+            journal=journal,
+            on_trial=tell,
+        )
+    choice = choose(name, scenario, trials, episodes=options.decision_episodes)
+    print(f"parameters: {choice.parameters}")
+    print(
+        f"defaults: {choice.default_share:.4f}, gain {100.0 * choice.gain.mean:+.2f} points "
+        f"[{100.0 * choice.gain.low:+.2f}, {100.0 * choice.gain.high:+.2f}]"
+    )
+    print(f"All trials are in {journal}")
+    if options.ship is not None:
+        ship(options.ship, name, scenario, choice, _command(options))
+        print(f"Written to {options.ship}")
+
+
+def _command(options: argparse.Namespace) -> str:
+    words = ["python", "-m", "qkd_gym", "tune", options.policy]
+    for name in ("scenario", "episodes", "trials", "sweeps", "decision_episodes", "seed"):
+        words += [f"--{name.replace('_', '-')}", str(getattr(options, name))]
+    return shlex.join(words)
+
+
+def _found(paths: Sequence[Path]) -> list[Path]:
+    found: list[Path] = []
+    for path in paths:
+        found += sorted(path.rglob("*.json")) if path.is_dir() else [path]
+    if not found:
+        raise InvalidInput(f"files is {str(paths[0])!r}, but there is no episode file in it.")
+    return found
+
+
+def _validate(options: argparse.Namespace) -> None:
+    files = _found(options.files)
+    with Progress(" episodes") as progress:
+        validate(files, lambda done: progress(done, len(files)))
+    print(f"{len(files)} episodes are what they claim to be.")
+
+
+def _leaderboard(options: argparse.Namespace) -> None:
+    files = _found(options.files)
+    with Progress(" episodes") as progress:
+        episodes = validate(files, lambda done: progress(done, len(files)))
+    write_bytes(options.out, leaderboard(episodes).encode())
+    print(f"{len(files)} episodes are what they claim to be; the leaderboard is {options.out}")

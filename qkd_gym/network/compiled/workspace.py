@@ -1,0 +1,33 @@
+"""Scratch space of compiled code, for one episode at a time."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qkd_gym.network.compiled.jit import LANES
+from qkd_gym.network.compiled.memory import zeros
+from qkd_gym.network.state import State
+
+_ROWS = 9  # as many as key generation needs
+
+
+class Workspace(NamedTuple):
+    """Numbers per link, site or request, with room for whole vectors at the end.
+
+    Attributes:
+        rows: Whatever a function wants, (rows, at least E + LANES).
+        stored: The same in double precision; bits in the pools, exactly, while requests are
+            routed, as many.
+    """
+
+    rows: NDArray[np.float32]
+    stored: NDArray[np.float64]
+
+
+def new_workspace(s: State) -> Workspace:
+    """Scratch space for episodes of this state."""
+    room = max(s.links.shape[2], s.sites.shape[2], s.requests.shape[1]) + LANES
+    return Workspace(**zeros(rows=((_ROWS, room), np.float32), stored=((room,), np.float64)))

@@ -1,0 +1,1 @@
+"""One step of an episode, compiled: switching, relay, demand, disturbance, generation, reset."""

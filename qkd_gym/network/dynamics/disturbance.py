@@ -1,0 +1,126 @@
+"""Compiled exogenous processes of the links: drift, weather, outages and attacks.
+
+Each reads its own random stream and nothing that an agent can change.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from qkd_gym.network.bank import Bank
+from qkd_gym.network.compiled.jit import entry, inlined, use_widest_vectors, whole
+from qkd_gym.network.compiled.rng import (
+    DRIFT,
+    FAULTS,
+    WEATHER,
+    exponential,
+    fill_normals,
+    poisson,
+    search,
+    stream,
+    uniform,
+)
+from qkd_gym.network.compiled.workspace import Workspace
+from qkd_gym.network.state import (
+    L_ATTACK_FRACTION,
+    L_ATTACK_UNTIL,
+    L_DRIFT,
+    L_EXCESS_LOSS,
+    L_OUTAGE_UNTIL,
+    S_FOG,
+    S_MISALIGNMENT,
+    State,
+)
+from qkd_gym.network.tables import interpolate
+
+_ZERO, _HALF = np.float32(0.0), np.float32(0.5)
+
+
+@inlined
+def advance_drift(s: State, bank: Bank, p: np.record, b: int, work: Workspace) -> None:
+    """One exact step of the Ornstein-Uhlenbeck drift of every link."""
+    use_widest_vectors()
+    if p.drift_std == 0.0:
+        return
+    state = stream(s.episodes[b].key, s.episodes[b].interval, DRIFT)
+    n_links = bank.networks[s.episodes[b].network].n_links
+    drift, shock = s.links[b, L_DRIFT], work.rows[0]
+    fill_normals(state, n_links, shock, work.rows[1])
+    decay, spread = np.float32(p.drift_decay), np.float32(p.drift_spread)
+    for e in range(whole(n_links)):
+        drift[e] = decay * drift[e] + spread * shock[e]
+
+
+@inlined
+def advance_weather(s: State, bank: Bank, p: np.record, b: int) -> None:
+    """Each district is clear or foggy, a two-state Markov chain."""
+    state = stream(s.episodes[b].key, s.episodes[b].interval, WEATHER)
+    fog = s.sites[b, S_FOG]
+    for d in range(bank.networks[s.episodes[b].network].n_districts):
+        state, draw = uniform(state)
+        if draw < (p.to_clear if fog[d] else p.to_fog):
+            fog[d] = 1.0 - fog[d]
+
+
+@inlined
+def advance_faults(s: State, bank: Bank, p: np.record, b: int) -> None:
+    """New outages and attacks strike links in Poisson numbers."""
+    g = s.episodes[b].network
+    n_links = bank.networks[g].n_links
+    now_s = s.episodes[b].interval * p.interval_s
+    state = stream(s.episodes[b].key, s.episodes[b].interval, FAULTS)
+    state, count = poisson(state, p.outages_per_link * n_links)
+    until = s.links[b, L_OUTAGE_UNTIL]
+    for _ in range(count):
+        state, draw = uniform(state)
+        struck = int(draw * n_links)
+        state, extra = exponential(state, p.outage_mean_s)
+        until[struck] = max(until[struck], now_s + p.outage_min_s + extra)
+    state, count = poisson(state, p.attacks_per_link * n_links)
+    until = s.links[b, L_ATTACK_UNTIL]
+    for _ in range(count):
+        state, draw = uniform(state)
+        struck = search(bank.attack_cumulative[g, :n_links], draw)
+        state, extra = exponential(state, p.attack_mean_s)
+        state, draw = uniform(state)
+        until[struck] = max(until[struck], now_s + p.attack_min_s + extra)
+        s.links[b, L_ATTACK_FRACTION, struck] = p.attack_fraction + (1.0 - p.attack_fraction) * draw
+
+
+@inlined
+def link_budget(
+    s: State, bank: Bank, p: np.record, b: int, e: int
+) -> tuple[np.float32, np.float32, np.float32]:
+    """True state of one link now.
+
+    Returns:
+        Secret key rate (bit/s), sifted rate (bit/s) and QBER. An outage gives (0, 0, 0.5).
+    """
+    links, misalignment, fog = s.links[b], s.sites[b, S_MISALIGNMENT], s.sites[b, S_FOG]
+    now_s = np.float32(s.episodes[b].interval * p.interval_s)
+    # Choices instead of branches: which links are hit is what the processor cannot foresee.
+    g = s.episodes[b].network
+    u, v = bank.link_endpoints[g, e, 0], bank.link_endpoints[g, e, 1]
+    facts = bank.links[g, e]
+    error = np.float32(p.misalignment) + misalignment[u] + misalignment[v] + links[L_DRIFT, e]
+    error = min(max(error, _ZERO), _HALF)
+    # Intercept-resend is a binary symmetric channel in series with the link's own.
+    attack = _HALF * links[L_ATTACK_FRACTION, e] * (_HALF - error)
+    error += attack if links[L_ATTACK_UNTIL, e] > now_s else _ZERO
+    loss_db = facts.loss_db + links[L_EXCESS_LOSS, e]
+    foggy = (facts.free_space != 0) & (fog[np.uint32(bank.sites[g, u].district)] > _ZERO)
+    loss_db += np.float32(p.fog_loss_db) if foggy else _ZERO
+    table = bank.rates[np.uint32(facts.table)]
+    rate, sifted, qber = interpolate(table, facts.qber_threshold, loss_db, error)
+    out = links[L_OUTAGE_UNTIL, e] > now_s
+    return _ZERO if out else rate, _ZERO if out else sifted, _HALF if out else qber
+
+
+@entry
+def link_truth(
+    s: State, bank: Bank, params: np.ndarray, rate: np.ndarray, qber: np.ndarray
+) -> None:
+    """Writes the true key rate (bit/s) and QBER of every link into (B, E) arrays."""
+    for b in range(len(s.episodes)):
+        for e in range(bank.networks[s.episodes[b].network].n_links):
+            rate[b, e], _, qber[b, e] = link_budget(s, bank, params[0], b, e)

@@ -1,0 +1,217 @@
+"""Compiled key relay: candidate paths, their prices, and serving a request hop by hop."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from qkd_gym.network.bank import Bank
+from qkd_gym.network.compiled.elementary import exp_single
+from qkd_gym.network.compiled.jit import inlined, use_widest_vectors, whole
+from qkd_gym.network.compiled.workspace import Workspace
+from qkd_gym.network.state import (
+    BLOCKED,
+    CONSUMED,
+    DELIVERED,
+    ILLEGAL,
+    L_BLOCKED_NOW,
+    L_DEMAND_NOW,
+    L_POOL_QBER,
+    LEFT_EVER,
+    OFFERED,
+    POOL,
+    REQUESTS,
+    S_BLOCKED,
+    S_DEMAND,
+    State,
+)
+from qkd_gym.planning.paths import pair_index as _pair_index
+
+# Steepness of the exponential price, and its size beside the constant cost of a hop. Chosen on
+# training episodes; the built-in router's quality is flat around them.
+PRICE_STEEPNESS = 5.0
+PRICE_WEIGHT = 10.0
+_PRICE_SCALE = PRICE_WEIGHT / math.expm1(PRICE_STEEPNESS)
+_FULL_PRICE, _EMPTY_PRICE = np.float32(1.0 - _PRICE_SCALE), np.float32(_PRICE_SCALE + PRICE_WEIGHT)
+_STEEPNESS = np.float32(PRICE_STEEPNESS)
+
+
+pair_index = inlined(_pair_index)
+
+
+@inlined
+def link_price(pool: int, capacity: int) -> np.float32:
+    """Exponential price of drawing on a pool (Awerbuch, Azar and Plotkin, FOCS 1993): the
+    emptier, the dearer, plus one for the hop."""
+    share = np.float32(pool) * np.float32(1.0 / capacity)
+    # exp(steepness (1 - share)) - 1 of weight / (exp(steepness) - 1).
+    return _FULL_PRICE + _EMPTY_PRICE * exp_single(-_STEEPNESS * share)
+
+
+PRICE = 0  # row of the scratch space while requests are routed, an entry per link
+
+
+@inlined
+def price_links(pool: np.ndarray, n_links: int, capacity: int, work: Workspace) -> None:
+    """Prepares `best_path`: prices of all links, and what their pools hold.
+
+    Args:
+        pool: Bits in the pools, (E,).
+        n_links: How many of them count.
+        capacity: Of each of them.
+        work: Scratch space, whose rows have room for more than E entries. The entry after the
+            last, which fills up paths, costs nothing and holds enough.
+    """
+    use_widest_vectors()
+    price, stored = work.rows[PRICE], work.stored
+    for e in range(whole(n_links)):
+        price[e] = link_price(pool[e], capacity)
+    for e in range(whole(n_links)):
+        stored[e] = pool[e]
+    price[len(pool)], stored[len(pool)] = np.float32(0.0), np.inf
+
+
+@inlined
+def count_lacking(pool: np.ndarray, path: np.ndarray, hops: int, bits: int) -> int:
+    """Number of links on a path whose pools lack the key.
+
+    Args:
+        pool: Bits in the pools, (E,).
+        path: Links of the path, (H,).
+        hops: How many of them count.
+        bits: Requested key.
+    """
+    lacking = 0
+    for h in range(hops):
+        lacking += pool[path[h]] < bits
+    return lacking
+
+
+@inlined
+def best_path(paths: np.ndarray, hops: np.ndarray, bits: int, work: Workspace) -> tuple[int, int]:
+    """The candidate path that lacks key on the fewest links, the cheapest if several do.
+
+    Args:
+        paths: Links of the candidate paths, filled up with the number of links, (K, H).
+        hops: Their lengths, (K,), 0 for no path.
+        bits: Requested key.
+        work: Scratch space after `price_links`.
+
+    Returns:
+        The path (-1 if there is none) and the number of its links that lack the key, then 1.
+    """
+    price, stored = work.rows[PRICE], work.stored
+    longest = 0
+    for k in range(len(hops)):
+        longest = max(longest, hops[k])
+    best, fewest, cheapest = -1, 2 * len(price), np.float32(0.0)
+    for k in range(len(hops)):
+        lacking, cost = 0, np.float32(0.0)
+        # As many turns for every path: it is the turns' number that a processor guesses wrongly.
+        for h in range(longest):
+            e = np.uint16(paths[k, h])  # unsigned indices need no check for being negative
+            lacking += stored[e] < bits
+            cost += price[e]
+        fewer = (lacking < fewest) | ((lacking == fewest) & (cost < cheapest))
+        better = fewer & (hops[k] > 0)
+        best = k if better else best
+        fewest = lacking if better else fewest
+        cheapest = cost if better else cheapest
+    return best, fewest if best >= 0 else 1
+
+
+@inlined
+def draw_key(
+    s: State,
+    facts: np.ndarray,
+    p: np.record,
+    b: int,
+    path: np.ndarray,
+    hops: int,
+    bits: int,
+    work: Workspace,
+) -> tuple[np.float32, np.float32]:
+    """Takes the key from every pool of a path, and keeps what `price_links` has written true.
+
+    Returns:
+        The mean QBER of what was taken, as it is and in units of the protocols' thresholds.
+    """
+    links, pools = s.links[b], s.pools[b]
+    qber, strain = np.float32(0.0), np.float32(0.0)
+    for h in range(hops):
+        e = np.uint16(path[h])
+        pools[POOL, e] -= bits
+        pools[LEFT_EVER, e] += bits
+        work.rows[PRICE, e] = link_price(pools[POOL, e], p.capacity)
+        work.stored[e] = pools[POOL, e]
+        links[L_DEMAND_NOW, e] += bits
+        qber += links[L_POOL_QBER, e]
+        strain += links[L_POOL_QBER, e] / facts[e].qber_threshold
+    return qber / np.float32(hops), strain / np.float32(hops)
+
+
+@inlined
+def note_shortage(s: State, b: int, path: np.ndarray, hops: int, bits: int) -> None:
+    """Remembers demand that a path could not serve, and which of its links lacked the key."""
+    links, pool = s.links[b], s.pools[b, POOL]
+    for h in range(hops):
+        e = path[h]
+        links[L_DEMAND_NOW, e] += bits
+        if pool[e] < bits:
+            links[L_BLOCKED_NOW, e] += bits
+
+
+@inlined
+def settle(s: State, bank: Bank, p: np.record, b: int, k: int, work: Workspace) -> None:
+    """Serves the current request over candidate path ``k``, or blocks it.
+
+    Args:
+        s: State.
+        bank: Networks.
+        p: Parameters.
+        b: Episode.
+        k: Candidate path; the number of candidates refuses; -1 lets the built-in router choose
+            the cheapest path that holds the key. A path that lacks the key is illegal.
+        work: Scratch space; if the router chooses, `price_links` has filled it.
+    """
+    episode = s.episodes[b]
+    g = episode.network
+    pool = s.pools[b, POOL]
+    request = s.requests[b, episode.cursor]
+    bits = request.bits
+    row = pair_index(request.first, request.second, bank.n_sites)
+    paths, hops = bank.path_links[g, row], bank.path_hops[g, row]
+    lacking, nearest = 1, -1
+    if k < 0:
+        k, lacking = best_path(paths, hops, bits, work)
+        nearest = k
+    elif k < len(hops) and hops[k] > 0:
+        lacking = count_lacking(pool, paths[k], hops[k], bits)
+        s.bits[b, ILLEGAL] += lacking > 0
+    elif k != len(hops):
+        s.bits[b, ILLEGAL] += 1
+    if lacking > 0 and nearest < 0:
+        price_links(pool, bank.networks[g].n_links, p.capacity, work)
+        nearest, _ = best_path(paths, hops, bits, work)
+
+    gain = (1.0 - p.demand_decay) / p.interval_s * bits
+    demand, blocked = s.sites[b, S_DEMAND], s.sites[b, S_BLOCKED]
+    demand[request.first] += gain
+    demand[request.second] += gain
+    if lacking == 0:
+        qber, strain = draw_key(s, bank.links[g], p, b, paths[k], hops[k], bits, work)
+        s.bits[b, DELIVERED] += bits
+        s.bits[b, CONSUMED] += bits * hops[k]
+        episode.stored -= bits * hops[k]
+        episode.qber_bits += bits * qber
+        episode.strained_bits += bits * strain
+    else:
+        if nearest >= 0:
+            note_shortage(s, b, paths[nearest], hops[nearest], bits)
+        s.bits[b, BLOCKED] += bits
+        blocked[request.first] += gain
+        blocked[request.second] += gain
+    s.bits[b, OFFERED] += bits
+    s.bits[b, REQUESTS] += 1
+    episode.cursor += 1

@@ -1,0 +1,1 @@
+"""Programs over a network: paths, concurrent flow, matchings, schedules."""

@@ -1,0 +1,63 @@
+"""The study's command: page, plots, results, and going on after an interruption."""
+
+import json
+
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("sklearn")
+pytest.importorskip("matplotlib")
+
+from qkd_gym.gnn.study import run as study
+from qkd_gym.gnn.study.comparison import GNN
+
+
+@pytest.fixture
+def small(monkeypatch):
+    monkeypatch.setattr(study, "SITES", (10,))
+    monkeypatch.setattr(study, "_PREDICTION_NETWORKS", {10: 5})
+    monkeypatch.setattr("qkd_gym.gnn.study.link_prediction._EPOCHS", 3)
+    monkeypatch.setattr(study, "_SIMULATED_NETWORKS", {10: 8})
+    monkeypatch.setattr(study, "_LARGE_SITES", 40)
+    monkeypatch.setattr(study, "SETTINGS", {"reference": study.REFERENCE})
+    monkeypatch.setattr(study, "available", lambda: ("slovenia",))
+
+
+def test_study_writes_its_page_and_goes_on(tmp_path, small, monkeypatch):
+    out, work = tmp_path / "docs", tmp_path / "work"
+    arguments = ["--out", str(out), "--work", str(work), "--effort", "0.02"]
+    study.main(arguments)
+    assert sorted(path.name for path in out.iterdir()) == [
+        "viability-calibration.png",
+        "viability-network.png",
+        "viability-sizes.png",
+        "viability.json",
+        "viability.md",
+    ]
+    results = json.loads((out / "viability.json").read_text())
+    page = (out / "viability.md").read_text()
+    auc = results["sizes"]["10"]["scores"][GNN]["auc"]
+    assert f"| 10 | {GNN} | {auc:.3f} |" in page
+    assert 0.5 < auc < 1.0
+
+    (work / "timings.json").unlink()
+    parts = study.Study.parts
+
+    def only_the_missing(self):
+        def refuse():
+            raise AssertionError("a finished part was done again")
+
+        kept = parts(self)
+        return {name: part if name == "timings" else refuse for name, part in kept.items()}
+
+    monkeypatch.setattr(study.Study, "parts", only_the_missing)
+    study.main(arguments)
+    again = json.loads((out / "viability.json").read_text())
+    assert again["sizes"] == results["sizes"]
+
+
+def test_bad_arguments_exit_with_one_sentence(capsys):
+    with pytest.raises(SystemExit) as caught:
+        study.main(["--effort", "0"])
+    assert caught.value.code == 2
+    assert "effort" in capsys.readouterr().err
