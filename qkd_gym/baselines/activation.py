@@ -19,10 +19,9 @@ from qkd_gym.baselines.displacement import Occupancy, displaced, released
 from qkd_gym.baselines.policy import Observation
 from qkd_gym.baselines.rules import Tunable, parameter
 from qkd_gym.errors import require_between
-from qkd_gym.features import LINK, NODE
+from qkd_gym.features import LINK, NODE, RUNNING_SCALE_S
 
 F64 = NDArray[np.float64]
-_RUNNING_TIME_S = 600.0  # time constant of the feature `running_time`
 
 
 class StaticPlan:
@@ -35,7 +34,7 @@ class StaticPlan:
 
 def feature(obs: Observation, name: str) -> F64:
     """A link feature, shape (B, E)."""
-    return np.asarray(obs["links"][..., LINK[name]], dtype=np.float64)
+    return np.asarray(obs["links"][..., getattr(LINK, name)], dtype=np.float64)
 
 
 def hourly(obs: Observation, name: str) -> F64:
@@ -62,7 +61,7 @@ def estimated_rate(obs: Observation, relative: F64 | None = None) -> F64:
 
 def ran_s(obs: Observation) -> F64:
     """Time since the activation of each link, in seconds, shape (B, E); 0 when inactive."""
-    return -_RUNNING_TIME_S * np.log(np.maximum(1.0 - feature(obs, "running_time"), 1e-9))
+    return -RUNNING_SCALE_S * np.log(np.maximum(1.0 - feature(obs, "running_time"), 1e-9))
 
 
 def occupancy(obs: Observation) -> Occupancy:
@@ -70,7 +69,7 @@ def occupancy(obs: Observation) -> Occupancy:
     return Occupancy(
         reluctance=feature(obs, "need") + 1e3 * feature(obs, "protected"),
         active=feature(obs, "active") > 0.5,
-        full=obs["nodes"][..., NODE["modules_used"]] > 1.0 - 1e-6,
+        full=obs["nodes"][..., NODE.modules_used] > 1.0 - 1e-6,
         ends=np.ascontiguousarray(obs["link_endpoints"], dtype=np.int64),
     )
 

@@ -19,8 +19,8 @@ def modules_per_site(obs: Observation) -> NDArray[np.int64]:
     The observation gives the share that is in use; a network without any active link counts as
     one with a module per site.
     """
-    active = obs["links"][..., LINK["active"]] > 0.5
-    share = np.ascontiguousarray(obs["nodes"][..., NODE["modules_used"]])
+    active = obs["links"][..., LINK.active] > 0.5
+    share = np.ascontiguousarray(obs["nodes"][..., NODE.modules_used])
     return np.asarray(_count_modules(active, _ends(obs), share))
 
 
@@ -153,8 +153,8 @@ def approach(
         weight: Order of the switches, shape (B, E).
         released: From `qkd_gym.baselines.activation.released_links`.
     """
-    active = obs["links"][..., LINK["active"]] > 0.5
-    full = obs["nodes"][..., NODE["modules_used"]] > 1.0 - 1e-6
+    active = obs["links"][..., LINK.active] > 0.5
+    full = obs["nodes"][..., NODE.modules_used] > 1.0 - 1e-6
     weight = np.ascontiguousarray(weight)
     return np.asarray(_approach_all(target, active, full, _ends(obs), weight, released))
 

@@ -16,17 +16,15 @@ from qkd_gym.baselines.activation import estimated_rate, feature, hourly, ran_s,
 from qkd_gym.baselines.matching import approach, heavy_matching, modules_per_site
 from qkd_gym.baselines.policy import Memory, Observation, RuleWithMemory
 from qkd_gym.baselines.rules import Tunable, parameter
-from qkd_gym.features import CONTEXT_FEATURES, NODE
+from qkd_gym.features import CONTEXT, LENGTH_SCALE_KM, NODE
 from qkd_gym.planning.concurrent_flow import max_concurrent_flow
 
 F64 = NDArray[np.float64]
-_ELAPSED = CONTEXT_FEATURES.index("elapsed")
-_POSITION_UNIT_KM = 50.0
 
 
 def elapsed(obs: Observation) -> F64:
     """Share of the episode that has passed, shape (B,)."""
-    return np.asarray(obs["context"][:, _ELAPSED], dtype=np.float64)
+    return np.asarray(obs["context"][:, CONTEXT.elapsed], dtype=np.float64)
 
 
 def steer(obs: Observation, weight: F64, target: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -141,13 +139,13 @@ class LPRoundRobin(Tunable, RuleWithMemory):
 
     def _time_shares(self, obs: Observation, b: int) -> F64:
         nodes = obs["nodes"][b]
-        xy = np.stack([nodes[:, NODE["x"]], nodes[:, NODE["y"]]]).astype(np.float64)
+        xy = np.stack([nodes[:, NODE.x], nodes[:, NODE.y]]).astype(np.float64)
         rate = hourly({"links": obs["links"][b : b + 1]}, "nominal_rate")[0]
         modules = int(modules_per_site({k: v[b : b + 1] for k, v in obs.items()})[0])
         return _planned_shares(
             obs["link_endpoints"][b].tobytes(),
             rate.tobytes(),
-            (_POSITION_UNIT_KM * xy).tobytes(),
+            (LENGTH_SCALE_KM * xy).tobytes(),
             modules,
             self.gravity_distance_km,
         )

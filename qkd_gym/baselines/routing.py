@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from qkd_gym.baselines.policy import Observation
 from qkd_gym.baselines.rules import Tunable, parameter
-from qkd_gym.features import LINK, PATH
+from qkd_gym.features import HOPS_SCALE, LINK, PATH
 
 
 def cheapest(cost: NDArray[np.floating], mask: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -41,7 +41,7 @@ class ShortestPath:
 
     def __call__(self, obs: Observation, mask: NDArray[np.bool_]) -> NDArray[np.int64]:
         """One path per observation."""
-        return cheapest(obs["paths"][..., PATH["hops"]], mask)
+        return cheapest(obs["paths"][..., PATH.hops], mask)
 
 
 class ShortestDistance:
@@ -49,7 +49,7 @@ class ShortestDistance:
 
     def __call__(self, obs: Observation, mask: NDArray[np.bool_]) -> NDArray[np.int64]:
         """One path per observation."""
-        return cheapest(obs["paths"][..., PATH["length"]], mask)
+        return cheapest(obs["paths"][..., PATH.length], mask)
 
 
 class WidestPath:
@@ -57,7 +57,7 @@ class WidestPath:
 
     def __call__(self, obs: Observation, mask: NDArray[np.bool_]) -> NDArray[np.int64]:
         """One path per observation."""
-        return cheapest(-obs["paths"][..., PATH["bottleneck"]], mask)
+        return cheapest(-obs["paths"][..., PATH.bottleneck], mask)
 
 
 class WidestShortestPath:
@@ -65,9 +65,9 @@ class WidestShortestPath:
 
     def __call__(self, obs: Observation, mask: NDArray[np.bool_]) -> NDArray[np.int64]:
         """One path per observation."""
-        # Hops come in tenths, and a fill is at most one.
-        hops = np.rint(10.0 * obs["paths"][..., PATH["hops"]].astype(np.float64))
-        return cheapest(hops - 0.5 * obs["paths"][..., PATH["bottleneck"]], mask)
+        # A fill is at most one.
+        hops = np.rint(HOPS_SCALE * obs["paths"][..., PATH.hops].astype(np.float64))
+        return cheapest(hops - 0.5 * obs["paths"][..., PATH.bottleneck], mask)
 
 
 class LeastLoadedPath:
@@ -82,10 +82,10 @@ class LeastLoadedPath:
     def __call__(self, obs: Observation, mask: NDArray[np.bool_]) -> NDArray[np.int64]:
         """One path per observation."""
         links = obs["links"].astype(np.float64)
-        rate = np.expm1(links[..., LINK["nominal_rate"]])
-        rate *= 1.0 + links[..., LINK["freshness"]] * (links[..., LINK["observed_rate"]] - 1.0)
-        rate *= np.maximum(links[..., LINK["active"]], self._IDLE)
-        load = np.expm1(links[..., LINK["demand_average"]]) / np.maximum(rate, 1e-3)
+        rate = np.expm1(links[..., LINK.nominal_rate])
+        rate *= 1.0 + links[..., LINK.freshness] * (links[..., LINK.observed_rate] - 1.0)
+        rate *= np.maximum(links[..., LINK.active], self._IDLE)
+        load = np.expm1(links[..., LINK.demand_average]) / np.maximum(rate, 1e-3)
         return cheapest(along(obs, load).max(axis=-1), mask)
 
 
@@ -105,7 +105,7 @@ class ExponentialPrice(Tunable):
 
     def __call__(self, obs: Observation, mask: NDArray[np.bool_]) -> NDArray[np.int64]:
         """One path per observation."""
-        empty = 1.0 - np.asarray(obs["links"][..., LINK["pool_fill"]], dtype=np.float64)
+        empty = 1.0 - np.asarray(obs["links"][..., LINK.pool_fill], dtype=np.float64)
         steepness = max(self.steepness, 1e-6)  # the limit is a linear price
         price = 1.0 + self.price_weight * np.expm1(steepness * empty) / np.expm1(steepness)
         return cheapest(along(obs, price).sum(axis=-1), mask)
@@ -116,7 +116,7 @@ class InverseKey:
 
     def __call__(self, obs: Observation, mask: NDArray[np.bool_]) -> NDArray[np.int64]:
         """One path per observation."""
-        fill = np.asarray(obs["links"][..., LINK["pool_fill"]], dtype=np.float64)
+        fill = np.asarray(obs["links"][..., LINK.pool_fill], dtype=np.float64)
         return cheapest(along(obs, 1.0 / np.maximum(fill, 1e-6)).sum(axis=-1), mask)
 
 
@@ -137,7 +137,7 @@ class BackPressure(Tunable):
 
     def __call__(self, obs: Observation, mask: NDArray[np.bool_]) -> NDArray[np.int64]:
         """One path per observation."""
-        lacking = 1.0 - np.asarray(obs["links"][..., LINK["pool_fill"]], dtype=np.float64)
+        lacking = 1.0 - np.asarray(obs["links"][..., LINK.pool_fill], dtype=np.float64)
         backlog = along(obs, lacking).sum(axis=-1)
         worth = mask.copy()
         worth[:, :-1] &= backlog <= self.reward
@@ -160,8 +160,8 @@ class TrunkReservation(Tunable):
     def __call__(self, obs: Observation, mask: NDArray[np.bool_]) -> NDArray[np.int64]:
         """One path per observation."""
         paths = np.asarray(obs["paths"], dtype=np.float64)
-        fill = paths[..., PATH["bottleneck"]]
-        cover = np.maximum(paths[..., PATH["cover"]], 1e-9)  # fill / (fill + request)
+        fill = paths[..., PATH.bottleneck]
+        cover = np.maximum(paths[..., PATH.cover], 1e-9)  # fill / (fill + request)
         left = fill - fill * (1.0 / cover - 1.0)
         allowed = mask.copy()
         allowed[:, 1:-1] &= left[:, 1:] >= self.reserve

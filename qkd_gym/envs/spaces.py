@@ -6,10 +6,8 @@ import numpy as np
 from gymnasium import spaces
 
 from qkd_gym.envs.observation import Observation, readable
+from qkd_gym.features import FEATURE_LIMIT
 from qkd_gym.network.dynamics.step import ACTIVATION, BOTH, ROUTING
-
-# Features are of order one; the limit only tells tools that they are bounded.
-FEATURE_LIMIT = 100.0
 
 _REQUEST_PART = ("request", "request_endpoints", "paths", "path_links")
 
@@ -27,7 +25,7 @@ def observation_space(buffers: Observation, decides: int) -> spaces.Dict:
     ======================  ============================  =======  ===============================
     key                     shape                         dtype    meaning
     ======================  ============================  =======  ===============================
-    ``nodes``               (N, len(NODE_FEATURES))       float32  sites, see `layout`
+    ``nodes``               (N, len(NODE_FEATURES))       float32  sites, see `qkd_gym.features`
     ``links``               (E, len(LINK_FEATURES))       float32  candidate links, zero padded
     ``link_endpoints``      (E, 2)                        int64    sites of each link
     ``node_mask``           (N,)                          int8     1 for a site, 0 for padding

@@ -10,8 +10,7 @@ from gymnasium import spaces
 from gymnasium.spaces import GraphInstance
 from numpy.typing import NDArray
 
-from qkd_gym.envs.spaces import FEATURE_LIMIT
-from qkd_gym.features import LINK_FEATURES, NODE_FEATURES
+from qkd_gym.features import FEATURE_LIMIT, LINK_FEATURES, NODE_FEATURES
 
 Observation = dict[str, NDArray[Any]]
 

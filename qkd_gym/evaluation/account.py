@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from qkd_gym.envs import QKDVectorEnv
 from qkd_gym.envs.core import ACTIVATION
 from qkd_gym.envs.transition import AMOUNT_NAMES, Results
-from qkd_gym.features import LINK, NODE
+from qkd_gym.features import HOUR_S, LINK, NODE
 from qkd_gym.network.compiled.jit import bare_entry, fill, inlined, specialised
 from qkd_gym.network.state import BIT_NAMES, S_BLOCKED, S_DEMAND
 
@@ -32,10 +32,10 @@ Totals = dict[str, F64]
 Observation = Mapping[str, NDArray[Any]]
 
 COUNTED = (*(name for name in BIT_NAMES if name != "stored_bits"), "qber_weighted_bits")
-_ACTIVE, _LEFT, _NO_KEY = LINK["active"], LINK["calibration_left"], LINK["no_key"]
+_ACTIVE, _LEFT, _NO_KEY = LINK.active, LINK.calibration_left, LINK.no_key
 _ELAPSED = AMOUNT_NAMES.index("elapsed_s")
 _GOAL = 2  # row of `_Sums.sites`
-_FEATURES = [NODE["demand_average"], NODE["blocked_average"]]
+_FEATURES = [NODE.demand_average, NODE.blocked_average]
 
 
 class _Sums(NamedTuple):
@@ -170,7 +170,7 @@ class Account:
         config, interval_s = env.config, float(env.core.simulator.params["interval_s"][0])
         self._keep = float(np.exp(-interval_s / config.demand_memory_s))
         # The observed features are logarithms of averages in capacities per hour.
-        self._feature_bps = config.pool_capacity_bits / 3600.0
+        self._feature_bps = config.pool_capacity_bits / HOUR_S
         self._rows = np.arange(batch)
         self._ends = obs["request_endpoints"].copy() if env.decides != ACTIVATION else None
         # Links that yield no key at the start are no fault of the episode.

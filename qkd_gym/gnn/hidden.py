@@ -15,7 +15,17 @@ from numba import njit
 from numpy.typing import NDArray
 
 from qkd_gym.errors import require_between
-from qkd_gym.features import LINK, NODE
+from qkd_gym.features import (
+    DEGREE_SCALE,
+    FRESHNESS_SCALE_S,
+    HOUR_S,
+    LENGTH_SCALE_KM,
+    LINK,
+    NODE,
+    OBSERVED_RATE_CAP,
+    LinkFeatures,
+    NodeFeatures,
+)
 from qkd_gym.gnn.data import HORIZON_S, VIABLE_SHARE, ViabilityGraph
 from qkd_gym.network import NetworkConfig
 from qkd_gym.network.tables import RateTable, interpolate, rate_table
@@ -107,15 +117,15 @@ def draw(
         wait = np.full(links, HORIZON_S / (LOOKS - 1))
     rate, qber = np.mean(rates, axis=0), np.mean(qbers, axis=0)
 
+    promised = np.where(nominal_rate > 0.0, nominal_rate, np.inf)
     columns = {
         "active": active,
-        "nominal_rate": np.log1p(nominal_rate * 3600.0 / CAPACITY_BITS),
-        "observed_rate": measured
-        * np.minimum(seen_rate / np.where(nominal_rate > 0.0, nominal_rate, np.inf), 2.0),
+        "nominal_rate": np.log1p(nominal_rate * HOUR_S / CAPACITY_BITS),
+        "observed_rate": measured * np.minimum(seen_rate / promised, OBSERVED_RATE_CAP),
         "observed_qber": measured * seen_qber / table.qber_threshold,
-        "freshness": measured * np.exp(-age_s / 3600.0),
+        "freshness": measured * np.exp(-age_s / FRESHNESS_SCALE_S),
         "no_key": active & (seen_rate == 0.0),
-        "length": topology.length_km / 50.0,
+        "length": topology.length_km / LENGTH_SCALE_KM,
         "free_space": topology.free_space,
     }
     return ViabilityGraph(
@@ -136,20 +146,20 @@ def site_features(topology: Topology) -> NDArray[np.float32]:
     n = len(topology.site_names)
     centred = topology.positions_km - topology.positions_km.mean(axis=0)
     columns = {
-        "x": centred[:, 0] / 50.0,
-        "y": centred[:, 1] / 50.0,
-        "degree": np.bincount(topology.link_endpoints.ravel(), minlength=n) / 8.0,
+        "x": centred[:, 0] / LENGTH_SCALE_KM,
+        "y": centred[:, 1] / LENGTH_SCALE_KM,
+        "degree": np.bincount(topology.link_endpoints.ravel(), minlength=n) / DEGREE_SCALE,
         "betweenness": topology.betweenness,
     }
     return _columns(n, columns, NODE)
 
 
 def _columns(
-    rows: int, values: dict[str, NDArray[np.generic]], names: dict[str, int]
+    rows: int, values: dict[str, NDArray[np.generic]], names: LinkFeatures | NodeFeatures
 ) -> NDArray[np.float32]:
     block = np.zeros((rows, len(names)), dtype=np.float32)
     for name, column in values.items():
-        block[:, names[name]] = column
+        block[:, getattr(names, name)] = column
     return block
 
 

@@ -110,7 +110,7 @@ def _turn(nodes: NDArray[np.float32], rng: np.random.Generator) -> None:
     """Turns and stretches a network in place: where sites lie tells nothing about quality."""
     angle, stretch = rng.uniform(0.0, 2.0 * np.pi), np.exp(rng.uniform(-1.5, 1.5))
     turn = stretch * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    columns = [NODE["x"], NODE["y"]]
+    columns = [NODE.x, NODE.y]
     nodes[:, columns] = nodes[:, columns] @ turn.astype(np.float32)
 
 

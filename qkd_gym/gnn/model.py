@@ -49,8 +49,8 @@ class LinkViabilityGNN(nn.Module):
         require_integer("heads", heads, 1, hidden)
         require_integer("passes", passes, 1, 64)
         self.hidden, self.heads, self.passes = hidden, heads, passes
-        self.site_columns = [NODE[name] for name in SITE_INPUTS]
-        self.link_columns = [LINK[name] for name in LINK_INPUTS]
+        self.site_columns = [getattr(NODE, name) for name in SITE_INPUTS]
+        self.link_columns = [getattr(LINK, name) for name in LINK_INPUTS]
         self.site_in = nn.Linear(len(SITE_INPUTS) + len(SITE_SUMS), hidden)
         self.link_in = nn.Sequential(
             nn.Linear(len(LINK_INPUTS), hidden), nn.ReLU(), nn.Linear(hidden, hidden)
@@ -128,8 +128,8 @@ def site_sums(graphs: GraphBatch) -> Tensor:
     Number of measured links / 4, their share of the site's links, and their summed QBER (in
     thresholds) over their number plus one, an average shrunk towards zero.
     """
-    measured = (graphs.links[:, LINK["freshness"]] > 0.0).to(graphs.links.dtype)
-    qber = measured * graphs.links[:, LINK["observed_qber"]]
+    measured = (graphs.links[:, LINK.freshness] > 0.0).to(graphs.links.dtype)
+    qber = measured * graphs.links[:, LINK.observed_qber]
     rows = torch.stack([torch.ones_like(measured), measured, qber], dim=1)
     total = rows.new_zeros(len(graphs.nodes), 3)
     total = total.index_add(0, graphs.ends[0], rows).index_add(0, graphs.ends[1], rows)

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from qkd_gym.baselines import make_policy
 from qkd_gym.baselines.activation import ScoredActivation
-from qkd_gym.envs.spaces import FEATURE_LIMIT
 from qkd_gym.errors import InvalidInput
+from qkd_gym.features import FEATURE_LIMIT
 
 # Rules never switch a link off alone. A moderate reluctance leaves that to be tried and learned.
 _RELUCTANCE = 0.6

@@ -109,7 +109,7 @@ class PointerHeads(nn.Module):
         encoding = situation.encoding
         # One output for switching a link on and one for switching it off.
         switch_on, switch_off = self.link_score(encoding.links).unbind(1)
-        running = encoding.features[:, LINK["active"]] > 0.5
+        running = encoding.features[:, LINK.active] > 0.5
         scores = encoding.pad(torch.where(running, switch_off, switch_on))
         logits = torch.cat([scores, self.hold_score(encoding.pooled)], dim=1)
         if self.adviser is None:

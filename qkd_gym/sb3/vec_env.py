@@ -15,9 +15,9 @@ from stable_baselines3.common.vec_env import VecEnv
 import qkd_gym  # noqa: F401  registers the environments
 from qkd_gym.baselines import Policy
 from qkd_gym.baselines.activation import ScoredActivation
-from qkd_gym.envs.spaces import FEATURE_LIMIT
 from qkd_gym.envs.vector import Batch, QKDVectorEnv
 from qkd_gym.errors import InvalidInput, require_between
+from qkd_gym.features import FEATURE_LIMIT
 from qkd_gym.gnn.graphs import GRAPH_KEYS, batch_graphs
 from qkd_gym.gnn.model import LinkViabilityGNN
 from qkd_gym.sb3.advice import advise

@@ -12,9 +12,9 @@ def links_observation(**features: list[float]) -> dict[str, np.ndarray]:
     links = np.zeros((3, len(LINK_FEATURES)), np.float32)
     defaults = {"active": [1, 0, 0], "running_time": [1, 0, 0], "nominal_rate": [1, 1, 1]}
     for name, values in (defaults | features).items():
-        links[:, LINK[name]] = values
+        links[:, getattr(LINK, name)] = values
     nodes = np.zeros((3, len(NODE_FEATURES)), np.float32)
-    nodes[:, NODE["modules_used"]] = [1, 1, 0]
+    nodes[:, NODE.modules_used] = [1, 1, 0]
     return {
         "links": links,
         "nodes": nodes,

@@ -27,11 +27,11 @@ def paths_observation() -> dict[str, np.ndarray]:
     """Four candidate paths of which the second lacks the key and the last does not exist."""
     obs = links_observation(pool_fill=[0.2, 0.6, 0.5], demand_average=[0.9, 0.05, 0.05])
     paths = np.zeros((4, len(PATH_FEATURES)), np.float32)
-    paths[:, PATH["hops"]] = [0.1, 0.1, 0.2, 0.0]
-    paths[:, PATH["length"]] = [0.5, 0.2, 0.3, 0.0]
-    paths[:, PATH["bottleneck"]] = [0.2, 0.0, 0.5, 0.0]
+    paths[:, PATH.hops] = [0.1, 0.1, 0.2, 0.0]
+    paths[:, PATH.length] = [0.5, 0.2, 0.3, 0.0]
+    paths[:, PATH.bottleneck] = [0.2, 0.0, 0.5, 0.0]
     # The request is a twentieth of a pool.
-    paths[:, PATH["cover"]] = [0.2 / 0.25, 0.0, 0.5 / 0.55, 0.0]
+    paths[:, PATH.cover] = [0.2 / 0.25, 0.0, 0.5 / 0.55, 0.0]
     path_links = np.array([[0, 3], [1, 3], [1, 2], [3, 3]])
     mask = np.array([1, 0, 1, 0, 1], np.int8)
     return {**obs, "paths": paths, "path_links": path_links, "action_mask": mask}
@@ -84,7 +84,7 @@ def test_max_weight_prefers_the_larger_product_of_rate_and_deficit():
     obs = links_observation(nominal_rate=[1.0, 1.0, 2.0], pool_fill=[0.99, 0.0, 0.3])
     assert choice("max-weight", obs) == 2
     # A bad observation counts while it is fresh.
-    obs["links"][2, LINK["freshness"]] = 1.0
+    obs["links"][2, LINK.freshness] = 1.0
     assert choice("max-weight", obs) == 1
 
 
@@ -103,9 +103,9 @@ def test_dwell_protects_a_young_link():
 def test_demand_deficit_follows_demand_and_blocking_and_avoids_dead_links():
     obs = links_observation(pool_fill=[1.0, 0.2, 0.2], demand_average=[0.5, 0.3, 0.6])
     assert choice("demand-deficit", obs, demand_power=1.0) == 2
-    obs["links"][1, LINK["blocked_average"]] = 3.0
+    obs["links"][1, LINK.blocked_average] = 3.0
     assert choice("demand-deficit", obs, kappa=1.0) == 1
-    obs["links"][1, LINK["freshness"]] = 1.0  # seen just now, without key
+    obs["links"][1, LINK.freshness] = 1.0  # seen just now, without key
     assert choice("demand-deficit", obs, kappa=1.0) == 2
 
 
@@ -120,13 +120,13 @@ def test_released_links_are_what_the_environment_releases():
     for seed in range(3):
         obs, _ = env.reset(seed=seed)
         for _ in range(25):
-            active = obs["links"][:, LINK["active"]] > 0.5
+            active = obs["links"][:, LINK.active] > 0.5
             idle = np.flatnonzero(~active & (obs["link_mask"] == 1))
             link = int(rng.choice(idle))
             batch = {name: array[None] for name, array in obs.items()}
             predicted = set(released_links(batch)[0, link].tolist()) - {len(active)}
             obs, *_ = env.step(link)
-            now = obs["links"][:, LINK["active"]] > 0.5
+            now = obs["links"][:, LINK.active] > 0.5
             assert set(np.flatnonzero(active & ~now).tolist()) == predicted
             checked += len(predicted)
     assert checked > 20
@@ -196,7 +196,7 @@ def test_round_robin_gives_links_their_time_shares():
     state, over, run, steps = None, False, 0.0, 0
     while not over:
         action, state = policy.predict(obs, state, np.array([steps == 0]))
-        run = run + obs["links"][:, LINK["active"]]
+        run = run + obs["links"][:, LINK.active]
         obs, _, _, over, _ = env.step(action)
         steps += 1
     plan = state["links"]["plan"][0]
@@ -251,7 +251,7 @@ def test_lookahead_prefers_what_will_be_missing_and_can_be_made():
         pool_fill=[1.0, 0.1, 0.1], demand_average=[0.1, 0.3, 0.9], nominal_rate=[1.0, 1.0, 1.0]
     )
     assert choice("lookahead", obs, horizon_h=1.0) == 2
-    obs["links"][2, LINK["nominal_rate"]] = 0.0
+    obs["links"][2, LINK.nominal_rate] = 0.0
     assert choice("lookahead", obs, horizon_h=1.0) == 1
 
 

@@ -69,10 +69,8 @@ def slow_recovery(env, policy, seed):
     n = len(obs["nodes"])
 
     def counts(obs):
-        on = (obs["links"][:, LINK["active"]] > 0.5) & (
-            obs["links"][:, LINK["calibration_left"]] == 0.0
-        )
-        dead = on & (obs["links"][:, LINK["no_key"]] > 0.5)
+        on = (obs["links"][:, LINK.active] > 0.5) & (obs["links"][:, LINK.calibration_left] == 0.0)
+        dead = on & (obs["links"][:, LINK.no_key] > 0.5)
         good = on & ~dead
         ends = obs["link_endpoints"]
         return [np.array([(ends[kind] == v).sum() for v in range(n)]) for kind in (good, dead)]

@@ -52,14 +52,14 @@ def test_draws_repeat_and_differ():
 
 def test_what_is_measured():
     links = np.concatenate([graph.links for graph in many()])
-    seen = links[:, LINK["freshness"]] > 0
+    seen = links[:, LINK.freshness] > 0
     # Four standard errors.
     assert abs(seen.mean() - 0.4) < 4 * np.sqrt(0.24 / len(links))
-    age_s = -3600 * np.log(links[seen, LINK["freshness"]])
+    age_s = -3600 * np.log(links[seen, LINK.freshness])
     assert abs(age_s.mean() - 3600) < 4 * 7200 / np.sqrt(12 * seen.sum())
     assert age_s.max() <= 7200 * 1.001
-    assert not links[~seen][:, [LINK["observed_rate"], LINK["observed_qber"]]].any()
-    assert not links[:, LINK["active"]].any()
+    assert not links[~seen][:, [LINK.observed_rate, LINK.observed_qber]].any()
+    assert not links[:, LINK.active].any()
 
 
 def test_hidden_parts_have_the_stated_means():

@@ -86,9 +86,9 @@ def test_order_of_links_sites_and_ends_does_not_matter(model, observed):
 def test_more_measurements_count(model, observed):
     """Softmax attention alone could not tell one measurement from two equal ones."""
     links = torch.zeros(3, observed["links"].shape[2])
-    links[:, LINK["nominal_rate"]] = 1.0
-    links[:2, LINK["freshness"]] = 0.9
-    links[:2, LINK["observed_qber"]] = 0.8
+    links[:, LINK.nominal_rate] = 1.0
+    links[:2, LINK.freshness] = 0.9
+    links[:2, LINK.observed_qber] = 0.8
     one = GraphBatch(
         torch.zeros(4, observed["nodes"].shape[2]), links[1:],
         torch.tensor([[0, 0], [2, 3]]), torch.arange(2),
@@ -102,7 +102,7 @@ def test_more_measurements_count(model, observed):
 def test_load_does_not_leak_into_viability(model, observed):
     """What is in the pools tells nothing about hidden quality."""
     changed = {name: tensor.clone() for name, tensor in observed.items()}
-    changed["links"][..., LINK["pool_fill"]] += 0.5
+    changed["links"][..., LINK.pool_fill] += 0.5
     torch.testing.assert_close(padded(model, changed), padded(model, observed), equal_nan=True)
 
 

@@ -11,7 +11,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from qkd_gym.errors import InvalidInput, require_integer
-from qkd_gym.features import LINK
+from qkd_gym.features import FRESHNESS_SCALE_S, HOUR_S, LINK
 from qkd_gym.gnn.data import HORIZON_S, VIABLE_SHARE, ViabilityGraph
 from qkd_gym.gnn.hidden import CAPACITY_BITS, LOOKS, REFERENCE, HiddenQuality, link_budgets
 from qkd_gym.network.tables import interpolate, rate_table
@@ -31,8 +31,8 @@ def nominal_loss_db(graph: ViabilityGraph, setting: HiddenQuality = REFERENCE) -
     rate, _, _ = link_budgets(
         rate_table(setting.preset), grid, np.full(len(grid), setting.misalignment)
     )
-    known = np.log1p(rate * 3600.0 / CAPACITY_BITS)
-    return np.interp(-graph.links[:, LINK["nominal_rate"]].astype(np.float64), -known, grid)
+    known = np.log1p(rate * HOUR_S / CAPACITY_BITS)
+    return np.interp(-graph.links[:, LINK.nominal_rate].astype(np.float64), -known, grid)
 
 
 def measurements(
@@ -48,10 +48,10 @@ def measurements(
     """
     table = rate_table(setting.preset)
     links = graph.links.astype(np.float64)
-    seen = (links[:, LINK["freshness"]] > 0.0) & (links[:, LINK["nominal_rate"]] > 0.0)
-    age_s = -3600.0 * np.log(np.where(seen, links[:, LINK["freshness"]], 1.0))
-    qber = links[:, LINK["observed_qber"]] * table.qber_threshold
-    rate = links[:, LINK["observed_rate"]] * graph.nominal_rate_bps
+    seen = (links[:, LINK.freshness] > 0.0) & (links[:, LINK.nominal_rate] > 0.0)
+    age_s = -FRESHNESS_SCALE_S * np.log(np.where(seen, links[:, LINK.freshness], 1.0))
+    qber = links[:, LINK.observed_qber] * table.qber_threshold
+    rate = links[:, LINK.observed_rate] * graph.nominal_rate_bps
     keyed = seen & (rate > 0.0)
     loss_db = nominal_loss_db(graph, setting)
     excess_db = np.zeros(len(links))

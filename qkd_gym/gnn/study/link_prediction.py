@@ -74,11 +74,11 @@ def puzzle(topology: Topology, rng: np.random.Generator) -> Puzzle:
     between = nx.betweenness_centrality(kept, k=min(n, _PIVOTS), seed=0)
     nodes = np.zeros((n, len(NODE)), dtype=np.float32)
     centred = topology.positions_km - topology.positions_km.mean(axis=0)
-    nodes[:, [NODE["x"], NODE["y"]]] = centred / _SPAN_KM
-    nodes[:, NODE["degree"]] = [kept.degree[site] / n for site in range(n)]
-    nodes[:, NODE["betweenness"]] = [between[site] for site in range(n)]
+    nodes[:, [NODE.x, NODE.y]] = centred / _SPAN_KM
+    nodes[:, NODE.degree] = [kept.degree[site] / n for site in range(n)]
+    nodes[:, NODE.betweenness] = [between[site] for site in range(n)]
     links = np.zeros((len(shown), len(LINK)), dtype=np.float32)
-    links[:, LINK["length"]] = topology.length_km[shown] / _SPAN_KM
+    links[:, LINK.length] = topology.length_km[shown] / _SPAN_KM
     gap = topology.positions_km[pairs[:, 0]] - topology.positions_km[pairs[:, 1]]
     return Puzzle(
         graph=GraphBatch(

@@ -12,7 +12,7 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array
 
 from qkd_gym.errors import InvalidInput, require_integer
-from qkd_gym.features import LINK
+from qkd_gym.features import LENGTH_SCALE_KM, LINK
 from qkd_gym.gnn.data import ViabilityGraph
 from qkd_gym.gnn.study.rivals import last_value
 from qkd_gym.planning.concurrent_flow import take_in_order
@@ -86,7 +86,7 @@ def simple_rules(
     observed = last_observed_bps(graph, unseen_share)
     return {
         "random": in_order(graph.ends, rng.permutation(len(graph.ends)), modules),
-        "nearest": in_order(graph.ends, np.argsort(graph.links[:, LINK["length"]]), modules),
+        "nearest": in_order(graph.ends, np.argsort(graph.links[:, LINK.length]), modules),
         "best estimated rate": in_order(graph.ends, np.argsort(-observed), modules),
         "b-matching, last observed": heaviest_matching(
             graph.ends, observed, modules, len(graph.nodes)
@@ -105,5 +105,5 @@ def outcome(graph: ViabilityGraph, chosen: Chosen) -> dict[str, float]:
         "rate_bps": float(graph.rate_bps[chosen].sum()),
         "links": float(chosen.sum()),
         "qber": float(graph.qber[chosen].sum()),
-        "length_km": float(graph.links[chosen, LINK["length"]].sum() * 50.0),
+        "length_km": float(graph.links[chosen, LINK.length].sum() * LENGTH_SCALE_KM),
     }

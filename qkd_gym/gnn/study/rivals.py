@@ -25,14 +25,14 @@ from qkd_gym.gnn.study.inference import site_posterior
 F64 = NDArray[np.float64]
 Graphs = Sequence[ViabilityGraph]
 
-_OWN = [LINK[name] for name in LINK_INPUTS]
+_OWN = [getattr(LINK, name) for name in LINK_INPUTS]
 _LEAVES = {"max_iter": 300, "learning_rate": 0.05, "early_stopping": True, "random_state": 0}
 
 
 def last_value(graph: ViabilityGraph, unseen_share: float = 0.5) -> F64:
     """A link's rate when last seen, as a share of nominal, (E,); ``unseen_share`` of others."""
-    seen = graph.links[:, LINK["freshness"]] > 0.0
-    share = np.where(seen, graph.links[:, LINK["observed_rate"]], unseen_share)
+    seen = graph.links[:, LINK.freshness] > 0.0
+    share = np.where(seen, graph.links[:, LINK.observed_rate], unseen_share)
     return share.astype(np.float64)
 
 
