@@ -96,6 +96,7 @@ class NetworkConfig:
         candidate_paths: Candidate paths per pair of sites.
         max_hops: Longest candidate path.
         demand_memory_s: Time constant of the recent-demand averages that are observed.
+        key_weight: Weight of the delivered key in the reward.
         qber_weight: Weight of the QBER term in the reward.
     """
 
@@ -154,6 +155,7 @@ class NetworkConfig:
     candidate_paths: int = _integer(6, 1, 64)
     max_hops: int = _integer(12, 1, 64)
     demand_memory_s: float = _number(600.0, 0.0, low_open=True, unit="s")
+    key_weight: float = _number(1.0, 0.0, 100.0)
     qber_weight: float = _number(0.1, 0.0, 100.0)
 
     def __post_init__(self) -> None:
