@@ -69,11 +69,9 @@ def raman_power_w(
     length = checked("length_km", length_km, unit="km")
     power = checked("launch_power_w", launch_power_w, unit="W")
     bandwidth = checked("filter_nm", filter_nm, unit="nm")
-    attenuation = checked(
-        "attenuation_db_per_km", attenuation_db_per_km, low_open=True, unit="dB/km"
-    )
+    fibre = checked("attenuation_db_per_km", attenuation_db_per_km, low_open=True, unit="dB/km")
     cross_section = checked("cross_section_per_km_nm", cross_section_per_km_nm)
-    per_km = attenuation * np.log(10.0) / 10.0
+    per_km = fibre * np.log(10.0) / 10.0
     strength = power * cross_section * bandwidth
     if backward:
         return np.asarray(-np.expm1(-2.0 * per_km * length) / (2.0 * per_km) * strength)

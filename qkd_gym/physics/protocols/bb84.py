@@ -19,7 +19,6 @@ from qkd_gym.physics.numerics import F64, checked_transmittance, maximise
 from qkd_gym.physics.protocols.base import ClickProtocol, LinkBudget
 from qkd_gym.physics.sampling import as_pulses
 
-DECOYS = ("infinite", "vacuum+weak", "one", "none")
 BOUNDED = ("vacuum+weak", "one")  # decoys that bound the single photons, as finite blocks need
 
 
@@ -61,7 +60,7 @@ class BB84(ClickProtocol):
     """
 
     mean_photon_number: Real | str = real(0.5, 0.0, low_open=True, word="optimal")
-    decoy: str = choice("infinite", DECOYS)
+    decoy: str = choice("infinite", ("infinite", *BOUNDED, "none"))
     decoy_photon_number: Real = real(0.1, 0.0, low_open=True)
     vacuum_photon_number: Real = real(0.0, 0.0)
     misalignment: Real = real(0.015, 0.0, 0.5)
