@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qkd_gym.errors import require_between, require_choice, require_integer
+from qkd_gym.errors import interval_text, require_between, require_choice, require_integer
 
 Real = float | NDArray[np.float64]
 """A number, or an array of numbers that broadcasts against the other arguments of a formula."""
@@ -54,7 +54,8 @@ def number(
     check = partial(
         require_between, low=low, high=high, low_open=low_open, high_open=high_open, unit=unit
     )
-    return dataclasses.field(default=default, metadata={"check": check})
+    allowed = interval_text(low, high, low_open, high_open, unit)
+    return dataclasses.field(default=default, metadata={"check": check, "allowed": allowed})
 
 
 def real(default: float | str, *interval: float, word: str = "", **options: Any) -> Any:
@@ -76,13 +77,15 @@ def real(default: float | str, *interval: float, word: str = "", **options: Any)
 def integer(default: int, low: int, high: float = math.inf) -> Any:
     """A field for a whole number in [low, high], as a `dataclasses.field` for `check_fields`."""
     check = partial(require_integer, low=low, high=high)
-    return dataclasses.field(default=default, metadata={"check": check})
+    allowed = f"integer {interval_text(low, high)}"
+    return dataclasses.field(default=default, metadata={"check": check, "allowed": allowed})
 
 
 def choice(default: str, choices: tuple[str, ...]) -> Any:
     """A field for one of several words, as a `dataclasses.field` for `check_fields`."""
     check = partial(require_choice, choices=choices)
-    return dataclasses.field(default=default, metadata={"check": check})
+    allowed = " or ".join(choices)
+    return dataclasses.field(default=default, metadata={"check": check, "allowed": allowed})
 
 
 def check_fields(record: Any) -> None:

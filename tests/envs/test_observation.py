@@ -28,6 +28,7 @@ SETTINGS = {
     "load": 1.5,
     "clear_s": 1200.0,
     "site_misalignment": 0.02,
+    "max_hops": 5,  # so that some requests have fewer candidate paths
 }
 
 
@@ -40,11 +41,10 @@ class Moment:
         self.obs, info = env.reset(seed=seed)
         choices = env.task.actions(self.obs["links"].shape[1], env.config.candidate_paths)
         for _ in range(int(rng.integers(20, 60))):
-            parts = np.split(info["action_mask"], np.cumsum(sizes)[:-1], axis=1)
+            parts = np.split(info["action_mask"], np.cumsum(choices)[:-1], axis=1)
             legal = [(rng.random(part.shape) * part).argmax(axis=1) for part in parts]
-            self.obs, _, _, _, info = env.step(
-                np.stack(legal, axis=1).reshape(env.action_space.shape)
-            )
+            actions = np.stack(legal, axis=1).reshape(env.action_space.shape)
+            self.obs, _, _, _, info = env.step(actions)
         self.env, self.sim, self.config = env, env.core.simulator, env.config
         self.state, self.bank, self.params = self.sim.state, self.sim.bank, self.sim.params[0]
         self.network = self.state.episodes["network"]
@@ -190,7 +190,7 @@ REQUEST = [
         "size",
         lambda m: np.log1p(m.requests["bits"] / m.bank.networks["mean_request_bits"][m.network]),
     ),
-    ("hops", lambda m: np.array([len(m.candidates(b)[0]) for b in range(BATCH)]) / 10.0),
+    ("hops", lambda m: np.array([len((*m.candidates(b), ())[0]) for b in range(BATCH)]) / 10.0),
     (
         "feasible_paths",
         lambda m: m.along(m.holds).mean(1),
