@@ -28,7 +28,7 @@ SETTINGS = {
     "load": 1.5,
     "clear_s": 1200.0,
     "site_misalignment": 0.02,
-    "max_hops": 5,  # so that some requests have fewer candidate paths
+    "max_hops": 3,  # so that some requests have fewer candidate paths
 }
 
 
