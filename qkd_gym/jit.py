@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections.abc import Callable, Iterator
+from functools import cache
 from types import CodeType, ModuleType
 from typing import Any
 
@@ -71,7 +72,8 @@ def _ingredients(function: Any, seen: set[CodeType]) -> Iterator[str]:
         return
     for code in _with_inner(function.__code__):
         seen.add(code)
-        constants = [c for c in code.co_consts if not isinstance(c, CodeType)]
+        values = [c for c in code.co_consts if not isinstance(c, CodeType)]
+        constants = [c for c in values if c != function.__doc__]
         yield repr((code.co_code, constants, code.co_names, code.co_varnames))
         for name in code.co_names:
             value = function.__globals__.get(name)
@@ -88,6 +90,7 @@ def _with_inner(code: CodeType) -> Iterator[CodeType]:
             yield from _with_inner(constant)
 
 
+@cache
 def _warn_once() -> None:
     warnings.warn(
         "qkd-gym compiles anew in every process, since neither its folder nor your home can be "
