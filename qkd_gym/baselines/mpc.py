@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from qkd_gym.baselines.activation import feature, hourly, relative_rate, release
 from qkd_gym.baselines.matching import modules_per_site
 from qkd_gym.baselines.policy import Observation
 from qkd_gym.baselines.rules import Tunable, parameter
+from qkd_gym.features import HOUR_S
 from qkd_gym.network.config import interval_s
 from qkd_gym.planning.schedule import Program, optimise
 
@@ -40,6 +42,8 @@ class PredictiveControl(Tunable):
         base_demand: Demand added to every link's, in pool capacities per hour, for what nobody
             has asked for yet.
     """
+
+    solves_programs: ClassVar[bool] = True
 
     calibration_s: float = parameter(180.0)
     slot_s: float = parameter(180.0, 120.0, 180.0, 300.0)
@@ -82,7 +86,7 @@ class PredictiveControl(Tunable):
         links = {name: feature(obs, name)[b, real] for name in _READ}
         active = links["active"] > 0.5
         n_sites = obs["nodes"].shape[1]
-        hours = self.slot_s / 3600.0
+        hours = self.slot_s / HOUR_S
         count = len(real)
         slot, link = np.divmod(np.arange(_SLOTS * count), count)
         plan = optimise(
