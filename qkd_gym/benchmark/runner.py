@@ -25,6 +25,7 @@ from qkd_gym.benchmark.worker import (
     start_worker,
     warm_up,
 )
+from qkd_gym.envs.tasks import get_task
 from qkd_gym.errors import InvalidInput, require_integer
 from qkd_gym.files import read_journal, write_bytes
 from qkd_gym.network.scenarios import as_mapping, resolve
@@ -78,7 +79,7 @@ def run_benchmark(
     require_integer("bounds", bounds, 0, episodes)
     require_integer("workers", workers, 0)
     chosen = _scenarios(facts, scenarios)
-    if bounds and not facts.env_id.startswith("qkd_gym/LinkActivation"):
+    if bounds and get_task(facts.env_id).decides_paths:
         raise InvalidInput(f"bounds is {bounds}, but only LinkActivation suites have bounds.")
     named: list[str] = []
     for policy in policies or [HEURISTICS]:

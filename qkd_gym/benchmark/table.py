@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from qkd_gym.benchmark.summary import interval_of
+from qkd_gym.evaluation.report import interval_text, points_text
+from qkd_gym.markdown import markdown_table
+
 _HEADER = (
     "policy",
     "delivered share [95 %]",
@@ -31,48 +35,40 @@ def markdown(results: Mapping[str, Any]) -> str:
     for name, scenario in results["scenarios"].items():
         parts.append(f"## {name}")
         if "bound_share" in scenario:
-            bound = scenario["bound_share"]
-            low, high = bound["interval_95"]
+            bound = interval_text(interval_of(scenario["bound_share"]))
             parts.append(
-                f"No policy can deliver more than {bound['mean']:.4f} [{low:.4f}, {high:.4f}] of "
-                f"the offered key in the first {results['bounds']} episodes (clairvoyant linear "
-                "program)."
+                f"No policy can deliver more than {bound} of the offered key in the first "
+                f"{results['bounds']} episodes (clairvoyant linear program)."
             )
-        lines = [_HEADER, ("---", *["---:"] * (len(_HEADER) - 1))]
-        for label, entry in scenario["policies"].items():
-            lines.append(_row(label, entry, scenario["best_baseline"]))
-        parts.append("\n".join("| " + " | ".join(line) + " |" for line in lines))
+        best = scenario["best_baseline"]
+        rows = (_row(label, facts, best) for label, facts in scenario["policies"].items())
+        parts.append(markdown_table(_HEADER, rows))
     return "\n\n".join(parts) + "\n"
 
 
 def latency_markdown(timings: Mapping[str, Mapping[str, float]]) -> str:
     """Mean wall time per decision of ``timings.json``, one network at a time."""
     labels = list(dict.fromkeys(label for of_one in timings.values() for label in of_one))
-    lines = [("policy", *timings), ("---", *["---:"] * len(timings))]
-    for label in labels:
-        cells = (f"{1e6 * t[label]:.1f} µs" if label in t else "-" for t in timings.values())
-        lines.append((label, *cells))
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+    rows = (
+        (label, *(f"{1e6 * t[label]:.1f} µs" if label in t else "-" for t in timings.values()))
+        for label in labels
+    )
+    return markdown_table(("policy", *timings), rows) + "\n"
 
 
-def _row(label: str, entry: Mapping[str, Any], best: str | None) -> tuple[str, ...]:
-    metrics = entry["metrics"]
+def _row(label: str, facts: Mapping[str, Any], best: str | None) -> tuple[str, ...]:
+    metrics = facts["metrics"]
 
     def mean(name: str, form: str, scale: float = 1.0, unit: str = "") -> str:
         value = metrics[name]["mean"]
         return "-" if value is None else format(scale * value, form) + unit
 
     share = metrics["delivered_share"]
-    low, high = share["interval_95"]
-    difference = "best baseline" if label == best else "-"
-    if "difference_to_best_baseline" in entry:
-        gap = entry["difference_to_best_baseline"]
-        ends = [100.0 * value for value in gap["interval_95"]]
-        difference = f"{100.0 * gap['mean']:+.2f} [{ends[0]:+.2f}, {ends[1]:+.2f}]"
-    closed = entry.get("to_reference", {}).get("closed")
+    difference = facts.get("difference_to_best_baseline")
+    closed = facts.get("to_reference", {}).get("closed")
     return (
         label,
-        f"{share['mean']:.4f} [{low:.4f}, {high:.4f}]",
+        interval_text(interval_of(share)),
         f"{share['interquartile_mean']:.4f}",
         mean("blocked_share", ".4f"),
         mean("mean_qber", ".2f", 100.0, " %"),
@@ -81,6 +77,8 @@ def _row(label: str, entry: Mapping[str, Any], best: str | None) -> tuple[str, .
         mean("overflow_share", ".4f"),
         mean("switches_per_hour", ".1f"),
         mean("recovery_s", ".0f"),
-        difference,
+        points_text(
+            difference and interval_of(difference), "best baseline" if label == best else "-"
+        ),
         "-" if closed is None else f"{100.0 * closed:.0f} %",
     )

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from qkd_gym.baselines.registry import ROUTING_RULES, make_policy, search_space
+from qkd_gym.baselines.registry import make_policy, search_space, task_of_rule
 from qkd_gym.errors import InvalidInput, require_integer
 from qkd_gym.evaluation.episodes import evaluate
 from qkd_gym.evaluation.intervals import Interval, bootstrap_interval
@@ -80,7 +80,7 @@ def tune(
     require_integer("trials", trials, 0)
     require_integer("sweeps", sweeps, 0)
     require_integer("seed", seed, 0, DECISION_SEED - episodes)
-    space = search_space(name)
+    space, env_id = search_space(name), task_of_rule(name).env_id
     settings = {"scenario": scenario, "split": "train", **overrides}
     # The search is the same whatever its length, so a longer one may go on from a shorter one.
     header = {"policy": name, "episodes": episodes, "seed": seed, "settings": settings}
@@ -99,7 +99,7 @@ def tune(
             return
         if point not in known:
             policy = make_policy(name, **chosen)
-            known[point] = evaluate(policy, _env_id(name), episodes, seed, **settings).mean()
+            known[point] = evaluate(policy, env_id, episodes, seed, **settings).mean()
             if append is not None:
                 append({"parameters": chosen, "delivered_share": known[point]})
             if on_trial is not None:
@@ -135,7 +135,7 @@ def choose(
 ) -> Choice:
     """Decides between the best trials on training episodes that the search has not seen.
 
-    The best of many trials owes part of its lead to luck; here it has to earn it again. The
+    The best of many trials owes part of its gain to luck; here it has to earn it again. The
     defaults stay unless the 95 % interval of the gain is above zero.
 
     Args:
@@ -150,7 +150,7 @@ def choose(
 
     def shares(parameters: Mapping[str, Any]) -> np.ndarray:
         policy = make_policy(name, **parameters)
-        result = evaluate(policy, _env_id(name), episodes, seed, **settings)
+        result = evaluate(policy, task_of_rule(name).env_id, episodes, seed, **settings)
         return result.metrics["delivered_share"]
 
     default = current_parameters(name, None)
@@ -167,7 +167,7 @@ def choose(
 def current_parameters(name: str, scenario: str | None) -> dict[str, float]:
     """The parameters that a single rule has in a scenario, or its defaults."""
     policy = make_policy(name, scenario=scenario)
-    rule = policy.routing if name in ROUTING_RULES else policy.activation
+    rule = policy.activation or policy.routing
     return {key: float(getattr(rule, key)) for key in search_space(name)}
 
 
@@ -191,7 +191,3 @@ def ship(path: Path, name: str, scenario: str, choice: Choice, command: str) -> 
         "command": command,
     }
     write_json(path, {key: dict(sorted(table[key].items())) for key in sorted(table)})
-
-
-def _env_id(name: str) -> str:
-    return f"qkd_gym/{'Routing' if name in ROUTING_RULES else 'LinkActivation'}-v0"
