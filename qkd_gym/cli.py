@@ -9,8 +9,10 @@ import sys
 from collections.abc import Callable, Sequence
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from qkd_gym.benchmark.leaderboard import leaderboard
+from qkd_gym.benchmark.plots import plot_suite
 from qkd_gym.benchmark.progress import Progress
 from qkd_gym.benchmark.replay import Episode, validate
 from qkd_gym.benchmark.runner import run_benchmark
@@ -29,9 +31,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Args:
         arguments: Words of the command line; by default those of the process.
     """
-    options = _parser().parse_args(arguments)
+    options = vars(_parser().parse_args(arguments))
+    run = options.pop("run")
     with exit_status("The same command goes on from here."):
-        options.run(options)
+        run(**options)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -40,9 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=name, description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    def command(
-        name: str, run: Callable[[argparse.Namespace], None], summary: str
-    ) -> argparse.ArgumentParser:
+    def command(name: str, run: Callable[..., None], summary: str) -> argparse.ArgumentParser:
         form = argparse.ArgumentDefaultsHelpFormatter
         added = commands.add_parser(name, help=summary, formatter_class=form)
         added.set_defaults(run=run)
@@ -52,6 +53,8 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--suite", default="metro", help=f"one of {', '.join(available_suites())}")
     one.add_argument(
         "--policy",
+        dest="policies",
+        metavar="POLICY",
         nargs="+",
         default=[],
         help="baselines, run folders of trained agents, or NAME=FOLDER; 'heuristics' stands for "
@@ -76,7 +79,13 @@ def _parser() -> argparse.ArgumentParser:
     two.add_argument("--decision-episodes", type=int, default=256, help="episodes per finalist")
     two.add_argument("--seed", type=int, default=0)
     two.add_argument("--journal", type=Path, help="default: tuning/SCENARIO-POLICY.jsonl")
-    two.add_argument("--ship", type=Path, help="table of tuned parameters to write the result into")
+    two.add_argument(
+        "--ship",
+        dest="table",
+        metavar="FILE",
+        type=Path,
+        help="table of tuned parameters to write the result into",
+    )
 
     three = command("validate", _validate, "play episode files again")
     four = command("leaderboard", _leaderboard, "validate episode files and write RESULTS.md")
@@ -86,80 +95,58 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _benchmark(options: argparse.Namespace) -> None:
-    out = options.out or Path("benchmark") / options.suite
+def _benchmark(suite: str, out: Path | None, **run: Any) -> None:
+    folder = out or Path("benchmark") / suite
     with Progress(" episodes") as progress:
-        results = run_benchmark(
-            options.suite,
-            out,
-            options.policy,
-            episodes=options.episodes,
-            split=options.split,
-            scenarios=options.scenarios,
-            bounds=options.bounds,
-            record=options.record,
-            workers=options.workers,
-            on_progress=progress,
-        )
+        results = run_benchmark(suite, folder, on_progress=progress, **run)
     text = markdown(results)
-    timings = json.loads((out / "timings.json").read_text(encoding="utf-8"))
-    write_bytes(out / "timings.md", latency_markdown(timings).encode())
-    write_bytes(out / "table.md", text.encode())
+    timings = json.loads((folder / "timings.json").read_text(encoding="utf-8"))
+    write_bytes(folder / "timings.md", latency_markdown(timings).encode())
+    write_bytes(folder / "table.md", text.encode())
     print(text)
-    plot = _plot(out / "page.png", results)
-    print(f"Results are in {out}: results.json, table.md, timings.md{plot}")
-
-
-def _plot(path: Path, results: dict[str, object]) -> str:
-    from qkd_gym.benchmark.plots import plot_suite
-
+    written = "results.json, table.md, timings.md"
     try:
-        plot_suite(path, results)
+        plot_suite(folder / "page.png", results)
+        written += ", page.png"
     except ModuleNotFoundError as error:  # a table needs no matplotlib
         print(error, file=sys.stderr)
-        return ""
-    return f", {path.name}"
+    print(f"Results are in {folder}: {written}")
 
 
-def _tune(options: argparse.Namespace) -> None:
-    name, scenario = options.policy, options.scenario
-    journal = options.journal or Path("tuning") / f"{Path(scenario).stem}-{name}.jsonl"
-    size, numbers = search_size(name, options.trials, options.sweeps), count(1)
+def _tune(
+    policy: str, journal: Path | None, table: Path | None, decision_episodes: int, **search: Any
+) -> None:
+    scenario = search["scenario"]
+    journal = journal or Path("tuning") / f"{Path(scenario).stem}-{policy}.jsonl"
+    size, numbers = search_size(policy, search["trials"], search["sweeps"]), count(1)
     with Progress(" trials at most") as progress:
         trials = tune(
-            name,
-            scenario,
-            episodes=options.episodes,
-            trials=options.trials,
-            sweeps=options.sweeps,
-            seed=options.seed,
+            policy,
             journal=journal,
             on_trial=lambda _: progress(next(numbers), size),
+            **search,
         )
-    choice = choose(name, scenario, trials, episodes=options.decision_episodes)
+    choice = choose(policy, scenario, trials, episodes=decision_episodes)
     print(f"parameters: {choice.parameters}")
     print(f"defaults: {choice.default_share:.4f}, gain in points: {points_text(choice.gain)}")
     print(f"All trials are in {journal}")
-    if options.ship is not None:
-        ship(options.ship, name, scenario, choice, _command(options))
-        print(f"Written to {options.ship}")
+    if table is not None:
+        words = ["python", "-m", "qkd_gym", "tune", policy]
+        for name in ("scenario", "episodes", "trials", "sweeps"):
+            words += [f"--{name}", str(search[name])]
+        words += ["--decision-episodes", str(decision_episodes), "--seed", str(search["seed"])]
+        ship(table, policy, scenario, choice, shlex.join(words))
+        print(f"Written to {table}")
 
 
-def _command(options: argparse.Namespace) -> str:
-    words = ["python", "-m", "qkd_gym", "tune", options.policy]
-    for name in ("scenario", "episodes", "trials", "sweeps", "decision_episodes", "seed"):
-        words += [f"--{name.replace('_', '-')}", str(getattr(options, name))]
-    return shlex.join(words)
+def _validate(files: Sequence[Path]) -> None:
+    print(f"{len(_validated(files))} episodes are what they claim to be.")
 
 
-def _validate(options: argparse.Namespace) -> None:
-    print(f"{len(_validated(options.files))} episodes are what they claim to be.")
-
-
-def _leaderboard(options: argparse.Namespace) -> None:
-    episodes = _validated(options.files)
-    write_bytes(options.out, leaderboard(episodes).encode())
-    print(f"{len(episodes)} episodes are what they claim to be; the leaderboard is {options.out}")
+def _leaderboard(files: Sequence[Path], out: Path) -> None:
+    episodes = _validated(files)
+    write_bytes(out, leaderboard(episodes).encode())
+    print(f"{len(episodes)} episodes are what they claim to be; the leaderboard is {out}")
 
 
 def _validated(paths: Sequence[Path]) -> list[Episode]:

@@ -83,8 +83,8 @@ class PredictiveControl(Tunable):
     ) -> int:
         real = np.flatnonzero(mask[:-1])
         ends = np.asarray(obs["link_endpoints"][b][real], dtype=np.int64)
-        links = {name: feature(obs, name)[b, real] for name in _READ}
-        active = links["active"] > 0.5
+        active = feature(obs, "active")[b, real] > 0.5
+        left_s = feature(obs, "calibration_left")[b, real] * self.calibration_s
         n_sites = obs["nodes"].shape[1]
         hours = self.slot_s / HOUR_S
         count = len(real)
@@ -97,11 +97,9 @@ class PredictiveControl(Tunable):
                 made=np.tile(rate[real] * hours, (_SLOTS, 1)),
                 making_share=np.ones((_SLOTS, count)),
                 capacity=1.0,
-                pool=links["pool_fill"],
+                pool=feature(obs, "pool_fill")[b, real],
                 active=active,
-                calibrating=np.rint(
-                    links["calibration_left"] * self.calibration_s / self.slot_s
-                ).astype(np.int64),
+                calibrating=np.rint(left_s / self.slot_s).astype(np.int64),
                 calibration=round(self.calibration_s / self.slot_s),
                 starts_per_slot=self.slot_s / interval_s(n_sites),
                 request_slot=slot,
@@ -117,9 +115,6 @@ class PredictiveControl(Tunable):
         gain = demand * (1.0 - feature(obs, "pool_fill")[b])
         hold = len(mask) - 1
         return next_switch(plan.on[0] > 0.5, active, real, ends, released, gain, hold)
-
-
-_READ = ("active", "pool_fill", "calibration_left")
 
 
 def next_switch(

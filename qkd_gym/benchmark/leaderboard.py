@@ -8,24 +8,16 @@ import numpy as np
 
 import qkd_gym
 from qkd_gym.benchmark.replay import Episode
-from qkd_gym.benchmark.summary import interquartile_mean
+from qkd_gym.benchmark.summary import describe
+from qkd_gym.benchmark.table import MEAN_COLUMNS, SHARE_COLUMNS, metric_cells
 from qkd_gym.errors import InvalidInput
 from qkd_gym.evaluation.comparison import differences_to_best
 from qkd_gym.evaluation.episodes import metrics_of
-from qkd_gym.evaluation.intervals import bootstrap_interval
-from qkd_gym.evaluation.report import interval_text, points_text
+from qkd_gym.evaluation.report import points_text
 from qkd_gym.markdown import markdown_table
 
-_HEADER = (
-    "policy",
-    "episodes",
-    "delivered share [95 %]",
-    "IQM",
-    "mean QBER",
-    "fairness",
-    "switches/h",
-    "points to the first [95 %]",
-)
+_MEANS = ("mean QBER", "fairness", "switches/h")
+_HEADER = ("policy", "episodes", *SHARE_COLUMNS, *_MEANS, "points to the first [95 %]")
 
 
 def leaderboard(episodes: Sequence[Episode]) -> str:
@@ -80,15 +72,12 @@ def _table(scenario: str, policies: dict[str, dict[int, Episode]]) -> str:
     shares = {name: values["delivered_share"] for name, values in metrics.items()}
     ranked = sorted(shares, key=lambda name: (-float(np.nanmean(shares[name])), name))
     _, differences = differences_to_best(shares, ranked[:1])
+    shown = ("delivered_share", *(MEAN_COLUMNS[column][0] for column in _MEANS))
     rows = (
         (
             name,
             str(len(seeds)),
-            interval_text(bootstrap_interval(shares[name])),
-            f"{interquartile_mean(shares[name]):.4f}",
-            f"{100.0 * np.nanmean(metrics[name]['mean_qber']):.2f} %",
-            f"{np.nanmean(metrics[name]['fairness']):.4f}",
-            f"{np.nanmean(metrics[name]['switches_per_hour']):.1f}",
+            *metric_cells({key: describe(metrics[name][key]) for key in shown}, _MEANS),
             points_text(differences.get(name)),
         )
         for name in ranked

@@ -64,8 +64,8 @@ class _Recorded:
         assert shape is not None
         nvec = space.nvec if isinstance(space, spaces.MultiDiscrete) else np.array(space.n)  # type: ignore[attr-defined]
         longest = max(len(episode.actions) for episode in episodes)
-        self._actions = np.empty((longest, *shape), dtype=np.int64)
-        self._actions[:] = nvec - 1
+        # One row more than the longest episode: what is played when all actions are used up.
+        self._actions = np.full((longest + 1, *shape), nvec - 1, dtype=np.int64)
         for b, episode in enumerate(episodes):
             # Whole numbers only, and of the right shape: anything else cannot be an action.
             try:
@@ -79,8 +79,6 @@ class _Recorded:
                     f"{episode.seed} has actions outside the action space."
                 )
             self._actions[: len(actions), b] = actions
-        self._rest = np.broadcast_to(nvec - 1, shape).astype(np.int64)
-        self._turn = 0
 
     def predict(
         self,
@@ -89,10 +87,9 @@ class _Recorded:
         episode_start: NDArray[np.bool_] | None = None,
         deterministic: bool = True,
     ) -> tuple[NDArray[np.int64], Any]:
-        """The next recorded actions."""
-        turn = self._turn
-        self._turn += 1
-        return (self._actions[turn] if turn < len(self._actions) else self._rest), state
+        """The next recorded actions; ``state`` is the number of steps so far, None at first."""
+        step = state or 0
+        return self._actions[min(step, len(self._actions) - 1)], step + 1
 
 
 def record(

@@ -74,6 +74,16 @@ def summarise(
     }
 
 
+def describe(values: F64) -> dict[str, Any]:
+    """Mean, its interval and interquartile mean of a metric as ``results.json`` has them.
+
+    Args:
+        values: One per episode, shape (n,); NaN is left out.
+    """
+    interval = _plain(bootstrap_interval(values))
+    return {**interval, "interquartile_mean": _finite(interquartile_mean(values))}
+
+
 def interval_of(numbers: Mapping[str, Any]) -> Interval:
     """A mean and its interval as ``results.json`` has them."""
     return Interval(numbers["mean"], *numbers["interval_95"])
@@ -104,13 +114,9 @@ def _scenario(
         result["bound_share"] = _plain(bootstrap_interval(share))
     for label in sorted(parts, key=lambda name: (-means[name], name)):
         part = parts[label]
-        facts: dict[str, Any] = {"metrics": {}}
-        for name in METRICS:
-            values = np.asarray(part[name], dtype=np.float64)
-            facts["metrics"][name] = {
-                **_plain(bootstrap_interval(values)),
-                "interquartile_mean": _finite(interquartile_mean(values)),
-            }
+        facts: dict[str, Any] = {
+            "metrics": {name: describe(np.asarray(part[name], np.float64)) for name in METRICS}
+        }
         if label in differences:
             facts["difference_to_best_baseline"] = _plain(differences[label])
         if best is not None and REFERENCE in parts:

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from qkd_gym.benchmark.summary import interval_of
 from qkd_gym.evaluation.report import interval_text, points_text
 from qkd_gym.markdown import markdown_table
 
-_HEADER = (
-    "policy",
-    "delivered share [95 %]",
-    "IQM",
-    "blocked",
-    "mean QBER",
-    "key rate (kbit/s)",
-    "fairness",
-    "overflow",
-    "switches/h",
-    "recovery (s)",
-    "points to best baseline [95 %]",
-    "distance closed",
-)
+SHARE_COLUMNS = ("delivered share [95 %]", "IQM")
+# Column: metric, factor to the column's unit, format.
+MEAN_COLUMNS = {
+    "blocked": ("blocked_share", 1.0, "{:.4f}"),
+    "mean QBER": ("mean_qber", 100.0, "{:.2f} %"),
+    "key rate (kbit/s)": ("key_rate_bps", 1e-3, "{:.2f}"),
+    "fairness": ("fairness", 1.0, "{:.4f}"),
+    "overflow": ("overflow_share", 1.0, "{:.4f}"),
+    "switches/h": ("switches_per_hour", 1.0, "{:.1f}"),
+    "recovery (s)": ("recovery_s", 1.0, "{:.0f}"),
+}
+_DIFFERENCE_COLUMNS = ("points to best baseline [95 %]", "distance closed")
+_HEADER = ("policy", *SHARE_COLUMNS, *MEAN_COLUMNS, *_DIFFERENCE_COLUMNS)
 
 
 def markdown(results: Mapping[str, Any]) -> str:
@@ -56,27 +55,28 @@ def latency_markdown(timings: Mapping[str, Mapping[str, float]]) -> str:
     return markdown_table(("policy", *timings), rows) + "\n"
 
 
-def _row(label: str, facts: Mapping[str, Any], best: str | None) -> tuple[str, ...]:
-    metrics = facts["metrics"]
+def metric_cells(metrics: Mapping[str, Any], columns: Iterable[str]) -> list[str]:
+    """Cells of a policy's row in `SHARE_COLUMNS` and in columns of means.
 
-    def mean(name: str, form: str, scale: float = 1.0, unit: str = "") -> str:
-        value = metrics[name]["mean"]
-        return "-" if value is None else format(scale * value, form) + unit
-
+    Args:
+        metrics: Of the policy, as ``results.json`` has them.
+        columns: Columns of means after those of the delivered share, for instance ``"fairness"``.
+    """
     share = metrics["delivered_share"]
+    cells = [interval_text(interval_of(share)), f"{share['interquartile_mean']:.4f}"]
+    for column in columns:
+        name, factor, form = MEAN_COLUMNS[column]
+        mean = metrics[name]["mean"]
+        cells.append("-" if mean is None else form.format(factor * mean))
+    return cells
+
+
+def _row(label: str, facts: Mapping[str, Any], best: str | None) -> tuple[str, ...]:
     difference = facts.get("difference_to_best_baseline")
     closed = facts.get("to_reference", {}).get("closed")
     return (
         label,
-        interval_text(interval_of(share)),
-        f"{share['interquartile_mean']:.4f}",
-        mean("blocked_share", ".4f"),
-        mean("mean_qber", ".2f", 100.0, " %"),
-        mean("key_rate_bps", ".2f", 1e-3),
-        mean("fairness", ".4f"),
-        mean("overflow_share", ".4f"),
-        mean("switches_per_hour", ".1f"),
-        mean("recovery_s", ".0f"),
+        *metric_cells(facts["metrics"], MEAN_COLUMNS),
         points_text(
             difference and interval_of(difference), "best baseline" if label == best else "-"
         ),

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from qkd_gym.baselines.registry import make_policy, search_space, task_of_rule
 from qkd_gym.errors import InvalidInput, require_integer
 from qkd_gym.evaluation.episodes import evaluate
 from qkd_gym.evaluation.intervals import Interval, bootstrap_interval
+from qkd_gym.evaluation.result import EvaluationResult
 from qkd_gym.files import read_journal, write_json
 
 # Training seeds of the search lie below this, those of the decision between finalists above.
@@ -80,7 +82,7 @@ def tune(
     require_integer("trials", trials, 0)
     require_integer("sweeps", sweeps, 0)
     require_integer("seed", seed, 0, DECISION_SEED - episodes)
-    space, env_id = search_space(name), task_of_rule(name).env_id
+    space = search_space(name)
     settings = {"scenario": scenario, "split": "train", **overrides}
     # The search is the same whatever its length, so a longer one may go on from a shorter one.
     header = {"policy": name, "episodes": episodes, "seed": seed, "settings": settings}
@@ -98,8 +100,7 @@ def tune(
         if point in tried:
             return
         if point not in known:
-            policy = make_policy(name, **chosen)
-            known[point] = evaluate(policy, env_id, episodes, seed, **settings).mean()
+            known[point] = _played(name, chosen, episodes, seed, settings).mean()
             if append is not None:
                 append({"parameters": chosen, "delivered_share": known[point]})
             if on_trial is not None:
@@ -148,10 +149,8 @@ def choose(
     """
     settings = {"scenario": scenario, "split": "train", **overrides}
 
-    def shares(parameters: Mapping[str, Any]) -> np.ndarray:
-        policy = make_policy(name, **parameters)
-        result = evaluate(policy, task_of_rule(name).env_id, episodes, seed, **settings)
-        return result.metrics["delivered_share"]
+    def shares(parameters: Mapping[str, Any]) -> NDArray[np.float64]:
+        return _played(name, parameters, episodes, seed, settings).metrics["delivered_share"]
 
     default = current_parameters(name, None)
     base = shares(default)
@@ -162,6 +161,13 @@ def choose(
     if not gain.low > 0.0:
         parameters, gain = default, Interval(0.0, 0.0, 0.0)
     return Choice(parameters, float(np.nanmean(base)), gain)
+
+
+def _played(
+    name: str, parameters: Mapping[str, Any], episodes: int, seed: int, settings: Mapping[str, Any]
+) -> EvaluationResult:
+    policy = make_policy(name, **parameters)
+    return evaluate(policy, task_of_rule(name).env_id, episodes, seed, **settings)
 
 
 def current_parameters(name: str, scenario: str | None) -> dict[str, float]:

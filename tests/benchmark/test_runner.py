@@ -242,7 +242,7 @@ def test_no_policy_may_exceed_the_bound(tmp_path, monkeypatch):
         ({"policies": ["max-wieght"]}, "Did you mean 'max-weight'"),
         ({"policies": ["agent=/nowhere"]}, "has no policy.safetensors"),
         ({"policies": ["max-weight", "max-weight"]}, "is empty or taken"),
-        ({"scenarios": ["metro-11"]}, "has only metro-10"),
+        ({"scenarios": ["metro-11"]}, "scenarios is 'metro-11'.* Did you mean 'metro-1"),
         ({"episodes": 0}, "episodes is 0"),
         ({"bounds": 7}, "bounds is 7"),
         ({"split": "test"}, "must be one of 'training', 'validation', 'held-out'"),
