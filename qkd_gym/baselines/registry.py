@@ -41,7 +41,6 @@ ROUTING_RULES: dict[str, type[Any]] = {
     "trunk-reservation": routing.TrunkReservation,
 }
 
-
 # Combinations that play `Network` by default: the strongest rule for links with every kind of
 # rule for paths, and the built-in router's rule with the other strong rules for links.
 _JOINT = (
@@ -63,7 +62,7 @@ def available_policies() -> tuple[str, ...]:
 
 
 def fast_policies(task: Task) -> tuple[str, ...]:
-    """Names of the baselines that play a task in microseconds per decision, in a fixed order."""
+    """Baselines that play a task in microseconds per decision, in the order of reports."""
     if task.decides_links and task.decides_paths:
         return _JOINT
     rules = ROUTING_RULES if task.decides_paths else ACTIVATION_RULES
