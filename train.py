@@ -27,7 +27,7 @@ from qkd_gym.baselines import available_policies, make_policy
 from qkd_gym.errors import InvalidInput, require_choice, require_integer
 from qkd_gym.evaluation import EvaluationResult, compare, evaluate, print_comparison
 from qkd_gym.evaluation.plots import plot_learning_curve
-from qkd_gym.evaluation.report import markdown_table
+from qkd_gym.evaluation.report import comparison_table
 from qkd_gym.files import write_bytes, write_figure, write_json
 from qkd_gym.network.scenarios import as_mapping, resolve
 from qkd_gym.rendering import draw_network, snapshot
@@ -264,7 +264,7 @@ def report(
     write_json(
         folder / "metrics.json", {name: result.to_dict() for name, result in results.items()}
     )
-    write_bytes(folder / "table.md", (markdown_table(rows) + "\n").encode())
+    write_bytes(folder / "table.md", (comparison_table(rows) + "\n").encode())
     title = f"{options.scenario}, {options.env}: {options.episodes} held-out episodes"
     print_comparison(rows, title)
     print(f"Results are in {folder}")
