@@ -16,7 +16,8 @@ from qkd_gym.network.compiled.memory import padded, zeros
 from qkd_gym.network.compiled.rng import ALIAS, fill_alias_table
 from qkd_gym.network.config import SPLITS, NetworkConfig
 from qkd_gym.network.tables import RateTable, rate_table
-from qkd_gym.planning.concurrent_flow import max_concurrent_flow, round_plan
+from qkd_gym.planning.concurrent_flow import max_concurrent_flow
+from qkd_gym.planning.matching import round_plan
 from qkd_gym.planning.paths import candidate_paths
 from qkd_gym.topology import Topology, clustered, clustered_max_links, load, source_study
 

@@ -7,7 +7,6 @@ require_extra("train", "sklearn", "tqdm")
 from qkd_gym.gnn.scores import auc_difference, brier_change, calibration_curve, scores
 from qkd_gym.gnn.study.comparison import compare
 from qkd_gym.gnn.study.inference import exact_posterior, site_posterior
-from qkd_gym.gnn.study.matching import heaviest_matching
 from qkd_gym.gnn.study.network_level import network_level
 from qkd_gym.gnn.study.rivals import Rivals
 
@@ -18,7 +17,6 @@ __all__ = [
     "calibration_curve",
     "compare",
     "exact_posterior",
-    "heaviest_matching",
     "network_level",
     "scores",
     "site_posterior",

@@ -15,8 +15,9 @@ from qkd_gym.gnn.predict import predict, predict_rate_bps
 from qkd_gym.gnn.scores import bootstrap
 from qkd_gym.gnn.study.comparison import BOUND, GNN
 from qkd_gym.gnn.study.inference import exact_posterior
-from qkd_gym.gnn.study.matching import heaviest_matching, outcome, simple_rules
+from qkd_gym.gnn.study.matching import outcome, simple_rules
 from qkd_gym.gnn.study.rivals import Rivals
+from qkd_gym.planning.matching import heaviest_matching
 
 F64 = NDArray[np.float64]
 

@@ -1,53 +1,20 @@
 """Links chosen under module limits."""
 
-import itertools
-
 import numpy as np
 import pytest
 
 pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 
-from qkd_gym.errors import InvalidInput
 from qkd_gym.gnn import draw, load_pretrained
-from qkd_gym.gnn.study import Rivals, heaviest_matching, network_level
-from qkd_gym.gnn.study.matching import in_order, outcome, simple_rules
+from qkd_gym.gnn.study import Rivals, network_level
+from qkd_gym.gnn.study.matching import outcome, simple_rules
 from qkd_gym.gnn.study.network_level import without_limit
 from qkd_gym.topology import clustered, source_study
 
 
 def used(ends, chosen, n_sites):
     return np.bincount(ends[chosen].ravel(), minlength=n_sites)
-
-
-@pytest.mark.parametrize("modules", [1, 2])
-@pytest.mark.parametrize("seed", range(5))
-def test_matching_is_the_heaviest_of_all(seed, modules):
-    rng = np.random.default_rng(seed)
-    pairs = np.array(list(itertools.combinations(range(6), 2)))
-    ends = pairs[rng.permutation(len(pairs))[:10]]
-    weight = rng.uniform(-0.2, 1.0, 10)
-    best = 0.0
-    for chosen in itertools.product([False, True], repeat=10):
-        chosen = np.array(chosen)
-        if used(ends, chosen, 6).max() <= modules:
-            best = max(best, weight[chosen].sum())
-    found = heaviest_matching(ends, weight, modules, 6)
-    assert used(ends, found, 6).max() <= modules
-    assert weight[found].sum() == pytest.approx(best, rel=1e-3)
-
-
-def test_nothing_to_gain_chooses_nothing():
-    ends = np.array([[0, 1], [1, 2]])
-    assert not heaviest_matching(ends, np.array([0.0, -1.0]), 2, 3).any()
-    with pytest.raises(InvalidInput, match="modules"):
-        heaviest_matching(ends, np.ones(2), 0, 3)
-
-
-def test_greedy_takes_in_order_while_modules_last():
-    ends = np.array([[0, 1], [1, 2], [0, 2], [2, 3]])
-    assert in_order(ends, np.array([1, 0, 2, 3]), 1).tolist() == [False, True, False, False]
-    assert in_order(ends, np.array([0, 3, 1, 2]), 1).tolist() == [True, False, False, True]
 
 
 def test_rules_keep_the_limits_and_outcomes_add_up():
