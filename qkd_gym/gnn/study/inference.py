@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from qkd_gym.errors import InvalidInput, require_integer
 from qkd_gym.features import FRESHNESS_SCALE_S, HOUR_S, LINK
 from qkd_gym.gnn.data import HORIZON_S, VIABLE_SHARE, ViabilityGraph
-from qkd_gym.gnn.hidden import CAPACITY_BITS, LOOKS, REFERENCE, HiddenQuality, link_budgets
+from qkd_gym.gnn.hidden import CAPACITY_BITS, LOOKS, REFERENCE, HiddenQuality, key_rates
 from qkd_gym.network.tables import interpolate, rate_table
 
 F32 = NDArray[np.float32]
@@ -28,7 +28,7 @@ _LEAST_VARIANCE = 1e-8
 def nominal_loss_db(graph: ViabilityGraph, setting: HiddenQuality = REFERENCE) -> F64:
     """The channel loss that a nominal key rate belongs to, (E,)."""
     grid = np.arange(0.0, 70.0, 0.05)
-    rate, _, _ = link_budgets(
+    rate, _, _ = key_rates(
         rate_table(setting.preset), grid, np.full(len(grid), setting.misalignment)
     )
     known = np.log1p(rate * HOUR_S / CAPACITY_BITS)
@@ -60,7 +60,7 @@ def measurements(
         low, high = np.zeros(len(links)), np.full(len(links), _MOST_EXCESS_DB)
         for _ in range(24):
             middle = 0.5 * (low + high)
-            above = link_budgets(table, loss_db + middle, error)[0] > rate
+            above = key_rates(table, loss_db + middle, error)[0] > rate
             low, high = np.where(above, middle, low), np.where(above, high, middle)
         excess_db = np.where(keyed, low, 0.0)
     # Dark counts weigh more the more is lost.
@@ -73,7 +73,7 @@ def _misalignment(setting: HiddenQuality, loss_db: F64, qber: F64) -> F64:
     """At a given loss the QBER is linear in the misalignment."""
     table = rate_table(setting.preset)
     clean, spoilt = (
-        link_budgets(table, loss_db, np.full(len(loss_db), error))[2] for error in (0.0, 0.1)
+        key_rates(table, loss_db, np.full(len(loss_db), error))[2] for error in (0.0, 0.1)
     )
     return (qber - clean) * 0.1 / np.maximum(spoilt - clean, 1e-9)
 

@@ -7,9 +7,8 @@ pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 
 from qkd_gym.gnn import draw, load_pretrained
-from qkd_gym.gnn.study import Rivals, network_level
-from qkd_gym.gnn.study.matching import outcome, simple_rules
-from qkd_gym.gnn.study.network_level import without_limit
+from qkd_gym.gnn.study import ClassicalPredictors, network_level
+from qkd_gym.gnn.study.network_level import outcome, simple_rules, without_limit
 from qkd_gym.topology import clustered, source_study
 
 
@@ -30,14 +29,14 @@ def test_rules_keep_the_limits_and_outcomes_add_up():
 def test_predictions_are_worth_key():
     """Between the best rule without a model and the oracle, on networks of other seeds."""
     rng = np.random.default_rng(5)
-    rivals = Rivals([draw(clustered(20, rng), rng) for _ in range(150)])
+    predictors = ClassicalPredictors([draw(clustered(20, rng), rng) for _ in range(150)])
     graphs = [draw(clustered(30, rng), rng) for _ in range(40)]
-    rows = network_level(load_pretrained(), rivals, graphs, samples=0)
+    rows = network_level(load_pretrained(), predictors, graphs, samples=0)
     assert rows["oracle"]["share_of_oracle"][0] == 1.0
     for name, row in rows.items():
         assert row["share_of_oracle"][0] <= 1.0 + 1e-3
         if name not in ("oracle", "graph network", "site posterior + boosting"):
-            assert row["lead"][1] > 0.0, name
+            assert row["difference"][1] > 0.0, name
 
 
 def test_total_key_grows_with_the_links_that_nothing_limits():
