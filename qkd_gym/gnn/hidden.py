@@ -45,11 +45,12 @@ class HiddenQuality:
     """How much is hidden, and how much has been measured.
 
     Attributes:
-        misalignment: What every link has.
-        site_misalignment: Scale of the half-normal part that each site adds to its links.
+        misalignment: Error probability that every link has.
+        site_misalignment: Scale of the half-normal error probability that each site adds to its
+            links.
         link_excess_loss_db: Mean of the exponential excess loss of a link.
         drift_std: Stationary standard deviation of a link's Ornstein-Uhlenbeck drift.
-        drift_memory_s: Its correlation time.
+        drift_memory_s: Correlation time of a link's drift.
         measured_share: Share of the links that have been measured.
         measured_age_s: Measurements have ages uniform from 0 to this.
         active_share: Share of the measured links that are active, hence measured just now.

@@ -202,7 +202,7 @@ def main() -> None:
     rows["simulator"] = facts["unseen_simulated"]
     for name, row in rows.items():
         print(f"{name:>16}  " + "  ".join(f"{k} {v:.3f}" for k, v in row.items()))
-    print(f"written to {options.out}, with card and plot beside it, in {facts['seconds']:.0f} s")
+    print(f"written to {options.out}, with its card and plot, in {facts['seconds']:.0f} s")
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ class EarlyStopping:
         self.weights = _copy(model)
 
     def check(self, model: nn.Module, loss: float) -> bool:
-        """Takes note of weights and their validation loss; whether to stop."""
+        """Remembers the weights if their validation loss is the least; whether to stop."""
         self._waited += 1
         if loss < self._loss:
             self._loss, self._waited, self.weights = loss, 0, _copy(model)
@@ -65,7 +65,7 @@ def train(
     Args:
         model: The network.
         mixture: Source of training networks.
-        validation: Networks whose loss decides which weights are kept and when to stop.
+        validation: Networks whose loss decides which weights are returned to and when to stop.
         steps: Most training steps.
         label: What the progress bar says.
         line: On which line of the terminal the progress bar stands.

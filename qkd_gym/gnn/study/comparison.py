@@ -1,4 +1,4 @@
-"""The graph network beside classical predictors on networks with hidden quality."""
+"""The graph network compared with classical predictors on networks with hidden quality."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class PredictionTask:
         ends: (E, 2) sites of the given links.
         given: The given links as a networkx graph.
         pairs: (P, 2) pairs of sites to predict.
-        distance_km: (P,) distances of their sites.
+        distance_km: (P,) distance between the two sites of each pair.
         linked: (P,) 1 for a hidden link, 0 for a pair without a link.
     """
 

@@ -23,19 +23,19 @@ _SCORES: _Columns = {
     "ECE": lambda row: f"{row['calibration_error']:.3f}",
 }
 _TO_SITE_POSTERIOR: _Columns = {
-    "AUC lead over site posterior": lambda case: _interval(
+    "AUC difference to site posterior": lambda case: _interval(
         case["difference"][SITE_POSTERIOR]["auc"], "+.4f"
     ),
 }
 _TO_BEST_PER_LINK: _Columns = {
-    "Brier beside best per link": lambda case: _interval(
+    "Brier change from best per link": lambda case: _interval(
         case["difference"][case["best_per_link"]]["brier"], "+.1%"
     ),
 }
 _DIFFERENCES: _Columns = {
     "networks": lambda case: f"{case['networks']:,}",
     "links": lambda case: f"{case['links']:,}",
-    "AUC lead over best per link": lambda case: _interval(
+    "AUC difference to best per link": lambda case: _interval(
         case["difference"][case["best_per_link"]]["auc"], "+.3f"
     ),
     **_TO_SITE_POSTERIOR,

@@ -247,11 +247,11 @@ def run(out: Path, work: Path, effort: float = 1.0, seed: int = 0) -> dict[str, 
         weights = "" if name in _WITHOUT_WEIGHTS else digest.hexdigest()
         key = [__version__, weights, effort, seed]
         file = work / f"{name}.json"
-        kept = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-        if kept.get("key") != key:
+        finished = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+        if finished.get("key") != key:
             write_json(file, {"key": key, "result": part()})
-            kept = json.loads(file.read_text(encoding="utf-8"))
-        results[name] = kept["result"]
+            finished = json.loads(file.read_text(encoding="utf-8"))
+        results[name] = finished["result"]
     write_json(out / "viability.json", results)
     draw_plots(results, out)
     write_bytes(out / "viability.md", page(results).encode())
