@@ -25,7 +25,7 @@ from qkd_gym.network.dynamics.generation import generate
 from qkd_gym.network.dynamics.relay import price_links, settle
 from qkd_gym.network.dynamics.step import account, average_demand
 from qkd_gym.network.dynamics.switching import toggle
-from qkd_gym.network.state import L_BLOCKED_NOW, L_DEMAND_NOW, POOL
+from qkd_gym.network.state import LINK_ROW, POOL_ROW
 
 PHASES = (
     "switch a link",
@@ -64,13 +64,13 @@ def replay(steps, s, bank, params, work, o, actions, spent):  # type: ignore[no-
         for b in range(len(s.episodes)):
             episode = s.episodes[b]
             n_links = bank.networks[episode.network].n_links
-            fill(s.bits[b], 0, s.bits.shape[1], 0)
-            episode.qber_bits, episode.strained_bits = 0.0, 0.0
+            fill(s.accounts[b], 0, s.accounts.shape[1], 0)
+            episode.qber_bits, episode.relative_qber_bits = 0.0, 0.0
             t0 = _cycles()
             toggle(s, bank, p, b, actions[step % len(actions), b], work.rows[0])
             t1 = _cycles()
-            fill(s.links[b, L_DEMAND_NOW], 0, s.links.shape[2], 0.0)
-            fill(s.links[b, L_BLOCKED_NOW], 0, s.links.shape[2], 0.0)
+            fill(s.links[b, LINK_ROW.demand_now], 0, s.links.shape[2], 0.0)
+            fill(s.links[b, LINK_ROW.blocked_now], 0, s.links.shape[2], 0.0)
             advance_drift(s, bank, p, b, work)
             t2 = _cycles()
             advance_weather(s, bank, p, b)
@@ -81,7 +81,7 @@ def replay(steps, s, bank, params, work, o, actions, spent):  # type: ignore[no-
             draw_requests(s, bank, p, b, work)
             episode.interval += 1
             t5 = _cycles()
-            price_links(s.pools[b, POOL], n_links, p.capacity, work)
+            price_links(s.pools[b, POOL_ROW.pool], n_links, p.capacity, work)
             t6 = _cycles()
             while episode.cursor < episode.n_requests:
                 settle(s, bank, p, b, -1, work)
