@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from qkd_gym.jit import compiled
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -30,7 +31,7 @@ class Occupancy(NamedTuple):
     ends: I64
 
 
-@njit(cache=True)
+@compiled
 def _find_first(reluctance: F64, active: Flags, full: Flags, ends: I64, b: int, first: I64) -> None:
     """For each site of network ``b``, the link that is released first, or E."""
     n_links = reluctance.shape[1]
@@ -45,7 +46,7 @@ def _find_first(reluctance: F64, active: Flags, full: Flags, ends: I64, b: int, 
                     first[site] = e
 
 
-@njit(cache=True)
+@compiled
 def released(reluctance: F64, active: Flags, full: Flags, ends: I64) -> I64:
     """Links that activating each link would release at its two ends, E for none, (B, E, 2).
 
@@ -62,7 +63,7 @@ def released(reluctance: F64, active: Flags, full: Flags, ends: I64) -> I64:
     return goes
 
 
-@njit(cache=True)
+@compiled
 def displaced(reluctance: F64, active: Flags, full: Flags, ends: I64, price: F64) -> F64:
     """Summed price, (B, E), of the links that activating each link would release."""
     total = np.empty_like(price)

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkd_gym.baselines.activation import feature, hourly, relative_rate, released_links
-from qkd_gym.baselines.matching import modules_per_site
 from qkd_gym.baselines.policy import Observation
 from qkd_gym.baselines.rules import Tunable, parameter
+from qkd_gym.baselines.target import modules_per_site
 from qkd_gym.features import HOUR_S
 from qkd_gym.network.config import interval_s
 from qkd_gym.planning.schedule import Program, optimise

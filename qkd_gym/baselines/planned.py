@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkd_gym.baselines.activation import estimated_rate, feature, hourly, ran_s, released_links
-from qkd_gym.baselines.matching import approach, heavy_matching, modules_per_site
 from qkd_gym.baselines.policy import Memory, Observation, RuleWithMemory
 from qkd_gym.baselines.rules import Tunable, parameter
+from qkd_gym.baselines.target import approach, modules_per_site
 from qkd_gym.features import CONTEXT, LENGTH_SCALE_KM, NODE
 from qkd_gym.planning.concurrent_flow import max_concurrent_flow
+from qkd_gym.planning.matching import heavy_matching
 
 F64 = NDArray[np.float64]
 

@@ -23,7 +23,7 @@ from qkd_gym.features import (
     RUNNING_SCALE_S,
 )
 from qkd_gym.jit import inlined
-from qkd_gym.network.bank import FIXED_LINK, FIXED_SITE, Bank
+from qkd_gym.network.bank import Bank
 from qkd_gym.network.compiled.elementary import exp_single, log1p_single
 from qkd_gym.network.compiled.memory import padded, zeros
 from qkd_gym.network.compiled.vectors import fill, use_widest_vectors
@@ -125,12 +125,12 @@ def _squash_itself(column: F32, per_hour: float) -> None:
 
 @inlined
 def _write_nodes(o: Observation, s: State, bank: Bank, p: np.record, b: int) -> None:
-    columns, sites, fixed = o.nodes[b], s.sites[b], bank.site_features[s.episodes[b].network]
+    columns, sites, fixed = o.nodes[b], s.sites[b], bank.node_features[s.episodes[b].network]
     hourly, used, modules = HOUR_S / p.capacity, sites[SITE_ROW.modules_used], p.modules
-    _copy(columns[NODE.x], fixed[FIXED_SITE.x])
-    _copy(columns[NODE.y], fixed[FIXED_SITE.y])
-    _copy(columns[NODE.degree], fixed[FIXED_SITE.degree])
-    _copy(columns[NODE.betweenness], fixed[FIXED_SITE.betweenness])
+    _copy(columns[NODE.x], fixed[NODE.x])
+    _copy(columns[NODE.y], fixed[NODE.y])
+    _copy(columns[NODE.degree], fixed[NODE.degree])
+    _copy(columns[NODE.betweenness], fixed[NODE.betweenness])
     for v in range(columns.shape[1]):
         columns[NODE.modules_used, v] = used[v] / np.float32(modules)
     _squash(columns[NODE.demand_average], sites[SITE_ROW.demand_average], hourly)
@@ -225,7 +225,7 @@ def _write_links(
     seen, demand_average = links[LINK_ROW.observed_rate], links[LINK_ROW.demand_average]
     _write_control(columns, links, p)
     _write_pools(columns, s.pools[b, POOL_ROW.pool], demand_average, p.capacity)
-    _copy(columns[LINK.nominal_rate], fixed[FIXED_LINK.nominal_rate])
+    _copy(columns[LINK.nominal_rate], fixed[LINK.nominal_rate])
     for e in range(columns.shape[1]):
         columns[LINK.observed_rate, e] = min(seen[e], np.float32(OBSERVED_RATE_CAP))
     _copy(columns[LINK.observed_qber], links[LINK_ROW.observed_qber])
@@ -234,8 +234,8 @@ def _write_links(
     _squash(columns[LINK.demand_now], links[LINK_ROW.demand_now], hourly / p.interval_s)
     _squash(columns[LINK.blocked_average], links[LINK_ROW.blocked_average], hourly)
     _write_needs(columns, s, bank, p, b, work)
-    _copy(columns[LINK.length], fixed[FIXED_LINK.length])
-    _copy(columns[LINK.free_space], fixed[FIXED_LINK.free_space])
+    _copy(columns[LINK.length], fixed[LINK.length])
+    _copy(columns[LINK.free_space], fixed[LINK.free_space])
     n_links = bank.networks[g].n_links
     ends, end_rows = bank.link_endpoints[g].reshape(-1), o.link_endpoints[b].reshape(-1)
     for i in range(ends.size):

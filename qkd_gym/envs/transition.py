@@ -71,7 +71,7 @@ def step_range(  # type: ignore[no-untyped-def]
     Args:
         s: State.
         bank: Networks.
-        params: PARAMS record, (1,).
+        params: From `state.kernel_params`, (1,).
         observations: Written to.
         results: Written to.
         paths: Candidate path of every episode's request, (B,); not read where links alone are

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from qkd_gym.envs.core import Core
 from qkd_gym.envs.tasks import LINK_ACTIVATION
-from qkd_gym.gnn.graphs import GraphBatch
+from qkd_gym.gnn.graphs import GraphBatch, join_graphs
 
 HORIZON_S = 1800.0
 VIABLE_SHARE = 0.4
@@ -24,14 +24,14 @@ class ViabilityGraph:
     """One network as an operator sees it, and what becomes of its links.
 
     Attributes:
-        nodes: (n, features) float32, in the layout of the observation.
-        links: (E, features) float32, likewise.
+        nodes: (n, features) float32, columns as in `qkd_gym.features.NODE`.
+        links: (E, features) float32, columns as in `qkd_gym.features.LINK`.
         ends: (E, 2) int64, sites of each link.
         viable: (E,) float32, 1 if over the next half hour the mean QBER stays below the threshold
             and the mean key rate above 40 % of nominal.
         rate_bps: (E,) mean secret key rate over that half hour.
-        nominal_rate_bps: (E,) what length and medium promise.
-        qber: (E,) mean QBER over it.
+        nominal_rate_bps: (E,) key rate that length and medium promise.
+        qber: (E,) mean QBER over that half hour.
     """
 
     nodes: NDArray[np.float32]
@@ -50,14 +50,11 @@ class ViabilityGraph:
 
 
 def join(graphs: Sequence[ViabilityGraph]) -> tuple[GraphBatch, Tensor]:
-    """Several graphs as one without links between them, and the labels of all links."""
-    sites = np.cumsum([0] + [len(graph.nodes) for graph in graphs[:-1]])
-    ends = np.concatenate([graph.ends + first for graph, first in zip(graphs, sites, strict=True)])
-    batch = GraphBatch(
-        nodes=torch.as_tensor(np.concatenate([graph.nodes for graph in graphs])),
-        links=torch.as_tensor(np.concatenate([graph.links for graph in graphs])),
-        ends=torch.as_tensor(ends.T.copy()),
-        slots=torch.arange(len(ends)),
+    """Several graphs as one without links between them, and whether each link is viable, (L,)."""
+    batch = join_graphs(
+        [graph.nodes for graph in graphs],
+        [graph.links for graph in graphs],
+        [graph.ends for graph in graphs],
     )
     return batch, torch.as_tensor(np.concatenate([graph.viable for graph in graphs]))
 
@@ -76,6 +73,9 @@ def simulate(
         seed: Seed of the episodes.
         split: Bank of networks.
         scenario: Scenario with hidden quality.
+
+    Returns:
+        One graph per network.
     """
     bank = {"n_sites": n_sites, "split": split, "bank_size": graphs}
     core = Core(scenario, bank, graphs, LINK_ACTIVATION)
@@ -95,24 +95,22 @@ def simulate(
     facts = core.simulator.bank.links[core.simulator.state.episodes["network"]]
     works = rates > VIABLE_SHARE * facts["nominal_rate_bps"]
     viable = (works & (qbers < facts["qber_threshold"])).astype(np.float32)
-    found = []
-    for i, real in enumerate(seen["link_mask"].astype(bool)):
-        found.append(
-            ViabilityGraph(
-                nodes=seen["nodes"][i],
-                links=seen["links"][i, real],
-                ends=seen["link_endpoints"][i, real].astype(np.int64),
-                viable=viable[i, real],
-                rate_bps=rates[i, real],
-                nominal_rate_bps=facts["nominal_rate_bps"][i, real],
-                qber=qbers[i, real],
-            )
+    return [
+        ViabilityGraph(
+            nodes=seen["nodes"][i],
+            links=seen["links"][i, real],
+            ends=seen["link_endpoints"][i, real].astype(np.int64),
+            viable=viable[i, real],
+            rate_bps=rates[i, real],
+            nominal_rate_bps=facts["nominal_rate_bps"][i, real],
+            qber=qbers[i, real],
         )
-    return found
+        for i, real in enumerate(seen["link_mask"].astype(bool))
+    ]
 
 
 def _follow(core: Core, steps: int, hold: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Lets the horizon pass; mean key rate (bit/s) and mean QBER of every link."""
+    """Lets the horizon pass; mean key rate (bit/s) and mean QBER of every link, each (B, E)."""
     rates, qbers = [], []
     for step in range(steps):
         core.step(np.full(core.batch, hold))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import gymnasium as gym
@@ -52,6 +52,42 @@ def batch_graphs(observation: Mapping[str, Tensor]) -> GraphBatch:
         ends=ends.index_select(0, slots).T,
         slots=slots,
     )
+
+
+def join_graphs(
+    nodes: Sequence[NDArray[np.float32]],
+    links: Sequence[NDArray[np.float32]],
+    ends: Sequence[NDArray[np.int64]],
+) -> GraphBatch:
+    """Several graphs as one without links between them.
+
+    Args:
+        nodes: Site features of each graph, (n, features).
+        links: Link features of each graph, (E, features).
+        ends: Sites of each graph's links, (E, 2).
+    """
+    joined = join_pairs(ends, nodes)
+    return GraphBatch(
+        nodes=torch.as_tensor(np.concatenate(nodes)),
+        links=torch.as_tensor(np.concatenate(links)),
+        ends=joined,
+        slots=torch.arange(joined.shape[1]),
+    )
+
+
+def join_pairs(pairs: Sequence[NDArray[np.int64]], nodes: Sequence[NDArray[np.float32]]) -> Tensor:
+    """Pairs of sites of several graphs with the sites' numbers in the joined graph.
+
+    Args:
+        pairs: Pairs of each graph, (P, 2).
+        nodes: Site features of each graph, (n, features).
+
+    Returns:
+        (2, P over all graphs) int64.
+    """
+    first = np.cumsum([0] + [len(graph) for graph in nodes[:-1]])
+    shifted = [pair + site for pair, site in zip(pairs, first, strict=True)]
+    return torch.as_tensor(np.concatenate(shifted).T.copy())
 
 
 def to_pyg(observation: Mapping[str, NDArray[Any]]) -> Data:

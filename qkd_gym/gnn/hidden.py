@@ -11,7 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from qkd_gym.errors import require_between
@@ -28,7 +27,7 @@ from qkd_gym.features import (
 )
 from qkd_gym.gnn.data import HORIZON_S, VIABLE_SHARE, ViabilityGraph
 from qkd_gym.network import NetworkConfig
-from qkd_gym.network.tables import RateTable, interpolate, rate_table
+from qkd_gym.network.tables import RateTable, rate_table
 from qkd_gym.topology import Topology
 
 F32 = NDArray[np.float32]
@@ -45,11 +44,12 @@ class HiddenQuality:
     """How much is hidden, and how much has been measured.
 
     Attributes:
-        misalignment: What every link has.
-        site_misalignment: Scale of the half-normal part that each site adds to its links.
+        misalignment: Error probability that every link has.
+        site_misalignment: Scale of the half-normal error probability that each site adds to its
+            links.
         link_excess_loss_db: Mean of the exponential excess loss of a link.
         drift_std: Stationary standard deviation of a link's Ornstein-Uhlenbeck drift.
-        drift_memory_s: Its correlation time.
+        drift_memory_s: Correlation time of a link's drift.
         measured_share: Share of the links that have been measured.
         measured_age_s: Measurements have ages uniform from 0 to this.
         active_share: Share of the measured links that are active, hence measured just now.
@@ -94,7 +94,7 @@ def draw(
     """
     links = len(topology.link_endpoints)
     table = rate_table(setting.preset)
-    nominal_rate, _, _ = link_budgets(table, topology.loss_db, np.full(links, setting.misalignment))
+    nominal_rate, _, _ = table.look_up(topology.loss_db, setting.misalignment)
     loss_db = topology.loss_db + rng.exponential(setting.link_excess_loss_db, links)
     parts = setting.site_misalignment * np.abs(rng.standard_normal(len(topology.site_names)))
     error = setting.misalignment + parts[topology.link_endpoints].sum(axis=1)
@@ -111,7 +111,7 @@ def draw(
         kept = np.exp(-wait / setting.drift_memory_s)
         fresh = setting.drift_std * rng.standard_normal(links)
         drift = kept * drift + np.sqrt(1.0 - kept**2) * fresh
-        rate, _, qber = link_budgets(table, loss_db, error + drift)
+        rate, _, qber = table.look_up(loss_db, error + drift)
         rates.append(rate)
         qbers.append(qber)
         wait = np.full(links, HORIZON_S / (LOOKS - 1))
@@ -130,7 +130,7 @@ def draw(
     }
     return ViabilityGraph(
         nodes=site_features(topology),
-        links=_columns(links, columns, LINK),
+        links=_feature_array(links, columns, LINK),
         ends=topology.link_endpoints,
         viable=((qber < table.qber_threshold) & (rate > VIABLE_SHARE * nominal_rate)).astype(
             np.float32
@@ -151,37 +151,24 @@ def site_features(topology: Topology) -> NDArray[np.float32]:
         "degree": np.bincount(topology.link_endpoints.ravel(), minlength=n) / DEGREE_SCALE,
         "betweenness": topology.betweenness,
     }
-    return _columns(n, columns, NODE)
+    return _feature_array(n, columns, NODE)
 
 
-def _columns(
+def _feature_array(
     rows: int, values: dict[str, NDArray[np.generic]], names: LinkFeatures | NodeFeatures
 ) -> NDArray[np.float32]:
-    block = np.zeros((rows, len(names)), dtype=np.float32)
+    array = np.zeros((rows, len(names)), dtype=np.float32)
     for name, column in values.items():
-        block[:, getattr(names, name)] = column
-    return block
+        array[:, getattr(names, name)] = column
+    return array
 
 
 def _measure(
     table: RateTable, loss_db: F64, error: F64, seconds: float, rng: np.random.Generator
 ) -> tuple[F64, F64]:
     """Key rate (bit/s) and QBER as counted over some seconds, both (E,)."""
-    rate, sifted, qber = link_budgets(table, loss_db, error)
+    rate, sifted, qber = table.look_up(loss_db, error)
     counted = np.maximum(sifted * seconds, 1.0)
     noisy = rate * (1.0 + rng.standard_normal(len(rate)) / np.sqrt(counted))
     estimate = qber + np.sqrt(qber * (1.0 - qber) / counted) * rng.standard_normal(len(rate))
     return np.clip(noisy, 0.0, sifted), np.clip(estimate, 0.0, 0.5)
-
-
-def link_budgets(table: RateTable, loss_db: F64, error: F64) -> tuple[F64, F64, F64]:
-    """Key rate (bit/s), sifted rate (bit/s) and QBER of every link, each (E,)."""
-    found = np.empty((3, len(loss_db)))
-    _look_up(table.grid, table.qber_threshold, loss_db, np.clip(error, 0.0, 0.5), found)
-    return found[0], found[1], found[2]
-
-
-@njit(cache=True)
-def _look_up(grid: F32, threshold: float, loss_db: F64, error: F64, found: F64) -> None:
-    for e in range(len(loss_db)):
-        found[:, e] = interpolate(grid, threshold, loss_db[e], error[e])

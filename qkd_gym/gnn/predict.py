@@ -25,7 +25,12 @@ def predict(model: LinkViabilityGNN, graph: ViabilityGraph) -> F64:
 
 
 def predict_rate_bps(model: LinkViabilityGNN, graph: ViabilityGraph) -> F64:
-    """Expected key rate of each link over the next 30 minutes, bit/s, (E,)."""
+    """Expected key rate of each link over the next 30 minutes, bit/s, (E,).
+
+    Args:
+        model: For instance from `load_pretrained`; it is put into evaluation mode.
+        graph: For instance from `hidden.draw`.
+    """
     model.eval()
     with torch.no_grad():
         share = model.predict_rate_share(join([graph])[0]).numpy().astype(np.float64)

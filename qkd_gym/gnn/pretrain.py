@@ -10,7 +10,6 @@ interrupted; nothing is written before the end.
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -21,14 +20,13 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
 from tqdm import tqdm
 
 from qkd_gym import __version__
+from qkd_gym.commands import exit_status
 from qkd_gym.errors import InvalidInput, require_integer
 from qkd_gym.files import write_figure
-from qkd_gym.gnn.data import ViabilityGraph, join, simulate
+from qkd_gym.gnn.data import ViabilityGraph, simulate
 from qkd_gym.gnn.hidden import draw
 from qkd_gym.gnn.mixture import (
     MAX_SITES,
@@ -38,101 +36,16 @@ from qkd_gym.gnn.mixture import (
     simulated_graphs,
 )
 from qkd_gym.gnn.model import LinkViabilityGNN
-from qkd_gym.gnn.scores import calibration_curve
-from qkd_gym.gnn.study.comparison import judge, predict
+from qkd_gym.gnn.predict import predict
+from qkd_gym.gnn.scores import calibration_curve, score_network
+from qkd_gym.gnn.training import train
 from qkd_gym.gnn.weights import save_weights
 from qkd_gym.topology import Topology, clustered
 
 TEST_SITES = (10, 20, 50, 100, 250)
 FOLDS = 5
-_BATCH = 32
-_LEARNING_RATE = 4e-3
-_WARM_UP = 100
-_CHECK_EVERY = 250
-_PATIENCE = 12
-# Weights are averaged over about the last so many steps, which cancels the noise of each.
-_AVERAGED_STEPS = 500
 
 F64 = NDArray[np.float64]
-_Tensors = tuple[Tensor, ...] | list[Tensor]
-
-
-def train(
-    model: LinkViabilityGNN,
-    mixture: TrainingMixture,
-    validation: Sequence[ViabilityGraph],
-    steps: int,
-    label: str = "pretraining",
-    line: int = 0,
-) -> list[dict[str, float]]:
-    """Trains in place and keeps the averaged weights of the best validation loss.
-
-    Args:
-        model: The network.
-        mixture: Source of training networks.
-        validation: Networks whose loss decides which weights are kept and when to stop.
-        steps: Most training steps.
-        label: What the progress bar says.
-        line: On which line it stands.
-
-    Returns:
-        Step and validation loss of every check.
-    """
-    optimizer = torch.optim.AdamW(model.parameters(), lr=_LEARNING_RATE, weight_decay=1e-4)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer,
-        lambda step: min(1.0, (step + 1) / _WARM_UP) * 0.5 * (1.0 + np.cos(np.pi * step / steps)),
-    )
-    average = torch.optim.swa_utils.AveragedModel(model, multi_avg_fn=_average)
-    checked, checked_viable = join(validation)
-    history: list[dict[str, float]] = []
-    best, kept, waited = np.inf, _copy(model), 0
-    for step in (bar := tqdm(range(1, steps + 1), unit="step", desc=label, position=line)):
-        graphs = mixture.batch(_BATCH)
-        joined, viable = join(graphs)
-        share = torch.as_tensor(np.concatenate([graph.rate_share for graph in graphs]))
-        model.train()
-        viability, rate = model.decode(model.embed(joined))
-        weight = _weights(graphs)
-        # Cross-entropy with a share as target has its minimum at the expected share.
-        loss = cross_entropy(viability, viable, weight) + cross_entropy(rate, share, weight)
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        average.update_parameters(model)
-        if step % _CHECK_EVERY and step < steps:
-            continue
-        average.eval()
-        with torch.no_grad():
-            now = float(cross_entropy(average(checked), checked_viable))
-        history.append({"step": step, "validation": now})
-        bar.set_postfix(validation=f"{now:.4f}")
-        waited += 1
-        if now < best:
-            best, kept, waited = now, _copy(average.module), 0
-        if waited >= _PATIENCE:
-            break
-    model.load_state_dict(kept)
-    return history
-
-
-def _weights(graphs: Sequence[ViabilityGraph]) -> Tensor:
-    """Weight of each link, so that small networks are not lost among the links of large ones."""
-    links = np.array([len(graph.viable) for graph in graphs])
-    weight = np.repeat(links**-0.5, links)
-    return torch.as_tensor(weight / weight.mean(), dtype=torch.float32)
-
-
-def _average(kept: _Tensors, now: _Tensors, updates: Tensor | int) -> None:
-    """Moving average that starts as a plain mean, so that it is unbiased from the first step."""
-    weight = max(1.0 / (float(updates) + 1.0), 1.0 / _AVERAGED_STEPS)
-    torch._foreach_lerp_(list(kept), list(now), weight)
-
-
-def _copy(model: nn.Module) -> dict[str, Tensor]:
-    return {name: weight.clone() for name, weight in model.state_dict().items()}
 
 
 def cross_validate(
@@ -146,10 +59,13 @@ def cross_validate(
 
     Args:
         topologies: Topologies to split into five folds.
-        simulated: Simulated networks, split likewise; the held-out ones are not scored.
+        simulated: Simulated networks to split into five folds; the left-out ones are not scored.
         steps: Training steps per fold.
         networks: Networks to validate on, and to test on, per fold.
         seed: Seed of everything.
+
+    Returns:
+        The scores of each fold, see `qkd_gym.gnn.scores.scores`.
     """
     torch.set_num_threads(1)
     rows = []
@@ -164,9 +80,8 @@ def cross_validate(
         validation = [draw(used[i], rng) for i in rng.integers(len(used), size=networks)]
         model = LinkViabilityGNN()
         train(model, mixture, validation, steps, f"fold {fold + 1} of {FOLDS}", 1)
-        rows.append(
-            judge(model, [draw(held[i], rng) for i in rng.integers(len(held), size=networks)])
-        )
+        tests = [draw(held[i], rng) for i in rng.integers(len(held), size=networks)]
+        rows.append(score_network(model, tests))
     return rows
 
 
@@ -178,10 +93,11 @@ def pretrain(
     simulated: int = 100,
     networks: int = 300,
 ) -> dict[str, Any]:
-    """Trains, cross-validates, judges, and writes weights, card and plot.
+    """Trains, cross-validates, tests, and writes weights, card and plot.
 
     Args:
-        out: File for the weights, ending in ``.safetensors``; card and plot are put beside it.
+        out: File for the weights, ending in ``.safetensors``; card and plot get its name with the
+            suffixes ``.json`` and ``.png``.
         steps: Most training steps, of 32 networks each; each fold of the cross-validation takes a
             fifth of them.
         seed: Seed of everything.
@@ -215,14 +131,14 @@ def pretrain(
     torch.manual_seed(seed)
     model = LinkViabilityGNN()
     # Folds are trained in a second process, as long as the network itself takes.
-    with ProcessPoolExecutor(1, get_context("spawn")) as beside:
-        pending = beside.submit(cross_validate, drawn, played, steps // FOLDS, networks, seed)
+    with ProcessPoolExecutor(1, get_context("spawn")) as other:
+        pending = other.submit(cross_validate, drawn, played, steps // FOLDS, networks, seed)
         history = train(model, mixture, validation, steps)
         folds = pending.result()
     rng = np.random.default_rng([seed, 2])
     tests = {
         n: [draw(clustered(n, rng), rng) for _ in range(max(2, networks * 20 // max(20, n)))]
-        for n in tqdm(TEST_SITES, desc="judging", unit="size")
+        for n in tqdm(TEST_SITES, desc="testing", unit="size")
     }
     facts = {
         "version": __version__,
@@ -236,7 +152,7 @@ def pretrain(
         "steps": steps,
         "seed": seed,
         "parameters": sum(weight.numel() for weight in model.parameters()),
-        "unseen_networks": {str(n): judge(model, graphs) for n, graphs in tests.items()},
+        "unseen_networks": {str(n): score_network(model, graphs) for n, graphs in tests.items()},
         "cross_validation": {
             "steps": steps // FOLDS,
             "mean": {key: float(np.mean([row[key] for row in folds])) for key in folds[0]},
@@ -247,7 +163,7 @@ def pretrain(
     }
     if simulated:
         unseen = simulate(20, max(2, networks // 3), seed, split="test")
-        facts["unseen_simulated"] = judge(model, unseen)
+        facts["unseen_simulated"] = score_network(model, unseen)
     save_weights(model, out, facts)
     chance = np.concatenate([predict(model, g) for graphs in tests.values() for g in graphs])
     label = np.concatenate([g.viable for graphs in tests.values() for g in graphs])
@@ -279,17 +195,14 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=7000)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    try:
+    with exit_status("Nothing is written before the end, so pretraining starts anew."):
         facts = pretrain(options.out, options.steps, options.seed)
-    except InvalidInput as error:
-        print(error, file=sys.stderr)
-        sys.exit(2)
     rows = {f"{n} sites": row for n, row in facts["unseen_networks"].items()}
     rows["cross-validated"] = facts["cross_validation"]["mean"]
     rows["simulator"] = facts["unseen_simulated"]
     for name, row in rows.items():
         print(f"{name:>16}  " + "  ".join(f"{k} {v:.3f}" for k, v in row.items()))
-    print(f"written to {options.out}, with card and plot beside it, in {facts['seconds']:.0f} s")
+    print(f"written to {options.out}, with its card and plot, in {facts['seconds']:.0f} s")
 
 
 if __name__ == "__main__":

@@ -5,19 +5,20 @@ from __future__ import annotations
 import dataclasses
 import zlib
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qkd_gym.errors import InvalidInput
-from qkd_gym.features import DEGREE_SCALE, HOUR_S, LENGTH_SCALE_KM
+from qkd_gym.features import DEGREE_SCALE, HOUR_S, LENGTH_SCALE_KM, LINK, NODE
 from qkd_gym.network.compiled.elementary import log1p_singles
 from qkd_gym.network.compiled.memory import padded, zeros
 from qkd_gym.network.compiled.rng import ALIAS, fill_alias_table
 from qkd_gym.network.config import SPLITS, NetworkConfig
 from qkd_gym.network.tables import RateTable, rate_table
-from qkd_gym.planning.concurrent_flow import max_concurrent_flow, round_plan
+from qkd_gym.planning.concurrent_flow import max_concurrent_flow
+from qkd_gym.planning.matching import round_plan
 from qkd_gym.planning.paths import candidate_paths
 from qkd_gym.topology import Topology, clustered, clustered_max_links, load, source_study
 
@@ -57,27 +58,6 @@ LINK_FACTS = np.dtype(
 )
 
 
-class FixedSiteFeatures(NamedTuple):
-    """Rows of `Bank.site_features`: the features of `qkd_gym.features.NODE` that never change."""
-
-    x: Any
-    y: Any
-    degree: Any
-    betweenness: Any
-
-
-class FixedLinkFeatures(NamedTuple):
-    """Rows of `Bank.link_features`: the features of `qkd_gym.features.LINK` that never change."""
-
-    nominal_rate: Any
-    length: Any
-    free_space: Any
-
-
-FIXED_SITE = FixedSiteFeatures(*range(len(FixedSiteFeatures._fields)))
-FIXED_LINK = FixedLinkFeatures(*range(len(FixedLinkFeatures._fields)))
-
-
 class Bank(NamedTuple):
     """G networks of N sites, padded to E links; P pairs, K candidate paths of at most H hops."""
 
@@ -85,8 +65,9 @@ class Bank(NamedTuple):
     networks: Records  # (G,) NETWORK
     sites: Records  # (G, N) SITE_FACTS
     links: Records  # (G, E) LINK_FACTS
-    site_features: F32  # (G, len(FIXED_SITE), N), rows padded, as the next
-    link_features: F32  # (G, len(FIXED_LINK), E)
+    # Features that never change, in their columns; the others are zero. Rows are padded.
+    node_features: F32  # (G, len(NODE), N)
+    link_features: F32  # (G, len(LINK), E)
     link_endpoints: NDArray[np.uint16]  # (G, E, 2)
     path_links: NDArray[np.int16]  # (G, P, K, H), filled up with padded(E)
     path_hops: NDArray[np.int8]  # (G, P, K), 0 for no path
@@ -173,8 +154,8 @@ def _empty(size: int, n: int, links: int, config: NetworkConfig, tables: list[Ra
         networks=((size,), NETWORK),
         sites=((size, n), SITE_FACTS),
         links=((size, links), LINK_FACTS),
-        site_features=((size, len(FIXED_SITE), padded(n)), np.float32),
-        link_features=((size, len(FIXED_LINK), padded(links)), np.float32),
+        node_features=((size, len(NODE), padded(n)), np.float32),
+        link_features=((size, len(LINK), padded(links)), np.float32),
         link_endpoints=((size, links, 2), np.uint16),
         path_links=((size, pairs, k, hops), np.int16),
         path_hops=((size, pairs, k), np.int8),
@@ -235,18 +216,17 @@ def _fill(
     link_facts["table"] = kind
     link_facts["qber_threshold"] = threshold
     rate_hourly = np.float32(HOUR_S / config.pool_capacity_bits) * rate.astype(np.float32)
-    bank.link_features[g, :, :links] = FixedLinkFeatures(
-        nominal_rate=log1p_singles(rate_hourly),
-        length=topology.length_km.astype(np.float32) * np.float32(1.0 / LENGTH_SCALE_KM),
-        free_space=topology.free_space,
-    )
+    fixed = bank.link_features[g, :, :links]
+    fixed[LINK.nominal_rate] = log1p_singles(rate_hourly)
+    fixed[LINK.length] = topology.length_km.astype(np.float32) * np.float32(1.0 / LENGTH_SCALE_KM)
+    fixed[LINK.free_space] = topology.free_space
     link_facts["plan"] = round_plan(plan.time_share, rate, ends, config.modules_per_site)
     centred = topology.positions_km - topology.positions_km.mean(axis=0)
     degree = np.bincount(ends.ravel(), minlength=n)
-    x, y = centred.T * (1.0 / LENGTH_SCALE_KM)
-    bank.site_features[g, :, :n] = FixedSiteFeatures(
-        x=x, y=y, degree=degree * (1.0 / DEGREE_SCALE), betweenness=topology.betweenness
-    )
+    fixed = bank.node_features[g, :, :n]
+    fixed[NODE.x], fixed[NODE.y] = centred.T * (1.0 / LENGTH_SCALE_KM)
+    fixed[NODE.degree] = degree * (1.0 / DEGREE_SCALE)
+    fixed[NODE.betweenness] = topology.betweenness
     site_facts = bank.sites[g]
     site_facts["district"] = topology.district
     # Districts peak at different hours; the hour depends on the network's name alone.

@@ -1,7 +1,8 @@
 """The reward: its terms, each with a name and a weight in the configuration.
 
 A further term is a field of `RewardTerms`, its expression in `reward_terms`, and a weight in
-`NetworkConfig` and `state.PARAMS`; it then is part of the reward and of ``info["reward_terms"]``.
+`NetworkConfig` that `state.kernel_params` passes on. It is then part of the reward and of
+``info["reward_terms"]``.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def reward_terms(
         accounts: Accounts of the step, (len(ACCOUNT_NAMES),).
         episode: EPISODE record after the step.
         network: NETWORK record of its network.
-        p: PARAMS record.
+        p: From `state.kernel_params`.
     """
     mean_offered_bits = network.mean_offered_bps * p.interval_s
     if p.decides_paths:

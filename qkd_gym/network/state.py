@@ -23,62 +23,6 @@ I64 = NDArray[np.int64]
 F32 = NDArray[np.float32]
 Records = NDArray[np.void]
 
-# Scalars of the configuration that the kernel reads; units as in `NetworkConfig`.
-PARAMS = np.dtype(
-    [
-        ("modules", "i8"),
-        ("capacity", "i8"),
-        ("lifetime", "i8"),  # intervals, 0 = for ever
-        ("intervals", "i8"),  # in an episode
-        ("protection_s", "f4"),  # a link is released last while it has run for less
-        ("decides_links", "i8"),  # 1 if a step may switch a link
-        ("decides_paths", "i8"),  # 1 if a step is one request, whose path it chooses
-    ]
-    + [
-        (name, "f8")
-        for name in (
-            "interval_s",
-            "calibration_s",
-            "initial_fill",
-            "misalignment",
-            "drift_std",
-            "drift_decay",  # per interval
-            "drift_spread",
-            "drift_memory_s",
-            "site_misalignment",
-            "link_excess_loss_db",
-            "measured_share",
-            "measured_age_s",
-            "freshness_decay",  # per interval, as are the next probabilities
-            "to_fog",
-            "to_clear",
-            "fog_share",
-            "fog_loss_db",
-            "outages_per_link",
-            "outage_min_s",
-            "outage_mean_s",
-            "attacks_per_link",
-            "attack_min_s",
-            "attack_mean_s",
-            "attack_fraction",
-            "request_size_sigma",
-            "diurnal_amplitude",
-            "interval_cos",  # of the angle by which the time of day turns in an interval
-            "interval_sin",
-            "hot_spot_share",
-            "hot_spot_change",
-            "burst_share",
-            "burst_start",
-            "burst_stop",
-            "burst_on_share",
-            "requests_per_site_s",
-            "demand_decay",
-            "key_weight",
-            "qber_weight",
-        )
-    ]
-)
-
 
 def kernel_params(
     config: NetworkConfig, n_sites: int, *, decides_links: bool = True, decides_paths: bool = False
@@ -92,7 +36,8 @@ def kernel_params(
         decides_paths: Whether a step is one request, whose path it chooses.
 
     Returns:
-        One PARAMS record in an array of shape (1,), since numba passes no single record.
+        One record in an array of shape (1,), since numba passes no single record. Fields with the
+        name of a field of `NetworkConfig` have its meaning and unit.
     """
     dt = interval_s(n_sites)
 
@@ -101,36 +46,52 @@ def kernel_params(
 
     drift_decay = float(np.exp(-dt / config.drift_memory_s))
     angle = 2.0 * np.pi * dt / config.diurnal_period_s
-    derived = {
-        "interval_s": dt,
-        "decides_links": decides_links,
-        "decides_paths": decides_paths,
+    integers = {
         "modules": config.modules_per_site,
         "capacity": config.pool_capacity_bits,
-        "lifetime": int(np.ceil(config.key_lifetime_s / dt)),
-        "intervals": int(np.ceil(config.episode_s / dt - 1e-9)),
-        "protection_s": config.calibration_s + config.dwell_s,
-        "drift_decay": drift_decay,
+        "lifetime": int(np.ceil(config.key_lifetime_s / dt)),  # intervals, 0 for ever
+        "intervals": int(np.ceil(config.episode_s / dt - 1e-9)),  # in an episode
+        "decides_links": decides_links,
+        "decides_paths": decides_paths,
+    }
+    numbers = {name: getattr(config, name) for name in _READ_AS_THEY_ARE} | {
+        "interval_s": dt,
+        "drift_decay": drift_decay,  # per interval
         "drift_spread": config.drift_std * float(np.sqrt(1.0 - drift_decay**2)),
-        "freshness_decay": float(np.exp(-dt / FRESHNESS_SCALE_S)),
-        "interval_cos": np.cos(angle),
+        "freshness_decay": float(np.exp(-dt / FRESHNESS_SCALE_S)),  # per interval
+        "demand_decay": float(np.exp(-dt / config.demand_memory_s)),  # per interval
+        "interval_cos": np.cos(angle),  # of the angle by which the time of day turns
         "interval_sin": np.sin(angle),
+        # Chances and mean numbers per interval.
         "to_fog": within(config.clear_s),
         "to_clear": within(config.fog_s),
-        "fog_share": config.fog_s / (config.clear_s + config.fog_s),
         "outages_per_link": config.outages_per_link_minute * dt / 60.0,
         "attacks_per_link": config.attacks_per_link_minute * dt / 60.0,
         "hot_spot_change": within(config.hot_spot_s),
         "burst_start": within(config.burst_off_s),
         "burst_stop": within(config.burst_on_s),
+        # Shares of the time.
+        "fog_share": config.fog_s / (config.clear_s + config.fog_s),
         "burst_on_share": _burst_on_share(config),
         "requests_per_site_s": config.requests_per_site_hour / HOUR_S,
-        "demand_decay": float(np.exp(-dt / config.demand_memory_s)),
     }
-    record = np.zeros(1, PARAMS)
-    for name in PARAMS.names or ():
-        record[name] = derived.get(name, getattr(config, name, None))
+    # A link is released last while it has run for less; compared with single-precision times.
+    singles = {"protection_s": config.calibration_s + config.dwell_s}
+    kinds: dict[str, dict[str, float]] = {"i8": integers, "f8": numbers, "f4": singles}
+    record = np.zeros(1, [(name, kind) for kind, part in kinds.items() for name in part])
+    for part in kinds.values():
+        for name, value in part.items():
+            record[name] = value
     return record
+
+
+_READ_AS_THEY_ARE = (
+    "calibration_s", "initial_fill", "misalignment", "drift_std", "drift_memory_s",
+    "site_misalignment", "link_excess_loss_db", "measured_share", "measured_age_s", "fog_loss_db",
+    "outage_min_s", "outage_mean_s", "attack_min_s", "attack_mean_s", "attack_fraction",
+    "request_size_sigma", "diurnal_amplitude", "hot_spot_share", "burst_share", "key_weight",
+    "qber_weight",
+)  # fmt: skip
 
 
 def _burst_on_share(config: NetworkConfig) -> float:

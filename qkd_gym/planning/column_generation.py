@@ -10,11 +10,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from scipy.optimize import linprog
 from scipy.sparse import block_array, coo_array, csr_array
 from scipy.sparse.csgraph import dijkstra
+
+from qkd_gym.jit import compiled
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.integer]
@@ -130,7 +131,7 @@ def _cheapest_trees(problem: Problem, prices: F64) -> _Trees:
     return _Trees(flow / problem.rate, prices / cost, float(problem.limits @ prices) / cost)
 
 
-@njit(cache=True)
+@compiled
 def _send(nearest: I64, previous: I64, between: I64, demand: F64, flow: F64) -> None:
     """Adds up the flow on the links of every source's tree, from the leaves to the root."""
     for source in range(len(demand)):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 import gymnasium as gym
-import networkx as nx
 import numpy as np
 import pytest
 from observations import links_observation
@@ -13,7 +12,6 @@ from observations import links_observation
 import qkd_gym  # noqa: F401
 from qkd_gym.baselines import available_policies, make_policy, tuned
 from qkd_gym.baselines.activation import released_links
-from qkd_gym.baselines.matching import heavy_matching, modules_per_site
 from qkd_gym.baselines.registry import (
     ACTIVATION_RULES,
     ROUTING_RULES,
@@ -23,6 +21,7 @@ from qkd_gym.baselines.registry import (
     solves_programs,
     task_of_rule,
 )
+from qkd_gym.baselines.target import modules_per_site
 from qkd_gym.benchmark.tuning import choose, current_parameters, ship, tune
 from qkd_gym.envs.tasks import LINK_ACTIVATION, NETWORK, ROUTING, TASKS
 from qkd_gym.errors import InvalidInput
@@ -212,34 +211,6 @@ def test_round_robin_gives_links_their_time_shares():
     assert (plan > 0.05).sum() > 5
     # The plan ignores that a set of links must fit at every moment, so a link may fall short.
     assert np.abs(run / steps - plan)[plan > 0.0].mean() < 0.1
-
-
-def test_matching_is_feasible_maximal_and_heavy():
-    rng = np.random.default_rng(0)
-    ratios = []
-    for _ in range(40):
-        n = 8
-        pairs = [(i, j) for i in range(n) for j in range(i) if rng.random() < 0.5]
-        ends = np.array(pairs)[None]
-        weight = rng.exponential(size=(1, len(pairs)))
-        chosen = heavy_matching(weight, ends, np.array([1]), n)[0]
-        used = np.bincount(ends[0][chosen].ravel(), minlength=n)
-        assert used.max() <= 1
-        assert all(used[i] or used[j] for i, j in pairs)
-        graph = nx.Graph()
-        graph.add_weighted_edges_from((i, j, w) for (i, j), w in zip(pairs, weight[0], strict=True))
-        best = sum(graph.edges[edge]["weight"] for edge in nx.max_weight_matching(graph))
-        ratios.append(weight[0][chosen].sum() / best)
-    assert min(ratios) >= 0.5
-    assert max(ratios) <= 1.0 + 1e-12
-    assert np.mean(ratios) > 0.95
-
-
-def test_matching_fills_modules_and_leaves_worthless_links_out():
-    ends = np.array([[[0, 1], [1, 2], [0, 2], [0, 3]]])
-    weight = np.array([[1.0, 2.0, 3.0, 0.0]])
-    chosen = heavy_matching(weight, ends, np.array([2]), 4)[0]
-    assert chosen.tolist() == [True, True, True, False]
 
 
 def test_modules_are_read_off_the_observation():

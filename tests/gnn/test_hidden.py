@@ -11,7 +11,7 @@ pytest.importorskip("sklearn")
 from qkd_gym.errors import InvalidInput
 from qkd_gym.features import LINK
 from qkd_gym.gnn import HiddenQuality, draw
-from qkd_gym.gnn.hidden import REFERENCE, link_budgets
+from qkd_gym.gnn.hidden import REFERENCE
 from qkd_gym.gnn.study import exact_posterior, site_posterior
 from qkd_gym.gnn.study.inference import measurements, nominal_loss_db
 from qkd_gym.network.tables import rate_table
@@ -128,7 +128,7 @@ def test_exact_posterior_agrees_with_importance_sampling(share):
     table = rate_table(setting.preset)
     rates, qbers = [], []
     for _ in range(7):
-        rate, _, qber = link_budgets(table, 2.0 + excess, level + drift)
+        rate, _, qber = table.look_up(2.0 + excess, level + drift)
         rates.append(rate)
         qbers.append(qber)
         kept = np.exp(-300 / 3600)

@@ -24,7 +24,8 @@ from qkd_gym.gnn import (  # noqa: E402
 from qkd_gym.gnn.data import simulate  # noqa: E402
 from qkd_gym.gnn.graphs import PyGObservation  # noqa: E402
 from qkd_gym.gnn.hidden import draw  # noqa: E402
-from qkd_gym.gnn.pretrain import judge, pretrain  # noqa: E402
+from qkd_gym.gnn.pretrain import pretrain  # noqa: E402
+from qkd_gym.gnn.scores import score_network  # noqa: E402
 from qkd_gym.topology.generators import clustered  # noqa: E402
 
 
@@ -121,7 +122,7 @@ def test_pyg_wrapper_gives_both_directions():
 def test_shipped_weights_beat_guessing_on_unseen_networks():
     rng = np.random.default_rng(77)
     graphs = [draw(clustered(20, rng), rng) for _ in range(24)]
-    row = judge(load_pretrained(), graphs)
+    row = score_network(load_pretrained(), graphs)
     rate = np.concatenate([graph.viable for graph in graphs]).mean()
     assert row["auc"] > 0.8
     assert row["brier"] < 0.75 * rate * (1 - rate)
@@ -129,7 +130,7 @@ def test_shipped_weights_beat_guessing_on_unseen_networks():
 
 
 def test_shipped_weights_know_the_simulator_too():
-    assert judge(load_pretrained(), simulate(20, 16, seed=77, split="test"))["auc"] > 0.8
+    assert score_network(load_pretrained(), simulate(20, 16, seed=77, split="test"))["auc"] > 0.8
 
 
 def test_simulated_labels_are_both_and_repeat():

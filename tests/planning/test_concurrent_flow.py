@@ -7,7 +7,7 @@ import pytest
 
 from qkd_gym.errors import InvalidInput
 from qkd_gym.planning import concurrent_flow as fluid
-from qkd_gym.planning.concurrent_flow import max_concurrent_flow, round_plan
+from qkd_gym.planning.concurrent_flow import max_concurrent_flow
 from qkd_gym.topology import clustered, source_study
 
 
@@ -84,22 +84,6 @@ def test_a_metro_plan_respects_its_limits_and_is_monotone_in_modules():
         assert (plan.flow_bps <= rate * plan.time_share + 1e-3).all()
         scales.append(plan.scale)
     assert 0.0 < scales[0] < scales[1] <= scales[2] + 1e-6
-
-
-def test_rounding_takes_the_largest_shares_that_fit_then_fills_up():
-    # A star around site 0 with two modules, and a link that nobody planned.
-    ends = np.array([[0, 1], [0, 2], [0, 3], [1, 2], [1, 3]])
-    share = np.array([0.9, 0.3, 0.8, 0.0, 0.0])
-    rate = np.array([1.0, 1.0, 1.0, 5.0, 0.0])
-    active = round_plan(share, rate, ends, 2)
-    assert active.tolist() == [True, False, True, True, False]
-    assert round_plan(share, rate, ends, 1).tolist() == [True, False, False, False, False]
-
-
-def test_rounding_ignores_solver_noise():
-    ends = np.array([[0, 1], [0, 2]])
-    share = np.array([0.5 + 1e-9, 0.5])
-    assert round_plan(share, np.array([1.0, 2.0]), ends, 1).tolist() == [False, True]
 
 
 @pytest.mark.parametrize("generate", [clustered, source_study])

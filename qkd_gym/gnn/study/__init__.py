@@ -4,22 +4,22 @@ from qkd_gym.extras import require_extra
 
 require_extra("train", "sklearn", "tqdm")
 
-from qkd_gym.gnn.scores import auc_difference, brier_change, calibration_curve, scores
+from qkd_gym.gnn.scores import calibration_curve, score_network, scores
+from qkd_gym.gnn.study.classical_predictors import ClassicalPredictors
 from qkd_gym.gnn.study.comparison import compare
+from qkd_gym.gnn.study.differences import auc_difference, brier_change
 from qkd_gym.gnn.study.inference import exact_posterior, site_posterior
-from qkd_gym.gnn.study.matching import heaviest_matching
 from qkd_gym.gnn.study.network_level import network_level
-from qkd_gym.gnn.study.rivals import Rivals
 
 __all__ = [
-    "Rivals",
+    "ClassicalPredictors",
     "auc_difference",
     "brier_change",
     "calibration_curve",
     "compare",
     "exact_posterior",
-    "heaviest_matching",
     "network_level",
+    "score_network",
     "scores",
     "site_posterior",
 ]

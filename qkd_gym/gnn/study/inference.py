@@ -7,13 +7,13 @@ compare it with: a linear mixed model, and the exact posterior, which nothing ca
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from qkd_gym.errors import InvalidInput, require_integer
 from qkd_gym.features import FRESHNESS_SCALE_S, HOUR_S, LINK
 from qkd_gym.gnn.data import HORIZON_S, VIABLE_SHARE, ViabilityGraph
-from qkd_gym.gnn.hidden import CAPACITY_BITS, LOOKS, REFERENCE, HiddenQuality, link_budgets
+from qkd_gym.gnn.hidden import CAPACITY_BITS, LOOKS, REFERENCE, HiddenQuality
+from qkd_gym.jit import compiled
 from qkd_gym.network.tables import interpolate, rate_table
 
 F32 = NDArray[np.float32]
@@ -28,9 +28,7 @@ _LEAST_VARIANCE = 1e-8
 def nominal_loss_db(graph: ViabilityGraph, setting: HiddenQuality = REFERENCE) -> F64:
     """The channel loss that a nominal key rate belongs to, (E,)."""
     grid = np.arange(0.0, 70.0, 0.05)
-    rate, _, _ = link_budgets(
-        rate_table(setting.preset), grid, np.full(len(grid), setting.misalignment)
-    )
+    rate, _, _ = rate_table(setting.preset).look_up(grid, setting.misalignment)
     known = np.log1p(rate * HOUR_S / CAPACITY_BITS)
     return np.interp(-graph.links[:, LINK.nominal_rate].astype(np.float64), -known, grid)
 
@@ -60,7 +58,7 @@ def measurements(
         low, high = np.zeros(len(links)), np.full(len(links), _MOST_EXCESS_DB)
         for _ in range(24):
             middle = 0.5 * (low + high)
-            above = link_budgets(table, loss_db + middle, error)[0] > rate
+            above = table.look_up(loss_db + middle, error)[0] > rate
             low, high = np.where(above, middle, low), np.where(above, high, middle)
         excess_db = np.where(keyed, low, 0.0)
     # Dark counts weigh more the more is lost.
@@ -72,9 +70,7 @@ def measurements(
 def _misalignment(setting: HiddenQuality, loss_db: F64, qber: F64) -> F64:
     """At a given loss the QBER is linear in the misalignment."""
     table = rate_table(setting.preset)
-    clean, spoilt = (
-        link_budgets(table, loss_db, np.full(len(loss_db), error))[2] for error in (0.0, 0.1)
-    )
+    clean, spoilt = (table.look_up(loss_db, error)[2] for error in (0.0, 0.1))
     return (qber - clean) * 0.1 / np.maximum(spoilt - clean, 1e-9)
 
 
@@ -148,7 +144,7 @@ def exact_posterior(
     )  # fmt: skip
 
 
-@njit(cache=True)
+@compiled
 def _positive_normal(rng: np.random.Generator, mean: float, std: float) -> float:
     """A normal draw above zero (Robert, Statistics and Computing 5, 121, 1995)."""
     low = -mean / std
@@ -164,7 +160,7 @@ def _positive_normal(rng: np.random.Generator, mean: float, std: float) -> float
             return mean + std * draw
 
 
-@njit(cache=True)
+@compiled
 def _sample(
     rng: np.random.Generator, n: int, ends: NDArray[np.int64], seen: NDArray[np.bool_],
     age_s: F64, error: F64, unsure: F64, excess_db: F64, loss_db: F64, nominal_bps: F64,

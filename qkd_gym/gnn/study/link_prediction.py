@@ -20,8 +20,9 @@ from torch.nn.functional import binary_cross_entropy_with_logits as cross_entrop
 from tqdm import tqdm
 
 from qkd_gym.features import LINK, NODE
-from qkd_gym.gnn.graphs import GraphBatch
+from qkd_gym.gnn.graphs import GraphBatch, join_graphs, join_pairs
 from qkd_gym.gnn.model import LinkViabilityGNN
+from qkd_gym.gnn.training import EarlyStopping
 from qkd_gym.topology import Topology
 from qkd_gym.topology.generators import source_study
 
@@ -38,25 +39,30 @@ _SPAN_KM = 10.0
 
 
 @dataclass(frozen=True)
-class Puzzle:
+class PredictionTask:
     """A network with hidden links.
 
     Attributes:
-        graph: What is given.
-        kept: The given links as a networkx graph.
-        pairs: (P, 2) pairs of sites to judge.
-        distance_km: (P,) distances of their sites.
+        nodes: (n, features) float32 site features, columns as in `qkd_gym.features.NODE`.
+        links: (E, features) float32 features of the given links, columns as in
+            `qkd_gym.features.LINK`.
+        ends: (E, 2) sites of the given links.
+        given: The given links as a networkx graph.
+        pairs: (P, 2) pairs of sites to predict.
+        distance_km: (P,) distance between the two sites of each pair.
         linked: (P,) 1 for a hidden link, 0 for a pair without a link.
     """
 
-    graph: GraphBatch
-    kept: nx.Graph
+    nodes: NDArray[np.float32]
+    links: NDArray[np.float32]
+    ends: NDArray[np.int64]
+    given: nx.Graph
     pairs: NDArray[np.int64]
     distance_km: F64
     linked: NDArray[np.float64]
 
 
-def puzzle(topology: Topology, rng: np.random.Generator) -> Puzzle:
+def hide_links(topology: Topology, rng: np.random.Generator) -> PredictionTask:
     """Hides a fifth of the links and draws as many pairs that are not linked."""
     ends, n = topology.link_endpoints, len(topology.site_names)
     order = rng.permutation(len(ends))
@@ -68,45 +74,35 @@ def puzzle(topology: Topology, rng: np.random.Generator) -> Puzzle:
     apart = apart[rng.permutation(len(apart))[:count]]
     pairs = np.concatenate([hidden, apart])
 
-    kept = nx.Graph()
-    kept.add_nodes_from(range(n))
-    kept.add_edges_from(ends[shown].tolist())
-    between = nx.betweenness_centrality(kept, k=min(n, _PIVOTS), seed=0)
+    given = nx.Graph()
+    given.add_nodes_from(range(n))
+    given.add_edges_from(ends[shown].tolist())
+    between = nx.betweenness_centrality(given, k=min(n, _PIVOTS), seed=0)
     nodes = np.zeros((n, len(NODE)), dtype=np.float32)
     centred = topology.positions_km - topology.positions_km.mean(axis=0)
     nodes[:, [NODE.x, NODE.y]] = centred / _SPAN_KM
-    nodes[:, NODE.degree] = [kept.degree[site] / n for site in range(n)]
+    nodes[:, NODE.degree] = [given.degree[site] / n for site in range(n)]
     nodes[:, NODE.betweenness] = [between[site] for site in range(n)]
     links = np.zeros((len(shown), len(LINK)), dtype=np.float32)
     links[:, LINK.length] = topology.length_km[shown] / _SPAN_KM
     gap = topology.positions_km[pairs[:, 0]] - topology.positions_km[pairs[:, 1]]
-    return Puzzle(
-        graph=GraphBatch(
-            nodes=torch.as_tensor(nodes),
-            links=torch.as_tensor(links),
-            ends=torch.as_tensor(ends[shown].T.copy()),
-            slots=torch.arange(len(shown)),
-        ),
-        kept=kept,
+    return PredictionTask(
+        nodes=nodes,
+        links=links,
+        ends=ends[shown],
+        given=given,
         pairs=pairs,
         distance_km=np.linalg.norm(gap, axis=1),
         linked=np.repeat([1.0, 0.0], [len(hidden), len(apart)]),
     )
 
 
-def _join(tasks: Sequence[Puzzle]) -> tuple[GraphBatch, torch.Tensor, torch.Tensor]:
-    """Several networks as one, the pairs to judge (2, P), and their labels (P,)."""
-    first = np.cumsum([0] + [len(task.graph.nodes) for task in tasks[:-1]]).tolist()
-    graphs = [task.graph for task in tasks]
-    graph = GraphBatch(
-        nodes=torch.cat([part.nodes for part in graphs]),
-        links=torch.cat([part.links for part in graphs]),
-        ends=torch.cat([part.ends + n for part, n in zip(graphs, first, strict=True)], dim=1),
-        slots=torch.arange(sum(len(part.links) for part in graphs)),
-    )
-    pairs = np.concatenate([task.pairs + n for task, n in zip(tasks, first, strict=True)])
-    linked = np.concatenate([task.linked for task in tasks])
-    return graph, torch.as_tensor(pairs.T.copy()), torch.as_tensor(linked).float()
+def _join(tasks: Sequence[PredictionTask]) -> tuple[GraphBatch, torch.Tensor, torch.Tensor]:
+    """Several networks as one, the pairs to predict (2, P), and their labels (P,)."""
+    nodes = [task.nodes for task in tasks]
+    graph = join_graphs(nodes, [task.links for task in tasks], [task.ends for task in tasks])
+    pairs = join_pairs([task.pairs for task in tasks], nodes)
+    return graph, pairs, torch.as_tensor(np.concatenate([task.linked for task in tasks])).float()
 
 
 def _logits(model: LinkViabilityGNN, graph: GraphBatch, pairs: torch.Tensor) -> torch.Tensor:
@@ -117,15 +113,16 @@ def _logits(model: LinkViabilityGNN, graph: GraphBatch, pairs: torch.Tensor) -> 
     return model.decode(model.embed_pairs(sites, pairs, nothing))[0]
 
 
-def _fit(training: Sequence[Puzzle], validation: Sequence[Puzzle], seed: int) -> LinkViabilityGNN:
+def _fit(
+    training: Sequence[PredictionTask], validation: Sequence[PredictionTask], seed: int
+) -> LinkViabilityGNN:
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     # Geometry needs no refinement by further passes, which blur positions.
     model = LinkViabilityGNN(passes=1)
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3, weight_decay=1e-4)
-    given, asked, answer = _join(validation)
-    best, waited = np.inf, 0
-    kept = {name: weight.clone() for name, weight in model.state_dict().items()}
+    known, asked, answer = _join(validation)
+    stopping = EarlyStopping(model, _PATIENCE)
     for _ in range(_EPOCHS):
         order = rng.permutation(len(training))
         for first in range(0, len(order), _BATCH):
@@ -135,18 +132,14 @@ def _fit(training: Sequence[Puzzle], validation: Sequence[Puzzle], seed: int) ->
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
         with torch.no_grad():
-            now = float(cross_entropy(_logits(model, given, asked), answer))
-        waited += 1
-        if now < best:
-            best, waited = now, 0
-            kept = {name: weight.clone() for name, weight in model.state_dict().items()}
-        if waited >= _PATIENCE:
+            now = float(cross_entropy(_logits(model, known, asked), answer))
+        if stopping.check(model, now):
             break
-    model.load_state_dict(kept)
+    model.load_state_dict(stopping.weights)
     return model
 
 
-def neighbourhood_scores(task: Puzzle) -> dict[str, F64]:
+def neighbourhood_scores(task: PredictionTask) -> dict[str, F64]:
     """Scores of the pairs by the heuristics of link prediction, each (P,)."""
     pairs = [tuple(pair) for pair in task.pairs.tolist()]
     indices = {
@@ -154,10 +147,10 @@ def neighbourhood_scores(task: Puzzle) -> dict[str, F64]:
         "jaccard": nx.jaccard_coefficient,
         "preferential attachment": nx.preferential_attachment,
     }
-    shared = [len(list(nx.common_neighbors(task.kept, u, v))) for u, v in pairs]
+    shared = [len(list(nx.common_neighbors(task.given, u, v))) for u, v in pairs]
     found = {"common neighbours": np.array(shared, dtype=np.float64)}
     for name, index in indices.items():
-        found[name] = np.array([score for _, _, score in index(task.kept, pairs)])
+        found[name] = np.array([score for _, _, score in index(task.given, pairs)])
     return found
 
 
@@ -170,9 +163,9 @@ def study_size(n_sites: int, networks: int, seed: int = 0) -> dict[str, dict[str
         seed: Seed of everything.
     """
     rng = np.random.default_rng([seed, n_sites])
-    tasks: list[Puzzle] = []
+    tasks: list[PredictionTask] = []
     while len(tasks) < networks:
-        task = puzzle(source_study(n_sites, rng), rng)
+        task = hide_links(source_study(n_sites, rng), rng)
         # Small networks may link all pairs, which leaves nothing to tell apart.
         if not task.linked.all():
             tasks.append(task)

@@ -13,7 +13,12 @@ from qkd_gym.gnn.study.comparison import BOUND
 
 
 def draw_plots(results: Mapping[str, Any], out: Path) -> None:
-    """Writes the three plots into a folder."""
+    """Writes the three plots of the study.
+
+    Args:
+        results: What `qkd_gym.gnn.study.run.run` collected.
+        out: Folder for the plots.
+    """
     from matplotlib.figure import Figure
 
     sites = [int(n) for n in results["sizes"]]

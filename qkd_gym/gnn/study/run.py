@@ -10,7 +10,6 @@ import argparse
 import dataclasses
 import hashlib
 import json
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,25 +20,27 @@ import torch
 from tqdm import tqdm
 
 from qkd_gym import __version__
-from qkd_gym.errors import InvalidInput, require_between, require_integer
+from qkd_gym.commands import exit_status
+from qkd_gym.errors import require_between, require_integer
 from qkd_gym.files import write_bytes, write_json
 from qkd_gym.gnn.data import ViabilityGraph, join, simulate
 from qkd_gym.gnn.hidden import REFERENCE, HiddenQuality, draw
 from qkd_gym.gnn.mixture import MAX_SITES, MIN_SITES
 from qkd_gym.gnn.model import LinkViabilityGNN
-from qkd_gym.gnn.study.comparison import compare, judge
+from qkd_gym.gnn.scores import score_network
+from qkd_gym.gnn.study.classical_predictors import ClassicalPredictors
+from qkd_gym.gnn.study.comparison import compare
 from qkd_gym.gnn.study.link_prediction import study_size
 from qkd_gym.gnn.study.network_level import network_level, without_limit
 from qkd_gym.gnn.study.page import page
 from qkd_gym.gnn.study.plots import draw_plots
-from qkd_gym.gnn.study.rivals import Rivals
 from qkd_gym.gnn.weights import load_pretrained
 from qkd_gym.topology import Topology, available, clustered, load, source_study
 
 SITES = (10, 20, 50, 100, 250)
 # Networks of the noise-free task: large ones have so many links that few networks suffice.
 _PREDICTION_NETWORKS = {10: 60, 20: 40, 50: 20, 100: 10, 250: 5}
-_RIVAL_NETWORKS = 3000
+_FITTED_NETWORKS = 3000
 _LINKS = 16_000
 _LEVEL_NETWORKS = {10: 150, 20: 100, 50: 60, 100: 60, 250: 60}
 _SIMULATED_NETWORKS = {10: 200, 20: 200, 50: 40}
@@ -72,7 +73,7 @@ class Study:
         require_between("effort", effort, 0.0, low_open=True)
         require_integer("seed", seed, 0)
         self.model, self.effort, self.seed = model.eval(), effort, seed
-        self._fitted: dict[HiddenQuality, Rivals] = {}
+        self._fitted: dict[HiddenQuality, ClassicalPredictors] = {}
 
     def parts(self) -> dict[str, Callable[[], Any]]:
         """The parts by name, in order."""
@@ -97,16 +98,17 @@ class Study:
     def sizes(self) -> dict[str, Any]:
         """Viability in the reference setting, by number of sites."""
         return {
-            str(n): compare(self.model, self._rivals(REFERENCE), self._metros(n, 1))
+            str(n): compare(self.model, self._predictors(REFERENCE), self._metros(n, 1))
             for n in tqdm(SITES, desc="sizes")
         }
 
     def settings(self) -> dict[str, Any]:
-        """Viability in other settings; the rivals are fitted to each, the graph network not."""
+        """Viability in other settings; the classical predictors are fitted to each, the graph
+        network is not."""
         return {
             name: compare(
                 self.model,
-                self._rivals(setting),
+                self._predictors(setting),
                 self._metros(_SETTING_SITES, 2, setting),
                 setting,
                 samples=300,
@@ -124,7 +126,7 @@ class Study:
             graphs = [draw(topology, rng) for _ in range(count)]
             viable = np.concatenate([graph.viable for graph in graphs])
             if 0.0 < viable.mean() < 1.0:
-                row = compare(self.model, self._rivals(REFERENCE), graphs, samples=300)
+                row = compare(self.model, self._predictors(REFERENCE), graphs, samples=300)
                 lengths = [topology.length_km.min(), topology.length_km.max()]
                 found[name] = {"sites": topology.n_sites, "length_km": lengths, **row}
         return found
@@ -132,7 +134,7 @@ class Study:
     def simulator(self) -> dict[str, Any]:
         """Viability in the simulator's scenario with hidden quality, unseen networks."""
         return {
-            str(n): judge(
+            str(n): score_network(
                 self.model,
                 simulate(n, self._count(count, 8), self.seed + 104, split="test"),
             )
@@ -147,7 +149,7 @@ class Study:
             graphs = self._draw(clustered, count, 5, n)
             found[str(n)] = {
                 "networks": count,
-                "rules": network_level(self.model, self._rivals(REFERENCE), graphs),
+                "rules": network_level(self.model, self._predictors(REFERENCE), graphs),
             }
         return found
 
@@ -185,12 +187,12 @@ class Study:
     def _count(self, networks: int, least: int) -> int:
         return max(least, round(networks * self.effort))
 
-    def _rivals(self, setting: HiddenQuality) -> Rivals:
+    def _predictors(self, setting: HiddenQuality) -> ClassicalPredictors:
         if setting not in self._fitted:
             rng = np.random.default_rng([self.seed, 100])
-            sizes = rng.integers(MIN_SITES, MAX_SITES + 1, self._count(_RIVAL_NETWORKS, 20))
+            sizes = rng.integers(MIN_SITES, MAX_SITES + 1, self._count(_FITTED_NETWORKS, 20))
             graphs = [draw(clustered(int(n), rng), rng, setting) for n in sizes]
-            self._fitted[setting] = Rivals(graphs, setting)
+            self._fitted[setting] = ClassicalPredictors(graphs, setting)
         return self._fitted[setting]
 
     def _metros(
@@ -245,11 +247,11 @@ def run(out: Path, work: Path, effort: float = 1.0, seed: int = 0) -> dict[str, 
         weights = "" if name in _WITHOUT_WEIGHTS else digest.hexdigest()
         key = [__version__, weights, effort, seed]
         file = work / f"{name}.json"
-        kept = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-        if kept.get("key") != key:
+        finished = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+        if finished.get("key") != key:
             write_json(file, {"key": key, "result": part()})
-            kept = json.loads(file.read_text(encoding="utf-8"))
-        results[name] = kept["result"]
+            finished = json.loads(file.read_text(encoding="utf-8"))
+        results[name] = finished["result"]
     write_json(out / "viability.json", results)
     draw_plots(results, out)
     write_bytes(out / "viability.md", page(results).encode())
@@ -264,9 +266,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--effort", type=float, default=1.0, help="multiplies all networks")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
-    try:
+    with exit_status(f"Finished parts are in {options.work}; the same command goes on from there."):
         run(options.out, options.work, options.effort, options.seed)
-    except InvalidInput as error:
-        print(error, file=sys.stderr)
-        sys.exit(2)
     print(f"written to {options.out / 'viability.md'}; finished parts are in {options.work}")

@@ -1,4 +1,4 @@
-"""Scores, classical predictors, and their comparison with the graph network."""
+"""Classical predictors and their comparison with the graph network."""
 
 import numpy as np
 import pytest
@@ -6,39 +6,16 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 
-from sklearn.metrics import brier_score_loss, roc_auc_score
-
 from qkd_gym.gnn import draw, load_pretrained, predict, predict_rate_bps
-from qkd_gym.gnn.study import (
-    Rivals,
-    auc_difference,
-    brier_change,
-    calibration_curve,
-    compare,
-    scores,
-)
+from qkd_gym.gnn.study import ClassicalPredictors, auc_difference, brier_change, compare
 from qkd_gym.topology import clustered, load
 
 
 @pytest.fixture(scope="module")
-def rivals():
+def predictors():
     rng = np.random.default_rng(1)
-    return Rivals([draw(clustered(int(n), rng), rng) for n in rng.integers(10, 51, 300)])
-
-
-def test_scores_agree_with_their_definitions():
-    rng = np.random.default_rng(0)
-    chance = rng.random(4000)
-    label = (rng.random(4000) < chance).astype(float)
-    row = scores(chance, label)
-    assert row["brier"] == pytest.approx(brier_score_loss(label, chance))
-    assert row["auc"] == pytest.approx(roc_auc_score(label, chance))
-    # Ten bins of 400: the mean absolute error is at most 0.8 * 0.5 / 20.
-    assert row["calibration_error"] < 0.03
-    assert scores(np.sqrt(chance), label)["calibration_error"] > 0.1
-    mean, share, count = calibration_curve(np.array([0.0, 0.05, 1.0]), np.array([0.0, 1.0, 1.0]))
-    assert (mean[0], share[0], count[0]) == (0.025, 0.5, 2)
-    assert (mean[9], share[9], count[9]) == (1.0, 1.0, 1)
+    sizes = rng.integers(10, 51, 300)
+    return ClassicalPredictors([draw(clustered(int(n), rng), rng) for n in sizes])
 
 
 def test_differences_of_equals_and_opposites():
@@ -51,29 +28,29 @@ def test_differences_of_equals_and_opposites():
     assert 0.0 < low < middle < high
 
 
-def test_graph_network_beats_links_alone_on_unseen_networks(rivals):
+def test_graph_network_beats_links_alone_on_unseen_networks(predictors):
     """Its lead over per-link predictors is about .11, over the site posterior none is claimed."""
     rng = np.random.default_rng(2)
     graphs = [draw(clustered(30, rng), rng) for _ in range(60)]
-    found = compare(load_pretrained(), rivals, graphs, samples=200)
-    rows, lead = found["scores"], found["lead"]
+    found = compare(load_pretrained(), predictors, graphs, samples=200)
+    rows, difference = found["scores"], found["difference"]
     for name in ("last value", "logistic per link", "boosting per link"):
-        assert lead[name]["auc"][1] > 0.05
-        assert lead[name]["brier"][2] < -0.1
-    assert lead["site posterior + boosting"]["auc"][1] > -0.01
+        assert difference[name]["auc"][1] > 0.05
+        assert difference[name]["brier"][2] < -0.1
+    assert difference["site posterior + boosting"]["auc"][1] > -0.01
     # Nothing beats the posterior but by chance.
-    assert lead["exact posterior"]["auc"][0] < 0.01
+    assert difference["exact posterior"]["auc"][0] < 0.01
     assert rows["graph network"]["calibration_error"] < 0.04
     assert found["links"] == sum(len(graph.viable) for graph in graphs)
 
 
 @pytest.mark.parametrize("name", ["madrid", "nsfnet-x0.05", "slovenia"])
-def test_graph_network_serves_real_topologies(rivals, name):
+def test_graph_network_serves_real_topologies(predictors, name):
     rng = np.random.default_rng(3)
     graphs = [draw(load(name), rng) for _ in range(300)]
-    found = compare(load_pretrained(), rivals, graphs, samples=0)
-    assert found["lead"][found["best_per_link"]]["auc"][0] > 0.03
-    assert found["lead"]["site posterior + boosting"]["auc"][2] > -0.005
+    found = compare(load_pretrained(), predictors, graphs, samples=0)
+    assert found["difference"][found["best_per_link"]]["auc"][0] > 0.03
+    assert found["difference"]["site posterior + boosting"]["auc"][2] > -0.005
     assert found["scores"]["graph network"]["calibration_error"] < 0.05
 
 
@@ -88,13 +65,13 @@ def test_predictions_are_probabilities_and_rates():
     np.testing.assert_array_equal(chance, predict(model, graph))
 
 
-def test_rivals_see_only_what_the_operator_sees(rivals):
+def test_predictors_see_only_what_the_operator_sees(predictors):
     rng = np.random.default_rng(6)
     graph = draw(clustered(20, rng), rng)
     blind = type(graph)(
         graph.nodes, graph.links, graph.ends, 1 - graph.viable, graph.rate_bps * 0,
         graph.nominal_rate_bps, graph.qber * 0,
     )  # fmt: skip
-    for name, chance in rivals.predict(graph).items():
+    for name, chance in predictors.predict(graph).items():
         assert chance.shape == graph.viable.shape
-        np.testing.assert_array_equal(chance, rivals.predict(blind)[name])
+        np.testing.assert_array_equal(chance, predictors.predict(blind)[name])

@@ -1,6 +1,7 @@
 """The study's command: page, plots, results, and going on after an interruption."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,9 @@ pytest.importorskip("matplotlib")
 
 from qkd_gym.gnn.study import run as study
 from qkd_gym.gnn.study.comparison import GNN
+from qkd_gym.gnn.study.page import page
+
+DOCS = Path(__file__).parents[3] / "docs"
 
 
 @pytest.fixture
@@ -35,9 +39,9 @@ def test_study_writes_its_page_and_goes_on(tmp_path, small, monkeypatch):
         "viability.md",
     ]
     results = json.loads((out / "viability.json").read_text())
-    page = (out / "viability.md").read_text()
+    text = (out / "viability.md").read_text()
     auc = results["sizes"]["10"]["scores"][GNN]["auc"]
-    assert f"| 10 | {GNN} | {auc:.3f} |" in page
+    assert f"| 10 | {GNN} | {auc:.3f} |" in text
     assert 0.5 < auc < 1.0
 
     (work / "timings.json").unlink()
@@ -54,6 +58,11 @@ def test_study_writes_its_page_and_goes_on(tmp_path, small, monkeypatch):
     study.main(arguments)
     again = json.loads((out / "viability.json").read_text())
     assert again["sizes"] == results["sizes"]
+
+
+def test_the_published_page_shows_the_published_results():
+    results = json.loads((DOCS / "viability.json").read_text(encoding="utf-8"))
+    assert page(results) == (DOCS / "viability.md").read_text(encoding="utf-8")
 
 
 def test_bad_arguments_exit_with_one_sentence(capsys):

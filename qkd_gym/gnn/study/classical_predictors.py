@@ -25,23 +25,25 @@ from qkd_gym.gnn.study.inference import site_posterior
 F64 = NDArray[np.float64]
 Graphs = Sequence[ViabilityGraph]
 
+PER_LINK = ("last value", "logistic per link", "boosting per link")
+SITE_POSTERIOR = "site posterior + boosting"
 _OWN = [getattr(LINK, name) for name in LINK_INPUTS]
 _LEAVES = {"max_iter": 300, "learning_rate": 0.05, "early_stopping": True, "random_state": 0}
 
 
 def last_value(graph: ViabilityGraph, unseen_share: float = 0.5) -> F64:
-    """A link's rate when last seen, as a share of nominal, (E,); ``unseen_share`` of others."""
+    """Key rate of each link when last seen as a share of nominal, (E,).
+
+    Args:
+        graph: The network as the operator sees it.
+        unseen_share: Value of links that were never seen.
+    """
     seen = graph.links[:, LINK.freshness] > 0.0
     share = np.where(seen, graph.links[:, LINK.observed_rate], unseen_share)
     return share.astype(np.float64)
 
 
-def own_features(graph: ViabilityGraph) -> F64:
-    """What is known of each link by itself, (E, features)."""
-    return graph.links[:, _OWN].astype(np.float64)
-
-
-class Rivals:
+class ClassicalPredictors:
     """Predictors fitted on the same networks as the graph network.
 
     Args:
@@ -49,44 +51,51 @@ class Rivals:
         setting: Distribution that they were drawn from, known to the site posterior.
 
     Attributes:
+        names: Names of the predictors of viability.
         mean_share: Mean key rate of the training links as a share of nominal.
     """
 
-    names = ("last value", "logistic per link", "boosting per link", "site posterior + boosting")
+    names = (*PER_LINK, SITE_POSTERIOR)
 
     def __init__(self, graphs: Graphs, setting: HiddenQuality = REFERENCE) -> None:
         self.setting = setting
-        own = np.concatenate([own_features(graph) for graph in graphs])
-        joint = np.concatenate([self._joint(graph) for graph in graphs])
+        last, own, joint = self._inputs(graphs)
         viable = np.concatenate([graph.viable for graph in graphs])
-        last = np.concatenate([last_value(graph) for graph in graphs])[:, None]
+        share = np.concatenate([graph.rate_share for graph in graphs])
         self._last = LogisticRegression().fit(last, viable)
         self._logistic = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500))
         self._logistic.fit(own, viable)
         self._own = HistGradientBoostingClassifier(**_LEAVES).fit(own, viable)
-        self._joint_model = HistGradientBoostingClassifier(**_LEAVES).fit(joint, viable)
-        share = np.concatenate([graph.rate_share for graph in graphs])
+        self._joint = HistGradientBoostingClassifier(**_LEAVES).fit(joint, viable)
         self._own_share = HistGradientBoostingRegressor(**_LEAVES).fit(own, share)
         self._joint_share = HistGradientBoostingRegressor(**_LEAVES).fit(joint, share)
         self.mean_share = float(share.mean())
 
-    def _joint(self, graph: ViabilityGraph) -> F64:
-        return np.hstack([own_features(graph), site_posterior(graph, self.setting)])
+    def _inputs(self, graphs: Graphs) -> tuple[F64, F64, F64]:
+        """Last value, all that is known of a link itself, and that with its sites' posterior.
+
+        Each has a row for every link of all networks.
+        """
+        own = np.concatenate([graph.links[:, _OWN].astype(np.float64) for graph in graphs])
+        sites = np.concatenate([site_posterior(graph, self.setting) for graph in graphs])
+        last = np.concatenate([last_value(graph) for graph in graphs])
+        return last[:, None], own, np.hstack([own, sites])
 
     def predict(self, graph: ViabilityGraph) -> dict[str, F64]:
         """Probability of each link to be viable, (E,), by name of the predictor."""
         return {name: chances[0] for name, chances in self.predict_many([graph]).items()}
 
     def predict_many(self, graphs: Graphs) -> dict[str, list[F64]]:
-        """The same for several networks at once, which is faster, by name one array per network."""
-        last = np.concatenate([last_value(graph) for graph in graphs])[:, None]
-        own = np.concatenate([own_features(graph) for graph in graphs])
-        joint = np.concatenate([self._joint(graph) for graph in graphs])
+        """Probability of each link to be viable, by predictor one array (E,) per network.
+
+        Faster than a call of `predict` for every network.
+        """
+        last, own, joint = self._inputs(graphs)
         chances = (
             self._last.predict_proba(last),
             self._logistic.predict_proba(own),
             self._own.predict_proba(own),
-            self._joint_model.predict_proba(joint),
+            self._joint.predict_proba(joint),
         )
         return {
             name: _split(chance[:, 1], graphs)
@@ -95,11 +104,10 @@ class Rivals:
 
     def predict_rate_share(self, graphs: Graphs) -> dict[str, list[F64]]:
         """Expected key rates as shares of nominal, by predictor one array (E,) per network."""
-        own = np.concatenate([own_features(graph) for graph in graphs])
-        joint = np.concatenate([self._joint(graph) for graph in graphs])
+        _, own, joint = self._inputs(graphs)
         return {
-            "boosting per link": _split(self._own_share.predict(own), graphs),
-            "site posterior + boosting": _split(self._joint_share.predict(joint), graphs),
+            PER_LINK[-1]: _split(self._own_share.predict(own), graphs),
+            SITE_POSTERIOR: _split(self._joint_share.predict(joint), graphs),
         }
 
 
