@@ -46,7 +46,7 @@ def kernel_params(
 
     drift_decay = float(np.exp(-dt / config.drift_memory_s))
     angle = 2.0 * np.pi * dt / config.diurnal_period_s
-    integers = {
+    integers: dict[str, float] = {
         "modules": config.modules_per_site,
         "capacity": config.pool_capacity_bits,
         "lifetime": int(np.ceil(config.key_lifetime_s / dt)),  # intervals, 0 for ever
@@ -54,7 +54,7 @@ def kernel_params(
         "decides_links": decides_links,
         "decides_paths": decides_paths,
     }
-    numbers = {name: getattr(config, name) for name in _READ_AS_THEY_ARE} | {
+    numbers: dict[str, float] = {name: getattr(config, name) for name in _READ_AS_THEY_ARE} | {
         "interval_s": dt,
         "drift_decay": drift_decay,  # per interval
         "drift_spread": config.drift_std * float(np.sqrt(1.0 - drift_decay**2)),
@@ -76,8 +76,8 @@ def kernel_params(
         "requests_per_site_s": config.requests_per_site_hour / HOUR_S,
     }
     # A link is released last while it has run for less; compared with single-precision times.
-    singles = {"protection_s": config.calibration_s + config.dwell_s}
-    kinds: dict[str, dict[str, float]] = {"i8": integers, "f8": numbers, "f4": singles}
+    singles: dict[str, float] = {"protection_s": config.calibration_s + config.dwell_s}
+    kinds = {"i8": integers, "f8": numbers, "f4": singles}
     record = np.zeros(1, [(name, kind) for kind, part in kinds.items() for name in part])
     for part in kinds.values():
         for name, value in part.items():
