@@ -26,9 +26,8 @@ from qkd_gym.envs.tasks import TASKS, Task
 from qkd_gym.errors import InvalidInput, require_choice, require_integer
 from qkd_gym.evaluation import EvaluationResult, compare, evaluate, print_comparison
 from qkd_gym.evaluation.plots import plot_learning_curve
-from qkd_gym.evaluation.report import comparison_cells
+from qkd_gym.evaluation.report import comparison_table
 from qkd_gym.files import write_bytes, write_figure, write_json
-from qkd_gym.markdown import markdown_table
 from qkd_gym.network.scenarios import as_mapping, resolve
 from qkd_gym.rendering import draw_network, snapshot
 from qkd_gym.sb3 import QKDVecEnv, save_agent
@@ -251,9 +250,9 @@ def report(
     write_json(
         folder / "metrics.json", {name: result.to_dict() for name, result in results.items()}
     )
-    header, *body = comparison_cells(rows)
-    write_bytes(folder / "table.md", (markdown_table(header, body) + "\n").encode())
-    print_comparison(rows, f"{options.scenario}, {task.name}: {options.episodes} held-out episodes")
+    write_bytes(folder / "table.md", (comparison_table(rows) + "\n").encode())
+    title = f"{options.scenario}, {task.name}: {options.episodes} held-out episodes"
+    print_comparison(rows, title)
     print(f"Results are in {folder}")
 
 

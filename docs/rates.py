@@ -12,6 +12,7 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 from qkd_gym.files import write_bytes, write_figure
+from qkd_gym.markdown import markdown_table
 from qkd_gym.physics import Fiber, available_presets, plob_bound, preset
 
 HERE = Path(__file__).parent
@@ -31,24 +32,25 @@ Pirandola-Laurenza-Ottaviani-Banchi bound, which no point-to-point protocol pass
 Secret key in kbit/s by fibre length. Clocks and detectors differ from preset to preset, so a row
 says what that equipment delivers and not which protocol is better.
 
-| preset | protocol | {heads} | range |
-| --- | --- | {rules} ---: |
-{rows}
+{table}
 """
 
 
 def draw(path: Path, transmittance: np.ndarray) -> None:
-    """Draws key per pulse of every preset, of longer blocks, and the bound."""
+    """Draws key per pulse of every preset, of longer blocks, and the bound.
+
+    Args:
+        path: Where to write the figure.
+        transmittance: Transmittances of fibres as long as ``LENGTH_KM``.
+    """
     figure = Figure(figsize=(9.0, 5.5), dpi=130, layout="constrained")
     axes = figure.add_subplot()
     axes.set_prop_cycle(color=colormaps["tab20"].colors)
     axes.semilogy(LENGTH_KM, plob_bound(transmittance), color="black", label="PLOB bound")
-    for name in available_presets():
+    for name in (*available_presets(), *BLOCKS):
         key = preset(name).evaluate(transmittance).key_per_pulse
-        axes.semilogy(LENGTH_KM, np.where(key > 0, key, np.nan), label=name)
-    for name in BLOCKS:
-        key = preset(name).evaluate(transmittance).key_per_pulse
-        axes.semilogy(LENGTH_KM, np.where(key > 0, key, np.nan), linestyle=":", label=name)
+        line = ":" if name in BLOCKS else "-"
+        axes.semilogy(LENGTH_KM, np.where(key > 0, key, np.nan), linestyle=line, label=name)
     axes.set(xlabel="fibre length (km)", ylabel="secret key (bit per pulse)")
     axes.set(xlim=(0, LENGTH_KM[-1]), ylim=(1e-10, 10))
     axes.grid(alpha=0.3)
@@ -56,13 +58,18 @@ def draw(path: Path, transmittance: np.ndarray) -> None:
     write_figure(path, figure)
 
 
-def row(name: str, transmittance: np.ndarray) -> str:
-    """One line of the table."""
+def row(name: str, transmittance: np.ndarray) -> list[str]:
+    """Cells of one line of the table.
+
+    Args:
+        name: Name of a preset.
+        transmittance: Transmittances of fibres as long as ``LENGTH_KM``.
+    """
     protocol = preset(name)
     rates = protocol.evaluate(FIBER.transmittance(np.array(TABLE_KM, float))).key_rate_bps / 1e3
     made = np.flatnonzero(protocol.evaluate(transmittance).key_per_pulse > 0)
-    cells = " | ".join(f"{rate:.3g}" if rate else "–" for rate in rates)
-    return f"| {name} | {type(protocol).__name__} | {cells} | {LENGTH_KM[made[-1]]:.0f} km |"
+    cells = [f"{rate:.3g}" if rate else "–" for rate in rates]
+    return [name, type(protocol).__name__, *cells, f"{LENGTH_KM[made[-1]]:.0f} km"]
 
 
 def main() -> None:
@@ -70,12 +77,8 @@ def main() -> None:
     transmittance = FIBER.transmittance(LENGTH_KM)
     draw(HERE / "rates.png", transmittance)
     rows = [row(name, transmittance) for name in (*available_presets(), *BLOCKS)]
-    page = PAGE.format(
-        loss=FIBER.attenuation_db_per_km,
-        heads=" | ".join(f"{km} km" for km in TABLE_KM),
-        rules=" ".join("---: |" for _ in TABLE_KM),
-        rows="\n".join(rows),
-    )
+    header = ["preset", "protocol", *(f"{km} km" for km in TABLE_KM), "range"]
+    page = PAGE.format(loss=FIBER.attenuation_db_per_km, table=markdown_table(header, rows))
     write_bytes(HERE / "rates.md", page.encode())
     print(f"Wrote {HERE / 'rates.md'} and {HERE / 'rates.png'}")
 

@@ -1,4 +1,4 @@
-"""The command line ``python -m qkd_gym``."""
+"""Benchmarks, tuning and the checking of results, as ``qkd-gym`` or ``python -m qkd_gym``."""
 
 from __future__ import annotations
 
@@ -6,42 +6,55 @@ import argparse
 import json
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 from qkd_gym.benchmark.leaderboard import leaderboard
+from qkd_gym.benchmark.plots import plot_suite
 from qkd_gym.benchmark.progress import Progress
-from qkd_gym.benchmark.replay import validate
+from qkd_gym.benchmark.replay import Episode, validate
 from qkd_gym.benchmark.runner import run_benchmark
 from qkd_gym.benchmark.suites import available_splits, available_suites
 from qkd_gym.benchmark.table import latency_markdown, markdown
-from qkd_gym.benchmark.tuning import Trial, choose, search_size, ship, tune
+from qkd_gym.benchmark.tuning import choose, search_size, ship, tune
+from qkd_gym.commands import exit_status
 from qkd_gym.errors import InvalidInput
+from qkd_gym.evaluation.report import points_text
 from qkd_gym.files import write_bytes
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs a subcommand; bad input is one sentence and exit status 2."""
-    options = _parser().parse_args(arguments)
-    try:
-        options.run(options)
-    except InvalidInput as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print("\nInterrupted. The same command goes on from here.", file=sys.stderr)
-        sys.exit(130)
+    """Runs a subcommand; bad input is one sentence and exit status 2.
+
+    Args:
+        arguments: Words of the command line; by default those of the process.
+    """
+    options = vars(_parser().parse_args(arguments))
+    run = options.pop("run")
+    with exit_status("The same command goes on from here."):
+        run(**options)
 
 
 def _parser() -> argparse.ArgumentParser:
-    form = argparse.ArgumentDefaultsHelpFormatter
-    parser = argparse.ArgumentParser(prog="python -m qkd_gym", description=__doc__)
+    as_module = Path(sys.argv[0]).name == "__main__.py"
+    name = "python -m qkd_gym" if as_module else "qkd-gym"
+    parser = argparse.ArgumentParser(prog=name, description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    one = commands.add_parser("benchmark", help="run a suite", formatter_class=form)
+    def command(name: str, run: Callable[..., None], summary: str) -> argparse.ArgumentParser:
+        form = argparse.ArgumentDefaultsHelpFormatter
+        added = commands.add_parser(name, help=summary, formatter_class=form)
+        added.set_defaults(run=run)
+        return added
+
+    one = command("benchmark", _benchmark, "run a suite")
     one.add_argument("--suite", default="metro", help=f"one of {', '.join(available_suites())}")
     one.add_argument(
         "--policy",
+        dest="policies",
+        metavar="POLICY",
         nargs="+",
         default=[],
         help="baselines, run folders of trained agents, or NAME=FOLDER; 'heuristics' stands for "
@@ -56,9 +69,8 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--record", action="store_true", help="write a file of every episode")
     one.add_argument("--workers", type=int, default=0, help="processes; 0 is one per core")
     one.add_argument("--out", type=Path, help="folder (default: benchmark/SUITE)")
-    one.set_defaults(run=_benchmark)
 
-    two = commands.add_parser("tune", help="tune a baseline", formatter_class=form)
+    two = command("tune", _tune, "tune a baseline")
     two.add_argument("policy")
     two.add_argument("--scenario", default="metro")
     two.add_argument("--episodes", type=int, default=64, help="training episodes per trial")
@@ -67,117 +79,81 @@ def _parser() -> argparse.ArgumentParser:
     two.add_argument("--decision-episodes", type=int, default=256, help="episodes per finalist")
     two.add_argument("--seed", type=int, default=0)
     two.add_argument("--journal", type=Path, help="default: tuning/SCENARIO-POLICY.jsonl")
-    two.add_argument("--ship", type=Path, help="table of tuned parameters to write the result into")
-    two.set_defaults(run=_tune)
-
-    three = commands.add_parser("validate", help="play episode files again", formatter_class=form)
-    three.add_argument("files", nargs="+", type=Path, help="episode files, or folders of them")
-    three.set_defaults(run=_validate)
-
-    four = commands.add_parser(
-        "leaderboard", help="validate episode files and write RESULTS.md", formatter_class=form
+    two.add_argument(
+        "--ship",
+        dest="table",
+        metavar="FILE",
+        type=Path,
+        help="table of tuned parameters to write the result into",
     )
-    four.add_argument("files", nargs="+", type=Path, help="episode files, or folders of them")
+
+    three = command("validate", _validate, "play episode files again")
+    four = command("leaderboard", _leaderboard, "validate episode files and write RESULTS.md")
+    for either in (three, four):
+        either.add_argument("files", nargs="+", type=Path, help="episode files, or folders of them")
     four.add_argument("--out", type=Path, default=Path("RESULTS.md"))
-    four.set_defaults(run=_leaderboard)
     return parser
 
 
-def _benchmark(options: argparse.Namespace) -> None:
-    out = options.out or Path("benchmark") / options.suite
+def _benchmark(suite: str, out: Path | None, **run: Any) -> None:
+    folder = out or Path("benchmark") / suite
     with Progress(" episodes") as progress:
-        results = run_benchmark(
-            options.suite,
-            out,
-            options.policy,
-            episodes=options.episodes,
-            split=options.split,
-            scenarios=options.scenarios,
-            bounds=options.bounds,
-            record=options.record,
-            workers=options.workers,
-            on_progress=progress,
-        )
+        results = run_benchmark(suite, folder, on_progress=progress, **run)
     text = markdown(results)
-    timings = json.loads((out / "timings.json").read_text(encoding="utf-8"))
-    write_bytes(out / "timings.md", latency_markdown(timings).encode())
-    write_bytes(out / "table.md", text.encode())
+    timings = json.loads((folder / "timings.json").read_text(encoding="utf-8"))
+    write_bytes(folder / "timings.md", latency_markdown(timings).encode())
+    write_bytes(folder / "table.md", text.encode())
     print(text)
-    plot = _plot(out / "page.png", results)
-    print(f"Results are in {out}: results.json, table.md, timings.md{plot}")
-
-
-def _plot(path: Path, results: dict[str, object]) -> str:
-    from qkd_gym.benchmark.plots import plot_suite
-
+    written = "results.json, table.md, timings.md"
     try:
-        plot_suite(path, results)
+        plot_suite(folder / "page.png", results)
+        written += ", page.png"
     except ModuleNotFoundError as error:  # a table needs no matplotlib
         print(error, file=sys.stderr)
-        return ""
-    return f", {path.name}"
+    print(f"Results are in {folder}: {written}")
 
 
-def _tune(options: argparse.Namespace) -> None:
-    name, scenario = options.policy, options.scenario
-    journal = options.journal or Path("tuning") / f"{Path(scenario).stem}-{name}.jsonl"
-    size = search_size(name, options.trials, options.sweeps)
-    done = 0
+def _tune(
+    policy: str, journal: Path | None, table: Path | None, decision_episodes: int, **search: Any
+) -> None:
+    scenario = search["scenario"]
+    journal = journal or Path("tuning") / f"{Path(scenario).stem}-{policy}.jsonl"
+    size, numbers = search_size(policy, search["trials"], search["sweeps"]), count(1)
     with Progress(" trials at most") as progress:
-
-        def tell(trial: Trial) -> None:
-            nonlocal done
-            done += 1
-            progress(min(done, size), size)
-
         trials = tune(
-            name,
-            scenario,
-            episodes=options.episodes,
-            trials=options.trials,
-            sweeps=options.sweeps,
-            seed=options.seed,
+            policy,
             journal=journal,
-            on_trial=tell,
+            on_trial=lambda _: progress(next(numbers), size),
+            **search,
         )
-    choice = choose(name, scenario, trials, episodes=options.decision_episodes)
+    choice = choose(policy, scenario, trials, episodes=decision_episodes)
     print(f"parameters: {choice.parameters}")
-    print(
-        f"defaults: {choice.default_share:.4f}, gain {100.0 * choice.gain.mean:+.2f} points "
-        f"[{100.0 * choice.gain.low:+.2f}, {100.0 * choice.gain.high:+.2f}]"
-    )
+    print(f"defaults: {choice.default_share:.4f}, gain in points: {points_text(choice.gain)}")
     print(f"All trials are in {journal}")
-    if options.ship is not None:
-        ship(options.ship, name, scenario, choice, _command(options))
-        print(f"Written to {options.ship}")
+    if table is not None:
+        words = ["python", "-m", "qkd_gym", "tune", policy]
+        for name in ("scenario", "episodes", "trials", "sweeps"):
+            words += [f"--{name}", str(search[name])]
+        words += ["--decision-episodes", str(decision_episodes), "--seed", str(search["seed"])]
+        ship(table, policy, scenario, choice, shlex.join(words))
+        print(f"Written to {table}")
 
 
-def _command(options: argparse.Namespace) -> str:
-    words = ["python", "-m", "qkd_gym", "tune", options.policy]
-    for name in ("scenario", "episodes", "trials", "sweeps", "decision_episodes", "seed"):
-        words += [f"--{name.replace('_', '-')}", str(getattr(options, name))]
-    return shlex.join(words)
+def _validate(files: Sequence[Path]) -> None:
+    print(f"{len(_validated(files))} episodes are what they claim to be.")
 
 
-def _found(paths: Sequence[Path]) -> list[Path]:
-    found: list[Path] = []
+def _leaderboard(files: Sequence[Path], out: Path) -> None:
+    episodes = _validated(files)
+    write_bytes(out, leaderboard(episodes).encode())
+    print(f"{len(episodes)} episodes are what they claim to be; the leaderboard is {out}")
+
+
+def _validated(paths: Sequence[Path]) -> list[Episode]:
+    files: list[Path] = []
     for path in paths:
-        found += sorted(path.rglob("*.json")) if path.is_dir() else [path]
-    if not found:
+        files += sorted(path.rglob("*.json")) if path.is_dir() else [path]
+    if not files:
         raise InvalidInput(f"files is {str(paths[0])!r}, but there is no episode file in it.")
-    return found
-
-
-def _validate(options: argparse.Namespace) -> None:
-    files = _found(options.files)
     with Progress(" episodes") as progress:
-        validate(files, lambda done: progress(done, len(files)))
-    print(f"{len(files)} episodes are what they claim to be.")
-
-
-def _leaderboard(options: argparse.Namespace) -> None:
-    files = _found(options.files)
-    with Progress(" episodes") as progress:
-        episodes = validate(files, lambda done: progress(done, len(files)))
-    write_bytes(options.out, leaderboard(episodes).encode())
-    print(f"{len(files)} episodes are what they claim to be; the leaderboard is {options.out}")
+        return validate(files, lambda done: progress(done, len(files)))

@@ -18,7 +18,18 @@ class InvalidInput(ValueError):
     """
 
 
-def _interval(low: float, high: float, low_open: bool, high_open: bool, unit: str) -> str:
+def interval_text(
+    low: float, high: float, low_open: bool = False, high_open: bool = False, unit: str = ""
+) -> str:
+    """An interval in words, as errors and the documentation print it.
+
+    Args:
+        low: Lower end, minus infinity for none.
+        high: Upper end, infinity for none.
+        low_open: Whether ``low`` itself is excluded.
+        high_open: Whether ``high`` itself is excluded.
+        unit: Unit to print behind the numbers.
+    """
     suffix = f" {unit}" if unit else ""
     if math.isinf(high):
         return f"{'above' if low_open else 'at least'} {low:g}{suffix}"
@@ -51,7 +62,7 @@ def require_between(
     Raises:
         InvalidInput: Naming the field, the first offending value and the interval.
     """
-    allowed = _interval(low, high, low_open, high_open, unit)
+    allowed = interval_text(low, high, low_open, high_open, unit)
     try:
         array = np.atleast_1d(np.asarray(value, dtype=np.float64))
     except (TypeError, ValueError):
@@ -66,7 +77,7 @@ def require_between(
 def require_integer(field: str, value: Any, low: int, high: float = math.inf) -> None:
     """Raises unless ``value`` is an integer in [low, high]."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        allowed = _interval(low, high, False, False, "")
+        allowed = interval_text(low, high)
         raise InvalidInput(f"{field} is {value!r}, but must be an integer {allowed}.")
     require_between(field, value, low, high)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from qkd_gym.baselines.activation import feature, hourly, relative_rate, release
 from qkd_gym.baselines.matching import modules_per_site
 from qkd_gym.baselines.policy import Observation
 from qkd_gym.baselines.rules import Tunable, parameter
+from qkd_gym.features import HOUR_S
 from qkd_gym.network.config import interval_s
 from qkd_gym.planning.schedule import Program, optimise
 
@@ -40,6 +42,8 @@ class PredictiveControl(Tunable):
         base_demand: Demand added to every link's, in pool capacities per hour, for what nobody
             has asked for yet.
     """
+
+    solves_programs: ClassVar[bool] = True
 
     calibration_s: float = parameter(180.0)
     slot_s: float = parameter(180.0, 120.0, 180.0, 300.0)
@@ -79,10 +83,10 @@ class PredictiveControl(Tunable):
     ) -> int:
         real = np.flatnonzero(mask[:-1])
         ends = np.asarray(obs["link_endpoints"][b][real], dtype=np.int64)
-        links = {name: feature(obs, name)[b, real] for name in _READ}
-        active = links["active"] > 0.5
+        active = feature(obs, "active")[b, real] > 0.5
+        left_s = feature(obs, "calibration_left")[b, real] * self.calibration_s
         n_sites = obs["nodes"].shape[1]
-        hours = self.slot_s / 3600.0
+        hours = self.slot_s / HOUR_S
         count = len(real)
         slot, link = np.divmod(np.arange(_SLOTS * count), count)
         plan = optimise(
@@ -93,11 +97,9 @@ class PredictiveControl(Tunable):
                 made=np.tile(rate[real] * hours, (_SLOTS, 1)),
                 making_share=np.ones((_SLOTS, count)),
                 capacity=1.0,
-                pool=links["pool_fill"],
+                pool=feature(obs, "pool_fill")[b, real],
                 active=active,
-                calibrating=np.rint(
-                    links["calibration_left"] * self.calibration_s / self.slot_s
-                ).astype(np.int64),
+                calibrating=np.rint(left_s / self.slot_s).astype(np.int64),
                 calibration=round(self.calibration_s / self.slot_s),
                 starts_per_slot=self.slot_s / interval_s(n_sites),
                 request_slot=slot,
@@ -113,9 +115,6 @@ class PredictiveControl(Tunable):
         gain = demand * (1.0 - feature(obs, "pool_fill")[b])
         hold = len(mask) - 1
         return next_switch(plan.on[0] > 0.5, active, real, ends, released, gain, hold)
-
-
-_READ = ("active", "pool_fill", "calibration_left")
 
 
 def next_switch(

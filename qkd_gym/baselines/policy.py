@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from qkd_gym.envs.tasks import task_of
 from qkd_gym.errors import InvalidInput
 
 Observation = Mapping[str, NDArray[Any]]
@@ -80,9 +81,9 @@ class RulePolicy:
     Attributes:
         name: Name for reports.
         activation: Rule for links, or None if the policy has no opinion on them.
-        routing: Rule for paths, likewise.
+        routing: Rule for paths, or None if the policy has no opinion on them.
         fallback_activation: Rule for links where both are decided and ``activation`` is None.
-        fallback_routing: Rule for paths, likewise.
+        fallback_routing: Rule for paths where both are decided and ``routing`` is None.
     """
 
     name: str
@@ -108,50 +109,26 @@ class RulePolicy:
             start = None if episode_start is None else np.atleast_1d(episode_start)
             actions, state = self.predict(single, state, start)
             return actions[0], state
+        task = task_of(obs)
         mask = np.asarray(obs["action_mask"], dtype=bool)
-        batch, link_choices = len(mask), obs["links"].shape[1] + 1
-        starting = np.ones(batch, dtype=bool)
+        asked = []
+        if task.decides_paths:
+            paths = mask[:, : obs["paths"].shape[1] + 1]
+            asked.append(("paths", self.routing, self.fallback_routing, paths))
+        if task.decides_links:
+            links = mask[:, -(obs["links"].shape[1] + 1) :]
+            asked.append(("links", self.activation, self.fallback_activation, links))
+        starting = np.ones(len(mask), dtype=bool)
         if state is not None:
-            starting = np.zeros(batch, dtype=bool) if episode_start is None else episode_start
-        memory = state or {}
-        if "paths" not in obs:
-            rule = self._known(self.activation, "links")
-            actions, links = _apply(rule, obs, mask, memory.get("links", {}), starting)
-            return actions, {"links": links}
-        path_choices = obs["paths"].shape[1] + 1
-        if mask.shape[1] == path_choices:
-            rule = self._known(self.routing, "paths")
-            actions, paths = _apply(rule, obs, mask, memory.get("paths", {}), starting)
-            return actions, {"paths": paths}
-        path, paths = _apply(
-            self.routing or self.fallback_routing,
-            obs,
-            mask[:, :path_choices],
-            memory.get("paths", {}),
-            starting,
-        )
-        link, links = _apply(
-            self.activation or self.fallback_activation,
-            obs,
-            mask[:, -link_choices:],
-            memory.get("links", {}),
-            starting,
-        )
-        return np.stack([path, link], axis=1), {"links": links, "paths": paths}
-
-    def _known(self, rule: AnyRule | None, what: str) -> AnyRule:
-        if rule is None:
-            raise InvalidInput(f"policy is {self.name!r}, but must be one that chooses {what}.")
-        return rule
-
-
-def _apply(
-    rule: AnyRule,
-    obs: Observation,
-    mask: NDArray[np.bool_],
-    memory: Memory,
-    starting: NDArray[np.bool_],
-) -> tuple[NDArray[np.int64], Memory]:
-    if isinstance(rule, RuleWithMemory):
-        return rule.decide(obs, mask, memory, starting)
-    return rule(obs, mask), memory
+            starting = np.zeros(len(mask), dtype=bool) if episode_start is None else episode_start
+        choices, memory = [], dict(state or {})
+        for what, rule, fallback, legal in asked:
+            if rule is None and len(asked) == 1:
+                raise InvalidInput(f"policy is {self.name!r}, but must be one that chooses {what}.")
+            rule = rule or fallback
+            if isinstance(rule, RuleWithMemory):
+                chosen, memory[what] = rule.decide(obs, legal, memory.get(what, {}), starting)
+            else:
+                chosen = rule(obs, legal)
+            choices.append(chosen)
+        return (choices[0] if len(choices) == 1 else np.stack(choices, axis=1)), memory

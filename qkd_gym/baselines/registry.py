@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from qkd_gym.baselines import activation, mpc, planned, routing, tuned
-from qkd_gym.baselines.policy import AnyRule, RulePolicy
+from qkd_gym.baselines.policy import RulePolicy
 from qkd_gym.baselines.rules import RandomChoice, Tunable
-from qkd_gym.errors import require_choice, require_known_keys
+from qkd_gym.envs.tasks import LINK_ACTIVATION, ROUTING, Task
+from qkd_gym.errors import InvalidInput, require_choice, require_known_keys
 
-ACTIVATION_RULES: dict[str, Callable[..., AnyRule]] = {
+ACTIVATION_RULES: dict[str, type[Any]] = {
     "random": RandomChoice,
     "static-plan": activation.StaticPlan,
     "lowest-pool-first": activation.LowestPoolFirst,
@@ -27,7 +28,7 @@ ACTIVATION_RULES: dict[str, Callable[..., AnyRule]] = {
     "mpc": mpc.PredictiveControl,
     "mpc-belief": mpc.BeliefControl,
 }
-ROUTING_RULES: dict[str, Callable[..., AnyRule]] = {
+ROUTING_RULES: dict[str, type[Any]] = {
     "random": RandomChoice,
     "shortest-path": routing.ShortestPath,
     "shortest-distance": routing.ShortestDistance,
@@ -40,10 +41,74 @@ ROUTING_RULES: dict[str, Callable[..., AnyRule]] = {
     "trunk-reservation": routing.TrunkReservation,
 }
 
+# Combinations that play `Network` by default: the strongest rule for links with every kind of
+# rule for paths, and the built-in router's rule with the other strong rules for links.
+_JOINT = (
+    "random",
+    "static-plan",
+    "demand-deficit+shortest-path",
+    "demand-deficit+widest-path",
+    "demand-deficit+exponential-price",
+    "demand-deficit+back-pressure",
+    "demand-deficit+trunk-reservation",
+    "max-weight+exponential-price",
+    "lowest-pool-first+exponential-price",
+)
+
 
 def available_policies() -> tuple[str, ...]:
     """Names that `make_policy` accepts; an activation and a routing rule may be joined by ``+``."""
     return tuple(dict.fromkeys([*ACTIVATION_RULES, *ROUTING_RULES]))
+
+
+def fast_policies(task: Task) -> tuple[str, ...]:
+    """Baselines that play a task in microseconds per decision, in the order of reports."""
+    if task.decides_links and task.decides_paths:
+        return _JOINT
+    rules = ROUTING_RULES if task.decides_paths else ACTIVATION_RULES
+    return tuple(name for name in rules if not solves_programs(name))
+
+
+def is_baseline(name: str) -> bool:
+    """Whether `make_policy` accepts a name."""
+    try:
+        _rules(name)
+    except InvalidInput:
+        return False
+    return True
+
+
+def solves_programs(name: str) -> bool:
+    """Whether a baseline solves a program per decision, which takes milliseconds.
+
+    Raises:
+        InvalidInput: If there is no such baseline.
+    """
+    return any(
+        issubclass(rule, Tunable) and rule.solves_programs for _, rule in _rules(name).values()
+    )
+
+
+def parameter_names(name: str) -> tuple[str, ...]:
+    """Parameters that `make_policy` accepts for a baseline.
+
+    Raises:
+        InvalidInput: If there is no such baseline.
+    """
+    rules = [rule for _, rule in _rules(name).values()]
+    return tuple(dict.fromkeys(key for rule in rules for key in _parameters(rule)))
+
+
+def task_of_rule(name: str) -> Task:
+    """The task in which a single rule's decision is the only one.
+
+    Args:
+        name: A rule for links or for paths; `random`, which is both, counts as one for links.
+
+    Raises:
+        InvalidInput: If there is no such baseline.
+    """
+    return LINK_ACTIVATION if "links" in _rules(name) else ROUTING
 
 
 def make_policy(name: str, *, scenario: str | None = None, **parameters: Any) -> RulePolicy:
@@ -64,33 +129,13 @@ def make_policy(name: str, *, scenario: str | None = None, **parameters: Any) ->
     Raises:
         InvalidInput: On an unknown name or parameter, or a value outside its range.
     """
-    first, plus, second = str(name).partition("+")
-    chosen: tuple[Callable[..., AnyRule] | None, Callable[..., AnyRule] | None]
-    if plus:
-        require_choice("policy (links)", first, ACTIVATION_RULES)
-        require_choice("policy (paths)", second, ROUTING_RULES)
-        names = (first, second)
-        chosen = (ACTIVATION_RULES[first], ROUTING_RULES[second])
-    else:
-        require_choice("policy", name, available_policies())
-        names = (name, name)
-        chosen = (ACTIVATION_RULES.get(name), ROUTING_RULES.get(name))
-    fields = [() if rule is None else _parameters(rule) for rule in chosen]
-    require_known_keys(
-        f"policy {name!r}", parameters, list(dict.fromkeys([*fields[0], *fields[1]]))
-    )
-    links, paths = (
-        None
-        if rule is None
-        else rule(
-            **(
-                tuned.parameters(part, scenario)
-                | {k: parameters[k] for k in known if k in parameters}
-            )
-        )
-        for rule, known, part in zip(chosen, fields, names, strict=True)
-    )
-    return RulePolicy(name, links, paths, activation.StaticPlan(), routing.ExponentialPrice())
+    require_known_keys(f"policy {name!r}", parameters, parameter_names(name))
+    made = {}
+    for decision, (rule_name, rule) in _rules(name).items():
+        given = {key: parameters[key] for key in _parameters(rule) if key in parameters}
+        made[decision] = rule(**(tuned.parameters(rule_name, scenario) | given))
+    fallbacks = activation.StaticPlan(), routing.ExponentialPrice()
+    return RulePolicy(name, made.get("links"), made.get("paths"), *fallbacks)
 
 
 def search_space(name: str) -> dict[str, Sequence[float]]:
@@ -99,17 +144,27 @@ def search_space(name: str) -> dict[str, Sequence[float]]:
     Raises:
         InvalidInput: If there is no such rule, or it has no parameters to tune.
     """
-    rules = ACTIVATION_RULES | ROUTING_RULES
-    tunable = {
-        key: rule
-        for key, rule in rules.items()
-        if inspect.isclass(rule) and issubclass(rule, Tunable) and rule.search_space()
+    spaces = {
+        key: rule.search_space()
+        for key, rule in (ACTIVATION_RULES | ROUTING_RULES).items()
+        if issubclass(rule, Tunable) and rule.search_space()
     }
-    require_choice("policy", name, tunable)
-    return tunable[name].search_space()
+    require_choice("policy", name, spaces)
+    return spaces[name]
 
 
-def _parameters(rule: Callable[..., AnyRule]) -> tuple[str, ...]:
-    if inspect.isclass(rule) and rule.__init__ is object.__init__:
-        return ()
+def _parameters(rule: type[Any]) -> tuple[str, ...]:
     return tuple(inspect.signature(rule).parameters)
+
+
+def _rules(name: str) -> dict[str, tuple[str, type[Any]]]:
+    """Name and class of the rules for ``"links"`` and ``"paths"`` that a baseline consists of."""
+    links, plus, paths = str(name).partition("+")
+    if plus:
+        require_choice("policy (links)", links, ACTIVATION_RULES)
+        require_choice("policy (paths)", paths, ROUTING_RULES)
+    else:
+        require_choice("policy", name, available_policies())
+        paths = links
+    named = (("links", links, ACTIVATION_RULES), ("paths", paths, ROUTING_RULES))
+    return {what: (part, rules[part]) for what, part, rules in named if part in rules}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,14 @@ def parameter(default: float, *search: float) -> Any:
 
 @dataclass(frozen=True)
 class Tunable:
-    """Base of the rules with parameters."""
+    """Base of the rules with parameters.
+
+    Attributes:
+        solves_programs: Whether a decision solves a program, which takes milliseconds instead of
+            microseconds.
+    """
+
+    solves_programs: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         for name in self.search_space():

@@ -15,12 +15,12 @@ from typing import Any
 
 @lru_cache(maxsize=1)
 def table() -> dict[str, dict[str, dict[str, Any]]]:
-    """All entries: scenario, policy, facts."""
+    """All that ships, by scenario and policy."""
     text = files("qkd_gym.baselines").joinpath("data/tuned.json").read_text(encoding="utf-8")
     return dict(json.loads(text))
 
 
 def parameters(policy: str, scenario: str | None) -> dict[str, float]:
     """Tuned parameters of a single rule for a scenario; empty where there are none."""
-    entry = table().get(scenario or "", {}).get(policy, {})
-    return dict(entry.get("parameters", {}))
+    facts = table().get(scenario or "", {}).get(policy, {})
+    return dict(facts.get("parameters", {}))

@@ -8,21 +8,16 @@ import numpy as np
 
 import qkd_gym
 from qkd_gym.benchmark.replay import Episode
-from qkd_gym.benchmark.summary import interquartile_mean
+from qkd_gym.benchmark.summary import describe
+from qkd_gym.benchmark.table import MEAN_COLUMNS, SHARE_COLUMNS, metric_cells
 from qkd_gym.errors import InvalidInput
+from qkd_gym.evaluation.comparison import differences_to_best
 from qkd_gym.evaluation.episodes import metrics_of
-from qkd_gym.evaluation.intervals import bootstrap_interval
+from qkd_gym.evaluation.report import points_text
+from qkd_gym.markdown import markdown_table
 
-_HEADER = (
-    "policy",
-    "episodes",
-    "delivered share [95 %]",
-    "IQM",
-    "mean QBER",
-    "fairness",
-    "switches/h",
-    "points to the first [95 %]",
-)
+_MEANS = ("mean QBER", "fairness", "switches/h")
+_HEADER = ("policy", "episodes", *SHARE_COLUMNS, *_MEANS, "points to the first [95 %]")
 
 
 def leaderboard(episodes: Sequence[Episode]) -> str:
@@ -69,34 +64,22 @@ def _table(scenario: str, policies: dict[str, dict[int, Episode]]) -> str:
     metrics = {}
     for name, played in policies.items():
         first = played[seeds[0]].totals
+        # None, which a file has for NaN, becomes NaN again.
         totals = {
-            key: np.array([_number(played[seed].totals[key]) for seed in seeds]) for key in first
+            key: np.array([played[seed].totals[key] for seed in seeds], np.float64) for key in first
         }
         metrics[name] = metrics_of(totals)
     shares = {name: values["delivered_share"] for name, values in metrics.items()}
     ranked = sorted(shares, key=lambda name: (-float(np.nanmean(shares[name])), name))
-    lines = [_HEADER, ("---", *["---:"] * (len(_HEADER) - 1))]
-    for name in ranked:
-        mean, low, high = bootstrap_interval(shares[name])
-        difference = "-"
-        if name != ranked[0]:
-            gap = [100.0 * v for v in bootstrap_interval(shares[name] - shares[ranked[0]])]
-            difference = f"{gap[0]:+.2f} [{gap[1]:+.2f}, {gap[2]:+.2f}]"
-        of_one = metrics[name]
-        lines.append(
-            (
-                name,
-                str(len(seeds)),
-                f"{mean:.4f} [{low:.4f}, {high:.4f}]",
-                f"{interquartile_mean(shares[name]):.4f}",
-                f"{100.0 * np.nanmean(of_one['mean_qber']):.2f} %",
-                f"{np.nanmean(of_one['fairness']):.4f}",
-                f"{np.nanmean(of_one['switches_per_hour']):.1f}",
-                difference,
-            )
+    _, differences = differences_to_best(shares, ranked[:1])
+    shown = ("delivered_share", *(MEAN_COLUMNS[column][0] for column in _MEANS))
+    rows = (
+        (
+            name,
+            str(len(seeds)),
+            *metric_cells({key: describe(metrics[name][key]) for key in shown}, _MEANS),
+            points_text(differences.get(name)),
         )
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
-def _number(value: float | None) -> float:
-    return float("nan") if value is None else float(value)
+        for name in ranked
+    )
+    return markdown_table(_HEADER, rows)

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from qkd_gym.benchmark.suites import get_suite
+from qkd_gym.benchmark.summary import interval_of
 from qkd_gym.benchmark.worker import REFERENCE
+from qkd_gym.evaluation.intervals import Interval
 from qkd_gym.extras import require_extra
 from qkd_gym.files import write_figure
 
@@ -59,8 +61,8 @@ def _colours(scenarios: Mapping[str, Any]) -> dict[str, str]:
     """A colour for every policy, the best in the mean of their scenarios first."""
     shares: dict[str, list[float]] = {}
     for scenario in scenarios.values():
-        for label, entry in scenario["policies"].items():
-            shares.setdefault(label, []).append(entry["metrics"]["delivered_share"]["mean"])
+        for label in scenario["policies"]:
+            shares.setdefault(label, []).append(_share(scenario, label).mean)
     ranked = sorted(shares, key=lambda label: -sum(shares[label]) / len(shares[label]))
     colours = {REFERENCE: "black"} if REFERENCE in ranked else {}
     for label in ranked:
@@ -70,9 +72,8 @@ def _colours(scenarios: Mapping[str, Any]) -> dict[str, str]:
     return colours
 
 
-def _share(entry: Mapping[str, Any]) -> tuple[float, float, float]:
-    share = entry["metrics"]["delivered_share"]
-    return share["mean"], *share["interval_95"]
+def _share(scenario: Mapping[str, Any], label: str) -> Interval:
+    return interval_of(scenario["policies"][label]["metrics"]["delivered_share"])
 
 
 def _curves(
@@ -81,7 +82,7 @@ def _curves(
     for label, colour in colours.items():
         inside = [name for name in names if label in scenarios[name]["policies"]]
         x = [scenarios[name]["config"][field] for name in inside]
-        rows = [_share(scenarios[name]["policies"][label]) for name in inside]
+        rows = [_share(scenarios[name], label) for name in inside]
         mean, low, high = zip(*rows, strict=True) if rows else ((), (), ())
         grey = colour == "0.7"
         panel.plot(x, mean, color=colour, marker=".", linewidth=0.8 if grey else 1.6)
@@ -99,9 +100,9 @@ def _dots(panel: Any, scenarios: Mapping[str, Any], colours: dict[str, str]) -> 
         for row, scenario in enumerate(scenarios.values()):
             if label in scenario["policies"]:
                 y.append(row - 0.4 + step * (number + 0.5))
-                rows.append(_share(scenario["policies"][label]))
-        mean = [row[0] for row in rows]
-        errors = [[m - low for m, low, _ in rows], [high - m for m, _, high in rows]]
+                rows.append(_share(scenario, label))
+        mean = [row.mean for row in rows]
+        errors = [[row.mean - row.low for row in rows], [row.high - row.mean for row in rows]]
         panel.errorbar(
             mean, y, xerr=errors, fmt="o", markersize=3, color=colour, elinewidth=1, label=label
         )

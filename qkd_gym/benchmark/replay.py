@@ -6,6 +6,7 @@ same actions give the same totals, bit for bit, in the same version of the packa
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Callable, Sequence
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 
 import qkd_gym
 from qkd_gym.envs import QKDVectorEnv
+from qkd_gym.envs.tasks import TASKS
 from qkd_gym.errors import InvalidInput
 from qkd_gym.evaluation.account import Totals
 from qkd_gym.evaluation.episodes import play
@@ -29,18 +31,6 @@ from qkd_gym.network.scenarios import as_mapping
 
 FORMAT = 1
 _BATCH = 64
-_FIELDS = (
-    "format",
-    "version",
-    "policy",
-    "env_id",
-    "scenario",
-    "config",
-    "seed",
-    "actions",
-    "totals",
-    "checksum",
-)
 
 
 @dataclass(frozen=True)
@@ -74,8 +64,8 @@ class _Recorded:
         assert shape is not None
         nvec = space.nvec if isinstance(space, spaces.MultiDiscrete) else np.array(space.n)  # type: ignore[attr-defined]
         longest = max(len(episode.actions) for episode in episodes)
-        self._actions = np.empty((longest, *shape), dtype=np.int64)
-        self._actions[:] = nvec - 1
+        # One row more than the longest episode: what is played when all actions are used up.
+        self._actions = np.full((longest + 1, *shape), nvec - 1, dtype=np.int64)
         for b, episode in enumerate(episodes):
             # Whole numbers only, and of the right shape: anything else cannot be an action.
             try:
@@ -84,10 +74,11 @@ class _Recorded:
                 actions = np.zeros(0)
             fits = actions.dtype == np.int64 and actions.shape[1:] == shape[1:] and actions.size
             if not fits or (actions < 0).any() or (actions >= nvec).any():
-                raise InvalidInput(f"{_name(episode)} has actions outside the action space.")
+                raise InvalidInput(
+                    f"the episode of {episode.policy!r} in {episode.scenario!r} with seed "
+                    f"{episode.seed} has actions outside the action space."
+                )
             self._actions[: len(actions), b] = actions
-        self._rest = np.broadcast_to(nvec - 1, shape).astype(np.int64)
-        self._turn = 0
 
     def predict(
         self,
@@ -96,10 +87,9 @@ class _Recorded:
         episode_start: NDArray[np.bool_] | None = None,
         deterministic: bool = True,
     ) -> tuple[NDArray[np.int64], Any]:
-        """The next recorded actions."""
-        turn = self._turn
-        self._turn += 1
-        return (self._actions[turn] if turn < len(self._actions) else self._rest), state
+        """The next recorded actions; ``state`` is the number of steps so far, None at first."""
+        step = state or 0
+        return self._actions[min(step, len(self._actions) - 1)], step + 1
 
 
 def record(
@@ -154,7 +144,8 @@ def read_episode(path: Path) -> Episode:
         raise InvalidInput(f"{str(path)!r} cannot be read: {error.strerror}.") from None
     except ValueError:
         raise InvalidInput(f"{str(path)!r} is not an episode file: it is no JSON.") from None
-    if not isinstance(content, dict) or set(content) != set(_FIELDS):
+    fields = [field.name for field in dataclasses.fields(Episode)]
+    if not isinstance(content, dict) or set(content) != {"format", "version", "checksum", *fields}:
         raise InvalidInput(f"{str(path)!r} is not an episode file: its fields are others.")
     if content["format"] != FORMAT or content["version"] != qkd_gym.__version__:
         raise InvalidInput(
@@ -163,9 +154,7 @@ def read_episode(path: Path) -> Episode:
         )
     if content["checksum"] != _checksum(content):
         raise InvalidInput(f"{str(path)!r} was changed after it was written: its checksum differs.")
-    for name in ("format", "version", "checksum"):
-        del content[name]
-    return Episode(**content)
+    return Episode(**{field: content[field] for field in fields})
 
 
 def validate(
@@ -198,14 +187,12 @@ def validate(
 
 def _replay(episodes: list[Episode], names: list[str]) -> None:
     first = episodes[0]
-    if first.env_id not in gym.registry or not first.env_id.startswith("qkd_gym/"):
+    if first.env_id not in [task.env_id for task in TASKS.values()]:
         raise InvalidInput(f"{names[0]!r} names the unknown environment {first.env_id!r}.")
     if not all(isinstance(e.seed, int) and e.seed >= 0 for e in episodes):
         raise InvalidInput(f"{names[0]!r} or a file with its configuration has a bad seed.")
-    env = cast(
-        "QKDVectorEnv",
-        gym.make_vec(first.env_id, num_envs=len(episodes), scenario=first.config),
-    )
+    made = gym.make_vec(first.env_id, num_envs=len(episodes), scenario=first.config)
+    env = cast("QKDVectorEnv", made)
     try:
         seeds: list[int | None] = [episode.seed for episode in episodes]
         played = play(env, _Recorded(env, episodes), seeds)
@@ -233,7 +220,3 @@ def _plain(value: Any) -> float | None:
 def _checksum(content: dict[str, Any]) -> str:
     body = {key: value for key, value in content.items() if key != "checksum"}
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
-
-
-def _name(episode: Episode) -> str:
-    return f"the episode of {episode.policy!r} in {episode.scenario!r} with seed {episode.seed}"

@@ -25,7 +25,8 @@ from qkd_gym.benchmark.worker import (
     start_worker,
     warm_up,
 )
-from qkd_gym.errors import InvalidInput, require_integer
+from qkd_gym.envs.tasks import get_task
+from qkd_gym.errors import InvalidInput, require_choice, require_integer
 from qkd_gym.files import read_journal, write_bytes
 from qkd_gym.network.scenarios import as_mapping, resolve
 
@@ -77,8 +78,10 @@ def run_benchmark(
     seeds = get_split(split, episodes)
     require_integer("bounds", bounds, 0, episodes)
     require_integer("workers", workers, 0)
-    chosen = _scenarios(facts, scenarios)
-    if bounds and not facts.env_id.startswith("qkd_gym/LinkActivation"):
+    for name in scenarios:
+        require_choice("scenarios", name, facts.scenarios)
+    chosen = [name for name in facts.scenarios if not scenarios or name in scenarios]
+    if bounds and get_task(facts.env_id).decides_paths:
         raise InvalidInput(f"bounds is {bounds}, but only LinkActivation suites have bounds.")
     named: list[str] = []
     for policy in policies or [HEURISTICS]:
@@ -112,16 +115,6 @@ def run_benchmark(
     _write_compact(out / "results.json", results)
     _write_compact(out / "timings.json", _timings(played))
     return results
-
-
-def _scenarios(suite: Suite, wanted: Sequence[str]) -> tuple[str, ...]:
-    for name in wanted:
-        if name not in suite.scenarios:
-            listing = ", ".join(suite.scenarios)
-            raise InvalidInput(
-                f"scenarios has {name!r}, but suite {suite.name!r} has only {listing}."
-            )
-    return tuple(name for name in suite.scenarios if not wanted or name in wanted)
 
 
 def _labels(policies: Sequence[str]) -> dict[str, str]:
@@ -176,16 +169,13 @@ def _units(
     bounds: int,
     folder: str,
 ) -> Iterator[Unit]:
+    runs = [(label, policy, episodes, folder) for label, policy in labels.items()]
+    runs += [(BOUND, BOUND, bounds, ""), (REFERENCE, REFERENCE, bounds, folder)]
     for scenario in scenarios:
-        for label, policy in labels.items():
+        for label, policy, count, into in runs:
             mark = _fingerprint(policy, scenario, seeds.split)
-            for at in range(seeds.first_seed, seeds.first_seed + episodes):
-                yield Unit(scenario, label, policy, suite.env_id, seeds.split, at, mark, folder)
-        for name in (BOUND, REFERENCE) if bounds else ():
-            mark = _fingerprint(name, scenario, seeds.split)
-            into = folder if name == REFERENCE else ""
-            for at in range(seeds.first_seed, seeds.first_seed + bounds):
-                yield Unit(scenario, name, name, suite.env_id, seeds.split, at, mark, into)
+            for seed in range(seeds.first_seed, seeds.first_seed + count):
+                yield Unit(scenario, label, policy, suite.env_id, seeds.split, seed, mark, into)
 
 
 def _run(units: list[Unit], env_id: str, workers: int) -> Iterator[tuple[Unit, Outcome]]:

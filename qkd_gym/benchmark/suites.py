@@ -8,22 +8,9 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import Any, NamedTuple
 
-from qkd_gym.baselines.registry import ACTIVATION_RULES, ROUTING_RULES
+from qkd_gym.baselines.registry import fast_policies
+from qkd_gym.envs.tasks import TASKS, get_task
 from qkd_gym.errors import require_choice, require_integer
-
-# Combinations that play `Network` by default: the strongest rule for links with every kind of
-# rule for paths, and the built-in router's rule with the other strong rules for links.
-_JOINT = (
-    "random",
-    "static-plan",
-    "demand-deficit+shortest-path",
-    "demand-deficit+widest-path",
-    "demand-deficit+exponential-price",
-    "demand-deficit+back-pressure",
-    "demand-deficit+trunk-reservation",
-    "max-weight+exponential-price",
-    "lowest-pool-first+exponential-price",
-)
 
 
 class Split(NamedTuple):
@@ -55,16 +42,7 @@ class Suite:
 
     def heuristics(self) -> tuple[str, ...]:
         """The baselines that play the suite in microseconds per decision."""
-        if self.env_id.startswith("qkd_gym/Network"):
-            return _JOINT
-        routing = self.env_id.startswith("qkd_gym/Routing")
-        rules = ROUTING_RULES if routing else ACTIVATION_RULES
-        return tuple(name for name in rules if not is_slow(name))
-
-
-def is_slow(policy: str) -> bool:
-    """Whether a baseline solves a program per decision, and so plays only when asked to."""
-    return "mpc" in policy.split("+")[0]
+        return fast_policies(get_task(self.env_id))
 
 
 @lru_cache(maxsize=1)
@@ -89,7 +67,7 @@ def get_suite(name: str) -> Suite:
     return Suite(
         name,
         facts["purpose"],
-        f"qkd_gym/{facts['env']}-v0",
+        TASKS[facts["env"]].env_id,
         tuple(facts["scenarios"]),
         {axis: tuple(names) for axis, names in facts["axes"].items()},
     )

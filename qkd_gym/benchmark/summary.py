@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qkd_gym.baselines.registry import ACTIVATION_RULES, ROUTING_RULES
+from qkd_gym.baselines.registry import is_baseline
 from qkd_gym.benchmark.suites import Suite
 from qkd_gym.benchmark.worker import BOUND, REFERENCE, Unit
 from qkd_gym.errors import InvalidInput
-from qkd_gym.evaluation.intervals import bootstrap_interval
+from qkd_gym.evaluation.comparison import differences_to_best
+from qkd_gym.evaluation.intervals import Interval, bootstrap_interval
 from qkd_gym.evaluation.result import METRICS
 from qkd_gym.network.scenarios import as_mapping, resolve
 
@@ -59,7 +60,7 @@ def summarise(
         policies[unit.label] = unit.policy
         for name, value in numbers.items():
             of_policy.setdefault(name, []).append(value)
-    baselines = [label for label, policy in policies.items() if _is_baseline(policy)]
+    baselines = [label for label, policy in policies.items() if is_baseline(policy)]
     return {
         **run,
         "purpose": suite.purpose,
@@ -73,9 +74,19 @@ def summarise(
     }
 
 
-def _is_baseline(policy: str) -> bool:
-    rules = set(ACTIVATION_RULES) | set(ROUTING_RULES)
-    return all(part in rules for part in policy.split("+"))
+def describe(values: F64) -> dict[str, Any]:
+    """Mean, its interval and interquartile mean of a metric as ``results.json`` has them.
+
+    Args:
+        values: One per episode, shape (n,); NaN is left out.
+    """
+    interval = _plain(bootstrap_interval(values))
+    return {**interval, "interquartile_mean": _finite(interquartile_mean(values))}
+
+
+def interval_of(numbers: Mapping[str, Any]) -> Interval:
+    """A mean and its interval as ``results.json`` has them."""
+    return Interval(numbers["mean"], *numbers["interval_95"])
 
 
 def _scenario(
@@ -89,8 +100,9 @@ def _scenario(
         _check_bound(scenario, parts, bound)
     shares = {label: np.asarray(part["delivered_share"]) for label, part in parts.items()}
     means = {label: float(np.nanmean(share)) for label, share in shares.items()}
-    present = [label for label in baselines if label in parts]
-    best = max(present, key=means.__getitem__) if present else None
+    # The reference has played the first episodes only.
+    whole = {label: share for label, share in shares.items() if label != REFERENCE}
+    best, differences = differences_to_best(whole, baselines)
     result: dict[str, Any] = {
         "config": as_mapping(resolve(scenario, {"split": split})),
         "best_baseline": best,
@@ -98,28 +110,25 @@ def _scenario(
     }
     if bound is not None:
         offered = parts[REFERENCE]["offered_bits"]
-        result["bound_share"] = _interval(np.divide(bound["delivered_bits"], offered))
+        share = np.divide(bound["delivered_bits"], offered)
+        result["bound_share"] = _plain(bootstrap_interval(share))
     for label in sorted(parts, key=lambda name: (-means[name], name)):
         part = parts[label]
-        entry: dict[str, Any] = {"metrics": {}}
-        for name in METRICS:
-            values = np.asarray(part[name], dtype=np.float64)
-            entry["metrics"][name] = {
-                **_interval(values),
-                "interquartile_mean": _finite(interquartile_mean(values)),
-            }
-        if best is not None and label not in (best, REFERENCE):
-            entry["difference_to_best_baseline"] = _interval(shares[label] - shares[best])
+        facts: dict[str, Any] = {
+            "metrics": {name: describe(np.asarray(part[name], np.float64)) for name in METRICS}
+        }
+        if label in differences:
+            facts["difference_to_best_baseline"] = _plain(differences[label])
         if best is not None and REFERENCE in parts:
             count = len(shares[REFERENCE])
-            entry["to_reference"] = _to_reference(
+            facts["to_reference"] = _to_reference(
                 shares[label][:count], shares[best][:count], shares[REFERENCE]
             )
-        entry["episodes"] = {
+        facts["episodes"] = {
             name: [_finite(value) if name != "seed" else int(value) for value in values]
             for name, values in part.items()
         }
-        result["policies"][label] = entry
+        result["policies"][label] = facts
     return result
 
 
@@ -148,9 +157,9 @@ def _to_reference(policy: F64, best: F64, reference: F64) -> dict[str, float | N
     return {"distance": distance, "closed": _finite(closed), "share_of_reference": served}
 
 
-def _interval(values: F64) -> dict[str, Any]:
-    mean, low, high = bootstrap_interval(values)
-    return {"mean": _finite(mean), "interval_95": [_finite(low), _finite(high)]}
+def _plain(interval: Interval) -> dict[str, Any]:
+    mean, low, high = map(_finite, interval)
+    return {"mean": mean, "interval_95": [low, high]}
 
 
 def _finite(value: float) -> float | None:

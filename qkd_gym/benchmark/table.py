@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-_HEADER = (
-    "policy",
-    "delivered share [95 %]",
-    "IQM",
-    "blocked",
-    "mean QBER",
-    "key rate (kbit/s)",
-    "fairness",
-    "overflow",
-    "switches/h",
-    "recovery (s)",
-    "points to best baseline [95 %]",
-    "distance closed",
-)
+from qkd_gym.benchmark.summary import interval_of
+from qkd_gym.evaluation.report import interval_text, points_text
+from qkd_gym.markdown import markdown_table
+
+SHARE_COLUMNS = ("delivered share [95 %]", "IQM")
+# Column: metric, factor to the column's unit, format.
+MEAN_COLUMNS = {
+    "blocked": ("blocked_share", 1.0, "{:.4f}"),
+    "mean QBER": ("mean_qber", 100.0, "{:.2f} %"),
+    "key rate (kbit/s)": ("key_rate_bps", 1e-3, "{:.2f}"),
+    "fairness": ("fairness", 1.0, "{:.4f}"),
+    "overflow": ("overflow_share", 1.0, "{:.4f}"),
+    "switches/h": ("switches_per_hour", 1.0, "{:.1f}"),
+    "recovery (s)": ("recovery_s", 1.0, "{:.0f}"),
+}
+_DIFFERENCE_COLUMNS = ("points to best baseline [95 %]", "distance closed")
+_HEADER = ("policy", *SHARE_COLUMNS, *MEAN_COLUMNS, *_DIFFERENCE_COLUMNS)
 
 
 def markdown(results: Mapping[str, Any]) -> str:
@@ -31,56 +34,51 @@ def markdown(results: Mapping[str, Any]) -> str:
     for name, scenario in results["scenarios"].items():
         parts.append(f"## {name}")
         if "bound_share" in scenario:
-            bound = scenario["bound_share"]
-            low, high = bound["interval_95"]
+            bound = interval_text(interval_of(scenario["bound_share"]))
             parts.append(
-                f"No policy can deliver more than {bound['mean']:.4f} [{low:.4f}, {high:.4f}] of "
-                f"the offered key in the first {results['bounds']} episodes (clairvoyant linear "
-                "program)."
+                f"No policy can deliver more than {bound} of the offered key in the first "
+                f"{results['bounds']} episodes (clairvoyant linear program)."
             )
-        lines = [_HEADER, ("---", *["---:"] * (len(_HEADER) - 1))]
-        for label, entry in scenario["policies"].items():
-            lines.append(_row(label, entry, scenario["best_baseline"]))
-        parts.append("\n".join("| " + " | ".join(line) + " |" for line in lines))
+        best = scenario["best_baseline"]
+        rows = (_row(label, facts, best) for label, facts in scenario["policies"].items())
+        parts.append(markdown_table(_HEADER, rows))
     return "\n\n".join(parts) + "\n"
 
 
 def latency_markdown(timings: Mapping[str, Mapping[str, float]]) -> str:
     """Mean wall time per decision of ``timings.json``, one network at a time."""
     labels = list(dict.fromkeys(label for of_one in timings.values() for label in of_one))
-    lines = [("policy", *timings), ("---", *["---:"] * len(timings))]
-    for label in labels:
-        cells = (f"{1e6 * t[label]:.1f} µs" if label in t else "-" for t in timings.values())
-        lines.append((label, *cells))
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+    rows = (
+        (label, *(f"{1e6 * t[label]:.1f} µs" if label in t else "-" for t in timings.values()))
+        for label in labels
+    )
+    return markdown_table(("policy", *timings), rows) + "\n"
 
 
-def _row(label: str, entry: Mapping[str, Any], best: str | None) -> tuple[str, ...]:
-    metrics = entry["metrics"]
+def metric_cells(metrics: Mapping[str, Any], columns: Iterable[str]) -> list[str]:
+    """Cells of a policy's row in `SHARE_COLUMNS` and in columns of means.
 
-    def mean(name: str, form: str, scale: float = 1.0, unit: str = "") -> str:
-        value = metrics[name]["mean"]
-        return "-" if value is None else format(scale * value, form) + unit
-
+    Args:
+        metrics: Of the policy, as ``results.json`` has them.
+        columns: Columns of means after those of the delivered share, for instance ``"fairness"``.
+    """
     share = metrics["delivered_share"]
-    low, high = share["interval_95"]
-    difference = "best baseline" if label == best else "-"
-    if "difference_to_best_baseline" in entry:
-        gap = entry["difference_to_best_baseline"]
-        ends = [100.0 * value for value in gap["interval_95"]]
-        difference = f"{100.0 * gap['mean']:+.2f} [{ends[0]:+.2f}, {ends[1]:+.2f}]"
-    closed = entry.get("to_reference", {}).get("closed")
+    cells = [interval_text(interval_of(share)), f"{share['interquartile_mean']:.4f}"]
+    for column in columns:
+        name, factor, form = MEAN_COLUMNS[column]
+        mean = metrics[name]["mean"]
+        cells.append("-" if mean is None else form.format(factor * mean))
+    return cells
+
+
+def _row(label: str, facts: Mapping[str, Any], best: str | None) -> tuple[str, ...]:
+    difference = facts.get("difference_to_best_baseline")
+    closed = facts.get("to_reference", {}).get("closed")
     return (
         label,
-        f"{share['mean']:.4f} [{low:.4f}, {high:.4f}]",
-        f"{share['interquartile_mean']:.4f}",
-        mean("blocked_share", ".4f"),
-        mean("mean_qber", ".2f", 100.0, " %"),
-        mean("key_rate_bps", ".2f", 1e-3),
-        mean("fairness", ".4f"),
-        mean("overflow_share", ".4f"),
-        mean("switches_per_hour", ".1f"),
-        mean("recovery_s", ".0f"),
-        difference,
+        *metric_cells(facts["metrics"], MEAN_COLUMNS),
+        points_text(
+            difference and interval_of(difference), "best baseline" if label == best else "-"
+        ),
         "-" if closed is None else f"{100.0 * closed:.0f} %",
     )

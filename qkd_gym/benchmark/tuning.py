@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from qkd_gym.baselines.registry import ROUTING_RULES, make_policy, search_space
+from qkd_gym.baselines.registry import make_policy, search_space, task_of_rule
 from qkd_gym.errors import InvalidInput, require_integer
 from qkd_gym.evaluation.episodes import evaluate
 from qkd_gym.evaluation.intervals import Interval, bootstrap_interval
+from qkd_gym.evaluation.result import EvaluationResult
 from qkd_gym.files import read_journal, write_json
 
 # Training seeds of the search lie below this, those of the decision between finalists above.
@@ -98,8 +100,7 @@ def tune(
         if point in tried:
             return
         if point not in known:
-            policy = make_policy(name, **chosen)
-            known[point] = evaluate(policy, _env_id(name), episodes, seed, **settings).mean()
+            known[point] = _played(name, chosen, episodes, seed, settings).mean()
             if append is not None:
                 append({"parameters": chosen, "delivered_share": known[point]})
             if on_trial is not None:
@@ -135,7 +136,7 @@ def choose(
 ) -> Choice:
     """Decides between the best trials on training episodes that the search has not seen.
 
-    The best of many trials owes part of its lead to luck; here it has to earn it again. The
+    The best of many trials owes part of its gain to luck; here it has to earn it again. The
     defaults stay unless the 95 % interval of the gain is above zero.
 
     Args:
@@ -148,10 +149,8 @@ def choose(
     """
     settings = {"scenario": scenario, "split": "train", **overrides}
 
-    def shares(parameters: Mapping[str, Any]) -> np.ndarray:
-        policy = make_policy(name, **parameters)
-        result = evaluate(policy, _env_id(name), episodes, seed, **settings)
-        return result.metrics["delivered_share"]
+    def shares(parameters: Mapping[str, Any]) -> NDArray[np.float64]:
+        return _played(name, parameters, episodes, seed, settings).metrics["delivered_share"]
 
     default = current_parameters(name, None)
     base = shares(default)
@@ -164,10 +163,17 @@ def choose(
     return Choice(parameters, float(np.nanmean(base)), gain)
 
 
+def _played(
+    name: str, parameters: Mapping[str, Any], episodes: int, seed: int, settings: Mapping[str, Any]
+) -> EvaluationResult:
+    policy = make_policy(name, **parameters)
+    return evaluate(policy, task_of_rule(name).env_id, episodes, seed, **settings)
+
+
 def current_parameters(name: str, scenario: str | None) -> dict[str, float]:
     """The parameters that a single rule has in a scenario, or its defaults."""
     policy = make_policy(name, scenario=scenario)
-    rule = policy.routing if name in ROUTING_RULES else policy.activation
+    rule = policy.activation or policy.routing
     return {key: float(getattr(rule, key)) for key in search_space(name)}
 
 
@@ -191,7 +197,3 @@ def ship(path: Path, name: str, scenario: str, choice: Choice, command: str) -> 
         "command": command,
     }
     write_json(path, {key: dict(sorted(table[key].items())) for key in sorted(table)})
-
-
-def _env_id(name: str) -> str:
-    return f"qkd_gym/{'Routing' if name in ROUTING_RULES else 'LinkActivation'}-v0"

@@ -14,8 +14,10 @@ import gymnasium as gym
 
 from qkd_gym import bounds
 from qkd_gym.baselines import make_policy
+from qkd_gym.baselines.registry import parameter_names
 from qkd_gym.benchmark.replay import record, write_episode
 from qkd_gym.envs import QKDVectorEnv
+from qkd_gym.envs.tasks import get_task
 from qkd_gym.evaluation.episodes import evaluate, metrics_of, play
 from qkd_gym.network.scenarios import resolve
 
@@ -83,9 +85,9 @@ def start_worker() -> None:
 def warm_up(env_id: str) -> None:
     """Compiles what all processes need, once, so that they find it in the cache."""
     small: dict[str, Any] = {"n_sites": 6, "bank_size": 1, "episode_s": 600.0}
-    for policy in ("random", "max-weight-matching"):
-        if not env_id.startswith("qkd_gym/Routing") or policy == "random":
-            evaluate(policy, env_id, 1, 0, **small)
+    evaluate("random", env_id, 1, 0, **small)
+    if get_task(env_id).decides_links:
+        evaluate("max-weight-matching", env_id, 1, 0, **small)
 
 
 def run_unit(unit: Unit) -> Outcome:
@@ -95,23 +97,13 @@ def run_unit(unit: Unit) -> Outcome:
     env = _environment(unit.env_id, unit.scenario, unit.split)
     path = unit.episode_file
     played = play(env, _policy(unit), [unit.seed], record_actions=path is not None)
+    totals = played.totals
     if path is not None:
-        episode = record(
-            unit.label,
-            unit.env_id,
-            unit.scenario,
-            env.config,
-            unit.seed,
-            played.actions[0],
-            played.totals,
-            0,
-        )
-        write_episode(path, episode)
-    numbers: dict[str, float] = {"seed": unit.seed}
-    for name in ("offered_bits", "delivered_bits"):
-        numbers[name] = played.totals[name].item()
-    numbers |= {name: values.item() for name, values in metrics_of(played.totals).items()}
-    return Outcome(numbers, played.decision_s)
+        where = unit.env_id, unit.scenario, env.config, unit.seed
+        write_episode(path, record(unit.label, *where, played.actions[0], totals, 0))
+    columns = {key: totals[key] for key in ("offered_bits", "delivered_bits")} | metrics_of(totals)
+    numbers = {key: values.item() for key, values in columns.items()}
+    return Outcome({"seed": unit.seed, **numbers}, played.decision_s)
 
 
 @lru_cache(maxsize=1)  # units come scenario by scenario
@@ -126,8 +118,8 @@ def _policy(unit: Unit) -> Any:
     if os.sep in unit.policy:
         return _agent(unit.policy, unit.env_id, unit.scenario, unit.split, unit.fingerprint)
     # Else all episodes would see the same draws.
-    draws = {"seed": unit.seed} if "random" in unit.policy.split("+") else {}
-    return make_policy(unit.policy, scenario=unit.scenario, **draws)
+    seed = {"seed": unit.seed} if "seed" in parameter_names(unit.policy) else {}
+    return make_policy(unit.policy, scenario=unit.scenario, **seed)
 
 
 @lru_cache(maxsize=1)

@@ -10,30 +10,19 @@ from numpy.typing import NDArray
 
 from qkd_gym.baselines.activation import DemandDeficit
 from qkd_gym.bounds.horizon import plan_ahead, slot_intervals
-from qkd_gym.bounds.rollout import FOLLOW, HOLD, action_of, next_entry, try_entries
+from qkd_gym.bounds.rollout import FOLLOW, HOLD, RuleWeights, action_of, next_intent, try_intents
 from qkd_gym.bounds.trace import episode_trace, start_episode
+from qkd_gym.network.accounts import ACCOUNT
 from qkd_gym.network.config import NetworkConfig
 from qkd_gym.network.simulator import Simulator
-from qkd_gym.network.state import DELIVERED, State, allocate
+from qkd_gym.network.state import State, allocate
 
-F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
 
-def rule_weights(rule: DemandDeficit) -> F64:
-    """The rule's parameters in the order that compiled code reads them."""
-    return np.array(
-        [
-            rule.hysteresis,
-            rule.least_gain,
-            rule.dwell_s,
-            rule.kappa,
-            rule.demand_power,
-            rule.rate_power,
-            rule.rate_gate,
-            rule.cover_weight,
-        ]
-    )
+def rule_weights(rule: DemandDeficit) -> RuleWeights:
+    """The rule's parameters as compiled code reads them."""
+    return RuleWeights(**{name: float(getattr(rule, name)) for name in RuleWeights._fields})
 
 
 class EpisodeSearch:
@@ -56,12 +45,12 @@ class EpisodeSearch:
         self.intervals = int(simulator.params["intervals"][0])
         self._copies = allocate(config, self.n_links + 3, simulator.n_sites, simulator.max_links)
 
-    def delivered_bits(self, plan: I64, weights: F64) -> int:
+    def delivered_bits(self, plan: I64, weights: RuleWeights) -> int:
         """What a plan delivers in the whole episode."""
         start = start_episode(self._config, self._seed)
         return int(self._try(start.arrays, plan[:1], plan, 0, weights)[0])
 
-    def best_rule(self, trials: int, rng: np.random.Generator) -> tuple[F64, int]:
+    def best_rule(self, trials: int, rng: np.random.Generator) -> tuple[RuleWeights, int]:
         """Weights of the rule that deliver most in hindsight, and what they deliver.
 
         Args:
@@ -79,10 +68,10 @@ class EpisodeSearch:
                 best, most = weights, delivered
         return best, most
 
-    def improve(self, plan: I64, weights: F64) -> tuple[I64, int]:
-        """One pass over the episode in which every entry of the plan is set to the best one.
+    def improve(self, plan: I64, weights: RuleWeights) -> tuple[I64, int]:
+        """One pass over the episode in which every intent of the plan is set to the best one.
 
-        An entry is best if it, followed by the rest of the plan, delivers most until the end, so
+        An intent is best if it, followed by the rest of the plan, delivers most until the end, so
         that the pass never makes a plan worse.
 
         Returns:
@@ -95,9 +84,9 @@ class EpisodeSearch:
         for t in range(self.intervals):
             on = simulator.state.links["active"][0, : self.n_links] > 0
             switched = np.where(on, -switches, switches)
-            entries = np.concatenate([plan[t : t + 1], [HOLD, FOLLOW], switched])
-            delivered = so_far + self._try(simulator.arrays, entries, plan, t, weights)
-            plan[t] = entries[delivered.argmax()]
+            intents = np.concatenate([plan[t : t + 1], [HOLD, FOLLOW], switched])
+            delivered = so_far + self._try(simulator.arrays, intents, plan, t, weights)
+            plan[t] = intents[delivered.argmax()]
             best = int(delivered.max())
             so_far += self._step(simulator, plan[t], weights)[1]
         return plan, best
@@ -114,40 +103,40 @@ class EpisodeSearch:
         simulator = start_episode(self._config, self._seed)
         links = simulator.state.links[0, : self.n_links]
         steps = slot_intervals(self._config.calibration_s, trace.interval_s)
-        plan, unused = np.full(self.intervals, HOLD), np.zeros(8)
+        plan, unused = np.full(self.intervals, HOLD), rule_weights(DemandDeficit())
         wanted = links["active"] > 0
         for t in range(self.intervals):
             if t % steps == 0:
                 ahead = plan_ahead(trace, t, links, slots, 1, stock_value, relative_gap)
                 wanted = ahead.on[0] > 0.5
             fixed = (simulator.arrays, simulator.bank, simulator.params)
-            plan[t] = next_entry(*fixed, wanted, trace.link_endpoints, simulator.work)
+            plan[t] = next_intent(*fixed, wanted, trace.link_endpoints, simulator.work)
             self._step(simulator, plan[t], unused)
         return plan
 
-    def actions(self, plan: I64, weights: F64) -> I64:
+    def actions(self, plan: I64, weights: RuleWeights) -> I64:
         """The environment's action in every interval under a plan, shape (T,)."""
         simulator = start_episode(self._config, self._seed)
-        return np.array([self._step(simulator, entry, weights)[0] for entry in plan])
+        return np.array([self._step(simulator, intent, weights)[0] for intent in plan])
 
     @staticmethod
-    def _step(simulator: Simulator, entry: int, weights: F64) -> tuple[int, int]:
-        """Carries out an entry; the action that did, and the delivered bits."""
+    def _step(simulator: Simulator, intent: int, weights: RuleWeights) -> tuple[int, int]:
+        """Carries out an intent; the action that did, and the delivered bits."""
         fixed = (simulator.arrays, simulator.bank, simulator.params)
-        action = action_of(*fixed, entry, weights, simulator.work)
+        action = action_of(*fixed, intent, weights, simulator.work)
         simulator.step(None, np.array([action]))
-        return action, int(simulator.state.bits[0, DELIVERED])
+        return action, int(simulator.state.accounts[0, ACCOUNT.delivered_bits])
 
-    def _try(self, state: State, entries: I64, plan: I64, start: int, weights: F64) -> I64:
+    def _try(self, state: State, intents: I64, plan: I64, start: int, weights: RuleWeights) -> I64:
         arrays: Iterable[tuple[NDArray[Any], NDArray[Any]]] = zip(self._copies, state, strict=True)
         for copies, original in arrays:
-            copies[: len(entries)] = original[0]
-        delivered = np.zeros(len(entries), np.int64)
-        try_entries(
+            copies[: len(intents)] = original[0]
+        delivered = np.zeros(len(intents), np.int64)
+        try_intents(
             self._copies,
             self._simulator.bank,
             self._simulator.params,
-            entries,
+            intents,
             plan,
             start,
             self.intervals,

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from qkd_gym.errors import require_integer
 from qkd_gym.network.compiled.memory import padded
 from qkd_gym.network.config import NetworkConfig
-from qkd_gym.network.dynamics.step import ACTIVATION
 from qkd_gym.network.simulator import Simulator
 from qkd_gym.planning.paths import pair_index
 
@@ -73,7 +72,7 @@ class EpisodeTrace:
 def start_episode(config: NetworkConfig, seed: int) -> Simulator:
     """A simulator of one episode, reset as the environments are by ``reset(seed=seed)``."""
     require_integer("seed", seed, 0)
-    simulator = Simulator(config, 1, ACTIVATION)
+    simulator = Simulator(config, 1)
     simulator.reset([0], [np_random(seed)[0]])
     return simulator
 

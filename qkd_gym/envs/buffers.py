@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qkd_gym.envs.observation import Observation, allocate, readable
+from qkd_gym.envs.tasks import Task
 from qkd_gym.envs.transition import Results, allocate_results
+from qkd_gym.network.accounts import ACCOUNT_NAMES
 from qkd_gym.network.bank import Bank
-from qkd_gym.network.state import BIT_NAMES
+from qkd_gym.network.reward import REWARD_TERMS
 
 _KEPT = 4
 
@@ -23,8 +24,7 @@ class Frame:
     Args:
         batch: Number of episodes.
         bank: Networks, which set the shapes.
-        decides: What a step decides.
-        names: Fields of the observations.
+        task: What a step decides, which sets the fields of observations.
 
     Attributes:
         buffer: Observations as the kernel writes them.
@@ -37,18 +37,19 @@ class Frame:
         masks: Legal actions, (batch, actions).
     """
 
-    def __init__(self, batch: int, bank: Bank, decides: int, names: Sequence[str]) -> None:
-        self.buffer: Observation = allocate(batch, bank, decides)
+    def __init__(self, batch: int, bank: Bank, task: Task) -> None:
+        self.buffer: Observation = allocate(batch, bank, task)
         self.results: Results = allocate_results(batch)
-        views = readable(self.buffer)
-        self.observations = {name: views[name] for name in names}
-        self.only = {name: views[name][0] for name in names} if batch == 1 else {}
+        self.observations = readable(self.buffer, task)
+        one = batch == 1
+        self.only = {name: each[0] for name, each in self.observations.items()} if one else {}
+        results = self.results
         self.accounts: dict[str, NDArray[Any]] = dict(
-            zip(BIT_NAMES, self.results.bits, strict=True)
+            zip(ACCOUNT_NAMES, results.accounts, strict=True)
         )
-        self.rewards, key, qber, weighted_bits, elapsed_s = self.results.amounts
-        self.accounts |= {"qber_weighted_bits": weighted_bits, "elapsed_s": elapsed_s}
-        self.terms = {"key": key, "qber": qber}
+        self.accounts["qber_weighted_bits"] = results.qber_weighted_bits
+        self.accounts["elapsed_s"] = results.elapsed_s
+        self.terms = dict(zip(REWARD_TERMS, results.reward_terms, strict=True))
         self.masks: NDArray[np.bool_] = self.buffer.action_mask.view(np.bool_)
         self.accounts["action_mask"] = self.masks
         present = np.ones(batch, dtype=bool)
@@ -56,11 +57,11 @@ class Frame:
         # Views of what is handed out count as references to its base.
         every = (
             *self.observations.values(), *self.only.values(), *self.accounts.values(),
-            *self.terms.values(), self.rewards, self.results.over, self.results.terminated,
-            self.buffer.links.base, self.results.bits.base,
+            *self.terms.values(), results.reward, results.over, results.terminated,
+            self.buffer.links.base, results.accounts.base,
         )  # fmt: skip
         self._arrays = tuple({id(array): array for array in every}.values())
-        del views, every, key, qber, weighted_bits, elapsed_s, present
+        del every, present, results
         self._unused = self._references()
 
     def _references(self) -> int:
@@ -82,12 +83,11 @@ class Frames:
     Args:
         batch: Number of episodes.
         bank: Networks, which set the shapes.
-        decides: What a step decides.
-        names: Fields of the observations.
+        task: What a step decides, which sets the fields of observations.
     """
 
-    def __init__(self, batch: int, bank: Bank, decides: int, names: Sequence[str]) -> None:
-        self._shape = (batch, bank, decides, names)
+    def __init__(self, batch: int, bank: Bank, task: Task) -> None:
+        self._shape = (batch, bank, task)
         self._frames: list[Frame] = []
 
     def free(self) -> Frame:

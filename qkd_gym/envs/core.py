@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,17 +10,14 @@ from numpy.typing import NDArray
 
 from qkd_gym.envs import spaces
 from qkd_gym.envs.buffers import Frames
-from qkd_gym.envs.observation import allocate
-from qkd_gym.envs.transition import Results, allocate_results, play, start_some
+from qkd_gym.envs.tasks import Task
+from qkd_gym.envs.threads import parts, run_side_by_side, thread_count
+from qkd_gym.envs.transition import Results, allocate_results, start_some, step_range
 from qkd_gym.errors import InvalidInput
-from qkd_gym.network.compiled.jit import specialised
-from qkd_gym.network.compiled.workspace import new_workspace
 from qkd_gym.network.config import NetworkConfig
-from qkd_gym.network.dynamics.step import ACTIVATION, BOTH, ROUTING
 from qkd_gym.network.scenarios import resolve
-from qkd_gym.network.sharing import new_board
 from qkd_gym.network.simulator import Simulator
-from qkd_gym.network.threads import Team
+from qkd_gym.network.state import scratch_space
 
 Scenario = str | NetworkConfig | Mapping[str, Any]
 
@@ -29,32 +25,56 @@ Scenario = str | NetworkConfig | Mapping[str, Any]
 class Core:
     """A batch of episodes with observations, rewards and infos as arrays.
 
+    Both kinds of environments have theirs as ``env.core``, for whoever needs the simulator itself.
+    It pickles and deep-copies at any moment, and the copy goes on bit for bit alike.
+
     Args:
         scenario: Name, configuration or mapping.
         overrides: Fields of the configuration to change.
         batch: Number of episodes side by side.
-        decides: What a step decides, see `qkd_gym.network.dynamics.step`.
+        task: What a step decides.
+        threads: Threads that step the batch, see `qkd_gym.envs.threads.thread_count`.
 
     Attributes:
+        config: The configuration.
+        batch: Number of episodes.
+        task: What a step decides.
+        simulator: The simulator.
+        generators: Generator of every member, which draws its episodes.
         frame: What the last step or start returned; the next one writes into another frame
             unless nobody refers to an array of this one.
+        observation_space: Space of one member's observations.
+        action_space: Space of one member's actions.
+
+    Raises:
+        InvalidInput: On an unknown scenario or field, or a value outside its range.
     """
 
     def __init__(
-        self, scenario: Scenario, overrides: Mapping[str, Any], batch: int, decides: int
+        self,
+        scenario: Scenario,
+        overrides: Mapping[str, Any],
+        batch: int,
+        task: Task,
+        threads: int | None = 1,
     ) -> None:
         self.config = resolve(scenario, overrides)
-        self.batch, self.decides = batch, decides
-        self.simulator = Simulator(self.config, batch, decides)
+        self.batch, self.task = batch, task
+        self._threads = thread_count(threads, batch)
+        self.simulator = Simulator(
+            self.config,
+            batch,
+            decides_links=task.decides_links,
+            decides_paths=task.decides_paths,
+        )
         self.generators: list[np.random.Generator] = []
-        names = spaces.field_names(decides)
-        self._frames = Frames(batch, self.simulator.bank, decides, names)
+        self._frames = Frames(batch, self.simulator.bank, task)
         self.frame = self._frames.free()
-        self.observation_space = spaces.observation_space(self.frame.buffer, decides)
-        self.action_space = spaces.action_space(self.frame.buffer, decides)
+        self.observation_space = spaces.observation_space(self.frame.buffer, task)
+        self.action_space = spaces.action_space(self.frame.buffer, task)
+        self._actions_shape = (batch, *self.action_space.shape)  # type: ignore[misc]
         self._undecided = np.zeros(batch, dtype=np.int64)
-        self._actions_shape = (batch, 2) if decides == BOTH else (batch,)
-        self._team: Team | None = None
+        self._work = [scratch_space(self.simulator.arrays) for _ in range(self._threads)]
 
     def start(self) -> None:
         """Starts all episodes."""
@@ -71,39 +91,36 @@ class Core:
     def _start(self, episodes: Sequence[int] | NDArray[np.integer], results: Results) -> None:
         sim = self.simulator
         drawn = sim.draw(episodes, self.generators)
-        fixed = (sim.arrays, sim.bank, sim.params, self.decides, sim.work)
-        start_some(*drawn, *fixed, self.frame.buffer, results)
+        start_some(*drawn, sim.arrays, sim.bank, sim.params, sim.work, self.frame.buffer, results)
 
     def step(self, actions: NDArray[np.int64]) -> None:
-        """Steps every episode; actions have shape (batch,) or, deciding both, (batch, 2).
+        """Steps every episode.
+
+        Args:
+            actions: Shape (batch,), or (batch, 2) where a step decides paths and links.
 
         Raises:
             InvalidInput: If they have another shape.
         """
-        actions = np.ascontiguousarray(actions)
         if actions.shape != self._actions_shape:
             raise InvalidInput(
                 f"actions has shape {actions.shape}, but must have {self._actions_shape}."
             )
         paths = links = self._undecided
-        if self.decides == ACTIVATION:
-            links = actions
-        elif self.decides == ROUTING:
-            paths = actions
-        else:
+        if self.task.decides_paths and self.task.decides_links:
             paths, links = np.ascontiguousarray(actions.T)
+        elif self.task.decides_paths:
+            paths = np.ascontiguousarray(actions)
+        else:
+            links = np.ascontiguousarray(actions)
+        sim = self.simulator
         self.frame = frame = self._frames.free()
-        if self._team is None:
-            self._team = self._gather()
-        self._team((paths, links, frame.buffer, frame.results))
-
-    def _gather(self) -> Team:
-        sim, nobody = self.simulator, np.zeros(0, np.int64)
-        like = (nobody, nobody, allocate(0, sim.bank, self.decides), allocate_results(0))
-        fixed = (sim.arrays, sim.bank, sim.params, self.decides)
-        work = partial(new_workspace, sim.arrays)
-        step = specialised(play, *fixed, 0, *new_board([0, 0]), work(), like)
-        return Team(self.batch, partial(step, *fixed), work, like)
+        fixed = (sim.arrays, sim.bank, sim.params, frame.buffer, frame.results, paths, links)
+        if self._threads == 1:
+            step_range(*fixed, self._work[0], 0, self.batch)
+        else:
+            ranges = zip(self._work, parts(self.batch, self._threads), strict=True)
+            run_side_by_side(step_range, [(*fixed, work, *ends) for work, ends in ranges])
 
     def observe(self) -> dict[str, NDArray[Any]]:
         """The last observations of the whole batch; the arrays are the caller's."""
@@ -119,11 +136,6 @@ class Core:
         """Legal actions of the last observations, (batch, actions); the one source of masks."""
         return self.frame.masks
 
-    @property
-    def rewards(self) -> NDArray[np.float64]:
-        """Rewards of the last step, (batch,): the sum of their terms."""
-        return self.frame.rewards
-
     def info(self) -> dict[str, Any]:
         """Accounts of the last step as arrays of shape (batch,), the legal actions, and that every
         member has them."""
@@ -131,5 +143,27 @@ class Core:
         accounts["reward_terms"] = self.frame.terms.copy()
         return accounts
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What another process needs to go on: views and compiled functions do not travel."""
+        return {
+            "made_from": (self.config, {}, self.batch, self.task, self._threads),
+            "generators": self.generators,
+            "arrays": tuple(self.simulator.arrays),
+            "buffer": tuple(self.frame.buffer),
+            "results": tuple(self.frame.results),
+        }
 
-__all__ = ["ACTIVATION", "BOTH", "ROUTING", "Core", "Scenario"]
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(*state["made_from"])  # type: ignore[misc]
+        self.generators = state["generators"]
+        sim, frame = self.simulator, self.frame
+        if self.generators:
+            sim.build_networks(state["arrays"][0]["network"])
+        copied: dict[str, Any] = {
+            "arrays": sim.arrays,
+            "buffer": frame.buffer,
+            "results": frame.results,
+        }
+        for name, arrays in copied.items():
+            for array, content in zip(arrays, state[name], strict=True):
+                array[...] = content

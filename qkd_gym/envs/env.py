@@ -8,9 +8,11 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from qkd_gym.envs.core import ACTIVATION, BOTH, ROUTING, Core, Scenario
+from qkd_gym.envs.core import Core, Scenario
+from qkd_gym.envs.tasks import LINK_ACTIVATION, NETWORK, ROUTING, Task
 from qkd_gym.errors import require_choice
-from qkd_gym.network.state import BIT_NAMES
+from qkd_gym.network.accounts import ACCOUNT_NAMES
+from qkd_gym.network.reward import REWARD_TERMS
 
 RENDER_MODES = ["rgb_array"]
 
@@ -19,7 +21,8 @@ class QKDEnv(gym.Env[dict[str, NDArray[Any]], Any]):
     """What the three environments have in common.
 
     Args:
-        scenario: Name of a scenario, a `NetworkConfig`, or a mapping of its fields.
+        scenario: Name of a scenario, a `NetworkConfig`, or a mapping of its fields; None takes
+            the environment's own, see `qkd_gym.envs.tasks`.
         render_mode: ``"rgb_array"`` or None.
         **overrides: Fields of `NetworkConfig` to change, for instance ``load=1.2``.
 
@@ -28,15 +31,16 @@ class QKDEnv(gym.Env[dict[str, NDArray[Any]], Any]):
     """
 
     metadata: dict[str, Any] = {"render_modes": RENDER_MODES, "render_fps": 10}  # noqa: RUF012
-    decides: ClassVar[int]
+    task: ClassVar[Task]
 
     def __init__(
-        self, scenario: Scenario = "metro", render_mode: str | None = None, **overrides: Any
+        self, scenario: Scenario | None = None, render_mode: str | None = None, **overrides: Any
     ) -> None:
         if render_mode is not None:
             require_choice("render_mode", render_mode, RENDER_MODES)
         self.render_mode = render_mode
-        self.core = Core(scenario, overrides, 1, self.decides)
+        chosen = self.task.default_scenario if scenario is None else scenario
+        self.core = Core(chosen, overrides, 1, self.task)
         self.config = self.core.config
         self.observation_space = self.core.observation_space  # type: ignore[assignment]
         self.action_space = self.core.action_space
@@ -56,7 +60,7 @@ class QKDEnv(gym.Env[dict[str, NDArray[Any]], Any]):
         """Takes one decision; see `gymnasium.Env.step`. An illegal action does nothing."""
         core = self.core
         core.step(np.array([action], dtype=np.int64))
-        reward, over = core.results.amounts.item(0), core.results.over.item(0)
+        reward, over = core.results.reward.item(), core.results.over.item()
         return self._observation(), reward, False, over, self._info()
 
     def action_masks(self) -> NDArray[np.bool_]:
@@ -76,10 +80,13 @@ class QKDEnv(gym.Env[dict[str, NDArray[Any]], Any]):
 
     def _info(self) -> dict[str, Any]:
         results = self.core.results
-        info: dict[str, Any] = dict(zip(BIT_NAMES, results.bits.ravel().tolist(), strict=True))
-        _, key, qber, weighted, elapsed_s = results.amounts.ravel().tolist()
-        info["qber_weighted_bits"], info["elapsed_s"] = weighted, elapsed_s
-        info["reward_terms"] = {"key": key, "qber": qber}
+        info: dict[str, Any] = dict(
+            zip(ACCOUNT_NAMES, results.accounts.ravel().tolist(), strict=True)
+        )
+        info["qber_weighted_bits"] = results.qber_weighted_bits.item()
+        info["elapsed_s"] = results.elapsed_s.item()
+        terms = results.reward_terms.ravel().tolist()
+        info["reward_terms"] = dict(zip(REWARD_TERMS, terms, strict=True))
         info["action_mask"] = self.action_masks()
         return info
 
@@ -106,8 +113,9 @@ class LinkActivationEnv(QKDEnv):
     and dtypes and `qkd_gym.features` for every feature's meaning and scaling.
 
     ## Rewards
-    Delivered key over mean offered key per interval, minus ``qber_weight`` times the delivered
-    key's mean QBER over the QBER threshold. ``info["reward_terms"]`` holds both terms, signed.
+    ``key_weight`` times delivered key over mean offered key per interval, minus ``qber_weight``
+    times the delivered key's mean QBER over the QBER threshold, see `qkd_gym.network.reward`.
+    ``info["reward_terms"]`` holds the terms, signed and weighted.
 
     ## Starting State
     A network of the bank, the static plan's links active, their pools filled to
@@ -123,7 +131,7 @@ class LinkActivationEnv(QKDEnv):
     * v0: first release.
     """
 
-    decides = ACTIVATION
+    task = LINK_ACTIVATION
 
 
 class RoutingEnv(QKDEnv):
@@ -158,15 +166,7 @@ class RoutingEnv(QKDEnv):
     * v0: first release.
     """
 
-    decides = ROUTING
-
-    def __init__(
-        self,
-        scenario: Scenario = "control-modules",
-        render_mode: str | None = None,
-        **overrides: Any,
-    ) -> None:
-        super().__init__(scenario, render_mode, **overrides)
+    task = ROUTING
 
 
 class NetworkEnv(QKDEnv):
@@ -198,4 +198,4 @@ class NetworkEnv(QKDEnv):
     * v0: first release.
     """
 
-    decides = BOTH
+    task = NETWORK

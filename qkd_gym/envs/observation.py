@@ -1,4 +1,4 @@
-"""Compiled observations: from the simulator's state to the arrays that `layout` describes."""
+"""Compiled observations: from the simulator's state to the features of `qkd_gym.features`."""
 
 from __future__ import annotations
 
@@ -8,46 +8,29 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from qkd_gym.envs.tasks import Task
 from qkd_gym.features import (
-    CONTEXT_FEATURES,
-    LINK_FEATURES,
-    NODE_FEATURES,
-    PATH_FEATURES,
-    REQUEST_FEATURES,
+    CONTEXT,
+    COVER_S,
+    HOPS_SCALE,
+    HOUR_S,
+    LENGTH_SCALE_KM,
+    LINK,
+    NODE,
+    OBSERVED_RATE_CAP,
+    PATH,
+    REQUEST,
+    RUNNING_SCALE_S,
 )
-from qkd_gym.network.bank import (
-    F_BETWEENNESS,
-    F_DEGREE,
-    F_FREE_SPACE,
-    F_LENGTH,
-    F_NOMINAL_HOURLY,
-    F_X,
-    F_Y,
-    Bank,
-)
+from qkd_gym.jit import inlined
+from qkd_gym.network.bank import FIXED_LINK, FIXED_SITE, Bank
 from qkd_gym.network.compiled.elementary import exp_single, log1p_single
-from qkd_gym.network.compiled.jit import fill, inlined, use_widest_vectors
 from qkd_gym.network.compiled.memory import padded, zeros
+from qkd_gym.network.compiled.vectors import fill, use_widest_vectors
 from qkd_gym.network.compiled.workspace import Workspace
 from qkd_gym.network.dynamics.relay import PRICE, count_lacking, pair_index, price_links
-from qkd_gym.network.dynamics.step import ACTIVATION, BOTH, ROUTING
-from qkd_gym.network.dynamics.switching import is_protected, link_need, pool_share
-from qkd_gym.network.state import (
-    L_ACTIVE,
-    L_BLOCKED_AVERAGE,
-    L_CALIBRATION_LEFT,
-    L_DEMAND_AVERAGE,
-    L_DEMAND_NOW,
-    L_FRESHNESS,
-    L_RUNNING,
-    L_SEEN_SHARE,
-    L_SEEN_STRAIN,
-    POOL,
-    S_BLOCKED,
-    S_DEMAND,
-    S_MODULES_USED,
-    State,
-)
+from qkd_gym.network.dynamics.switching import is_protected, link_need, pool_fill
+from qkd_gym.network.state import LINK_ROW, POOL_ROW, SITE_ROW, State
 
 F32 = NDArray[np.float32]
 
@@ -75,22 +58,21 @@ class Observation(NamedTuple):
     path_links: NDArray[np.int64]  # (B, K, H), E = padding
 
 
-def allocate(batch: int, bank: Bank, decides: int) -> Observation:
+def allocate(batch: int, bank: Bank, task: Task) -> Observation:
     """Zeroed buffers for ``batch`` observations."""
     n, links = bank.n_sites, bank.link_endpoints.shape[1]
-    k, hops = bank.path_links.shape[2:] if decides != ACTIVATION else (0, 0)
-    actions = {ACTIVATION: links + 1, BOTH: k + 1 + links + 1}.get(decides, k + 1)
+    k, hops = bank.path_links.shape[2:] if task.decides_paths else (0, 0)
     arrays = zeros(
-        nodes=((batch, len(NODE_FEATURES), padded(n)), np.float32),
-        links=((batch, len(LINK_FEATURES), padded(links)), np.float32),
+        nodes=((batch, len(NODE), padded(n)), np.float32),
+        links=((batch, len(LINK), padded(links)), np.float32),
         link_endpoints=((batch, links, 2), np.int64),
         node_mask=((batch, n), np.int8),
         link_mask=((batch, links), np.int8),
-        context=((batch, len(CONTEXT_FEATURES)), np.float32),
-        action_mask=((batch, actions), np.int8),
-        request=((batch, len(REQUEST_FEATURES)), np.float32),
+        context=((batch, len(CONTEXT)), np.float32),
+        action_mask=((batch, sum(task.actions(links, k))), np.int8),
+        request=((batch, len(REQUEST)), np.float32),
         request_endpoints=((batch, 2), np.int64),
-        paths=((batch, k, len(PATH_FEATURES)), np.float32),
+        paths=((batch, k, len(PATH)), np.float32),
         path_links=((batch, k, hops), np.int64),
     )
     arrays["node_mask"][:] = 1
@@ -98,9 +80,20 @@ def allocate(batch: int, bank: Bank, decides: int) -> Observation:
     return Observation(**arrays)
 
 
-def readable(buffer: Observation) -> dict[str, NDArray[Any]]:
-    """The observations as their readers know them: views, with a row per site and per link."""
+# Fields that only environments have in which paths are decided.
+_REQUEST_PART = ("request", "request_endpoints", "paths", "path_links")
+
+
+def readable(buffer: Observation, task: Task) -> dict[str, NDArray[Any]]:
+    """The observations as their readers know them: views, with a row per site and per link.
+
+    Args:
+        buffer: Observations as the kernel writes them.
+        task: What a step decides; the request is part of the observation only if its path is.
+    """
     arrays = buffer._asdict()
+    if not task.decides_paths:
+        arrays = {name: each for name, each in arrays.items() if name not in _REQUEST_PART}
     for name, mask in (("nodes", buffer.node_mask), ("links", buffer.link_mask)):
         arrays[name] = arrays[name].transpose(0, 2, 1)[:, : mask.shape[1]]
     return arrays
@@ -132,28 +125,27 @@ def _squash_itself(column: F32, per_hour: float) -> None:
 
 @inlined
 def _write_nodes(o: Observation, s: State, bank: Bank, p: np.record, b: int) -> None:
-    columns, sites, facts = o.nodes[b], s.sites[b], bank.site_facts[s.episodes[b].network]
-    hourly, used, modules = 3600.0 / p.capacity, sites[S_MODULES_USED], p.modules
-    _copy(columns[0], facts[F_X])
-    _copy(columns[1], facts[F_Y])
-    _copy(columns[2], facts[F_DEGREE])
-    _copy(columns[3], facts[F_BETWEENNESS])
+    columns, sites, fixed = o.nodes[b], s.sites[b], bank.site_features[s.episodes[b].network]
+    hourly, used, modules = HOUR_S / p.capacity, sites[SITE_ROW.modules_used], p.modules
+    _copy(columns[NODE.x], fixed[FIXED_SITE.x])
+    _copy(columns[NODE.y], fixed[FIXED_SITE.y])
+    _copy(columns[NODE.degree], fixed[FIXED_SITE.degree])
+    _copy(columns[NODE.betweenness], fixed[FIXED_SITE.betweenness])
     for v in range(columns.shape[1]):
-        columns[4, v] = used[v] / np.float32(modules)
-    _squash(columns[5], sites[S_DEMAND], hourly)
-    _squash(columns[6], sites[S_BLOCKED], hourly)
-    fill(columns[7], 0, columns.shape[1], 0.0)
+        columns[NODE.modules_used, v] = used[v] / np.float32(modules)
+    _squash(columns[NODE.demand_average], sites[SITE_ROW.demand_average], hourly)
+    _squash(columns[NODE.blocked_average], sites[SITE_ROW.blocked_average], hourly)
+    fill(columns[NODE.endpoint], 0, columns.shape[1], 0.0)
 
 
 @inlined
-def _write_pools(
-    stored_share: F32, cover: F32, pool: np.ndarray, demand_average: F32, capacity: float
-) -> None:
+def _write_pools(columns: F32, pool: np.ndarray, demand_average: F32, capacity: float) -> None:
     use_widest_vectors()
-    for e in range(len(stored_share)):
+    filled, cover = columns[LINK.pool_fill], columns[LINK.pool_cover]
+    for e in range(columns.shape[1]):
         stored = np.float32(pool[e])
-        stored_share[e] = pool_share(pool[e], capacity)
-        wanted = stored + demand_average[e] * np.float32(1800.0)
+        filled[e] = pool_fill(pool[e], capacity)
+        wanted = stored + demand_average[e] * np.float32(COVER_S)
         cover[e] = stored / max(wanted, np.float32(1.0))
 
 
@@ -161,38 +153,41 @@ def _write_pools(
 def _write_control(columns: F32, links: F32, p: np.record) -> None:
     """Features that only active links have, and that are zero for the others."""
     use_widest_vectors()
-    active, left_s = links[L_ACTIVE], links[L_CALIBRATION_LEFT]
-    running_s, freshness, seen = links[L_RUNNING], links[L_FRESHNESS], links[L_SEEN_SHARE]
+    active, left_s = links[LINK_ROW.active], links[LINK_ROW.calibration_left_s]
+    running_s, freshness = links[LINK_ROW.running_time_s], links[LINK_ROW.freshness]
+    seen = links[LINK_ROW.observed_rate]
     n, per_calibration = columns.shape[1], np.float32(0.0)
     if p.calibration_s > 0.0:
         per_calibration = np.float32(1.0 / p.calibration_s)
-    zero, one, per_memory = np.float32(0.0), np.float32(1.0), np.float32(1.0 / 600.0)
-    _copy(columns[0], active)
+    zero, one, per_memory = np.float32(0.0), np.float32(1.0), np.float32(1.0 / RUNNING_SCALE_S)
+    _copy(columns[LINK.active], active)
     for e in range(n):
-        columns[1, e] = left_s[e] * per_calibration
+        columns[LINK.calibration_left, e] = left_s[e] * per_calibration
     for e in range(n):
-        columns[11, e] = one - exp_single(max(running_s[e] * -per_memory, np.float32(-50.0)))
+        ran = max(running_s[e] * -per_memory, np.float32(-50.0))
+        columns[LINK.running_time, e] = one - exp_single(ran)
     for e in range(n):
-        columns[12, e] = active[e] if is_protected(running_s[e], p) else zero
+        columns[LINK.protected, e] = active[e] if is_protected(running_s[e], p) else zero
     for e in range(n):
         silent = (freshness[e] == one) & (seen[e] == zero)
-        columns[13, e] = active[e] if silent else zero
+        columns[LINK.no_key, e] = active[e] if silent else zero
 
 
 @inlined
 def _write_needs(columns: F32, s: State, bank: Bank, p: np.record, b: int, work: Workspace) -> None:
-    """Columns `full_endpoints`, `need` and `release_need`."""
+    """Writes `full_endpoints`, `need` and `release_need`."""
     use_widest_vectors()
     g, n = s.episodes[b].network, columns.shape[1]
-    n_links, hourly = bank.networks[g].n_links, 3600.0 / p.capacity
-    links, ends, used = s.links[b], bank.link_endpoints[g], s.sites[b, S_MODULES_USED]
-    running_s, active, full_endpoints = links[L_RUNNING], links[L_ACTIVE], columns[14]
-    stored_share, need, released = columns[2], columns[15], columns[16]
+    n_links, hourly = bank.networks[g].n_links, HOUR_S / p.capacity
+    links, ends, used = s.links[b], bank.link_endpoints[g], s.sites[b, SITE_ROW.modules_used]
+    running_s, active = links[LINK_ROW.running_time_s], links[LINK_ROW.active]
+    filled, full_endpoints = columns[LINK.pool_fill], columns[LINK.full_endpoints]
+    need, released = columns[LINK.need], columns[LINK.release_need]
     at_site, full = work.rows[0], work.rows[1]
     order, modules = work.rows[2].view(np.uint32), np.float32(p.modules)
     zero, half = np.float32(0.0), np.float32(0.5)
     for e in range(n):
-        need[e] = link_need(links, stored_share[e], e)
+        need[e] = link_need(links, filled[e], e)
     # Bits of numbers that are not negative are in the numbers' order, so that `least_needed` is
     # the smallest of them where the sign of protected links is set.
     for e in range(n):
@@ -225,22 +220,22 @@ def _write_links(
 
     The padding of the state's rows and of the facts is zero, and so becomes zero here.
     """
-    g, hourly = s.episodes[b].network, 3600.0 / p.capacity
-    links, facts, columns = s.links[b], bank.link_facts[g], o.links[b]
-    seen, demand_average = links[L_SEEN_SHARE], links[L_DEMAND_AVERAGE]
+    g, hourly = s.episodes[b].network, HOUR_S / p.capacity
+    links, fixed, columns = s.links[b], bank.link_features[g], o.links[b]
+    seen, demand_average = links[LINK_ROW.observed_rate], links[LINK_ROW.demand_average]
     _write_control(columns, links, p)
-    _write_pools(columns[2], columns[3], s.pools[b, POOL], demand_average, p.capacity)
-    _copy(columns[4], facts[F_NOMINAL_HOURLY])
+    _write_pools(columns, s.pools[b, POOL_ROW.pool], demand_average, p.capacity)
+    _copy(columns[LINK.nominal_rate], fixed[FIXED_LINK.nominal_rate])
     for e in range(columns.shape[1]):
-        columns[5, e] = min(seen[e], np.float32(2.0))
-    _copy(columns[6], links[L_SEEN_STRAIN])
-    _copy(columns[7], links[L_FRESHNESS])
-    _squash(columns[8], demand_average, hourly)
-    _squash(columns[9], links[L_DEMAND_NOW], hourly / p.interval_s)
-    _squash(columns[10], links[L_BLOCKED_AVERAGE], hourly)
+        columns[LINK.observed_rate, e] = min(seen[e], np.float32(OBSERVED_RATE_CAP))
+    _copy(columns[LINK.observed_qber], links[LINK_ROW.observed_qber])
+    _copy(columns[LINK.freshness], links[LINK_ROW.freshness])
+    _squash(columns[LINK.demand_average], demand_average, hourly)
+    _squash(columns[LINK.demand_now], links[LINK_ROW.demand_now], hourly / p.interval_s)
+    _squash(columns[LINK.blocked_average], links[LINK_ROW.blocked_average], hourly)
     _write_needs(columns, s, bank, p, b, work)
-    _copy(columns[17], facts[F_LENGTH])
-    _copy(columns[18], facts[F_FREE_SPACE])
+    _copy(columns[LINK.length], fixed[FIXED_LINK.length])
+    _copy(columns[LINK.free_space], fixed[FIXED_LINK.free_space])
     n_links = bank.networks[g].n_links
     ends, end_rows = bank.link_endpoints[g].reshape(-1), o.link_endpoints[b].reshape(-1)
     for i in range(ends.size):
@@ -254,12 +249,12 @@ def _write_context(o: Observation, s: State, bank: Bank, p: np.record, b: int) -
     episode = s.episodes[b]
     demand, blocked = 0.0, 0.0
     for v in range(bank.n_sites):
-        demand += s.sites[b, S_DEMAND, v]
-        blocked += s.sites[b, S_BLOCKED, v]
-    o.context[b, 0] = episode.day_sin
-    o.context[b, 1] = episode.day_cos
-    o.context[b, 2] = episode.interval / p.intervals
-    o.context[b, 3] = blocked / demand if demand > 0.0 else 0.0
+        demand += s.sites[b, SITE_ROW.demand_average, v]
+        blocked += s.sites[b, SITE_ROW.blocked_average, v]
+    o.context[b, CONTEXT.time_of_day_sin] = episode.day_sin
+    o.context[b, CONTEXT.time_of_day_cos] = episode.day_cos
+    o.context[b, CONTEXT.elapsed] = episode.interval / p.intervals
+    o.context[b, CONTEXT.blocked_share] = blocked / demand if demand > 0.0 else 0.0
 
 
 @inlined
@@ -281,10 +276,10 @@ def _write_request(
     request = s.requests[b, at]
     first, second, bits = request.first, request.second, request.bits
     o.request_endpoints[b, 0], o.request_endpoints[b, 1] = first, second
-    o.nodes[b, 7, first] = 1.0
-    o.nodes[b, 7, second] = 1.0
+    o.nodes[b, NODE.endpoint, first] = 1.0
+    o.nodes[b, NODE.endpoint, second] = 1.0
     row_of_pair = pair_index(first, second, bank.n_sites)
-    pool, prices = s.pools[b, POOL], work.rows[PRICE]
+    pool, prices = s.pools[b, POOL_ROW.pool], work.rows[PRICE]
     price_links(pool, bank.networks[g].n_links, p.capacity, work)
     feasible = 0
     for k in range(candidates):
@@ -293,30 +288,30 @@ def _write_request(
             break
         path = bank.path_links[g, row_of_pair, k]
         lacking = count_lacking(pool, path, hops, bits)
-        length, strain, active, price, smallest = 0.0, 0.0, 0.0, 0.0, float(p.capacity)
+        length, qber, active, price, smallest = 0.0, 0.0, 0.0, 0.0, float(p.capacity)
         for h in range(hops):
             e = path[h]
             o.path_links[b, k, h] = e
             length += bank.links[g, e].length_km
-            strain += s.links[b, L_SEEN_STRAIN, e]
-            active += s.links[b, L_ACTIVE, e]
+            qber += s.links[b, LINK_ROW.observed_qber, e]
+            active += s.links[b, LINK_ROW.active, e]
             price += prices[e]
             smallest = min(smallest, float(pool[e]))
         row = o.paths[b, k]
-        row[0] = 1.0
-        row[1] = 1.0 if lacking == 0 else 0.0
-        row[2] = hops / 10.0
-        row[3] = length / 50.0
-        row[4] = smallest / p.capacity
-        row[5] = smallest / (smallest + bits)
-        row[6] = math.log1p(price)
-        row[7] = strain / hops
-        row[8] = active / hops
+        row[PATH.exists] = 1.0
+        row[PATH.feasible] = 1.0 if lacking == 0 else 0.0
+        row[PATH.hops] = hops / HOPS_SCALE
+        row[PATH.length] = length / LENGTH_SCALE_KM
+        row[PATH.bottleneck] = smallest / p.capacity
+        row[PATH.cover] = smallest / (smallest + bits)
+        row[PATH.price] = math.log1p(price)
+        row[PATH.qber] = qber / hops
+        row[PATH.active_share] = active / hops
         feasible += lacking == 0
         o.action_mask[b, k] = 1 if lacking == 0 else 0
-    o.request[b, 0] = math.log1p(bits / bank.networks[g].mean_request_bits)
-    o.request[b, 1] = bank.path_hops[g, row_of_pair, 0] / 10.0
-    o.request[b, 2] = feasible / candidates
+    o.request[b, REQUEST.size] = math.log1p(bits / bank.networks[g].mean_request_bits)
+    o.request[b, REQUEST.hops] = bank.path_hops[g, row_of_pair, 0] / HOPS_SCALE
+    o.request[b, REQUEST.feasible_paths] = feasible / candidates
 
 
 @inlined
@@ -326,16 +321,15 @@ def observe_one(
     bank: Bank,
     p: np.record,
     b: int,
-    decides: int,
     work: Workspace,
 ) -> None:
     """Writes row ``b`` of every buffer."""
     _write_nodes(o, s, bank, p, b)
     _write_links(o, s, bank, p, b, work)
     _write_context(o, s, bank, p, b)
-    if decides != ACTIVATION:
+    if p.decides_paths:
         _write_request(o, s, bank, p, b, work)
-    if decides != ROUTING:
+    if p.decides_links:
         links, n_links = o.link_mask.shape[1], bank.networks[s.episodes[b].network].n_links
         start = o.action_mask.shape[1] - links - 1
         fill(o.action_mask[b], start, start + n_links, 1)

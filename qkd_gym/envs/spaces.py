@@ -6,20 +6,11 @@ import numpy as np
 from gymnasium import spaces
 
 from qkd_gym.envs.observation import Observation, readable
+from qkd_gym.envs.tasks import Task
 from qkd_gym.features import FEATURE_LIMIT
-from qkd_gym.network.dynamics.step import ACTIVATION, BOTH, ROUTING
-
-_REQUEST_PART = ("request", "request_endpoints", "paths", "path_links")
 
 
-def field_names(decides: int) -> tuple[str, ...]:
-    """Keys of the observation: the request's part only where requests are decided."""
-    return tuple(
-        name for name in Observation._fields if decides != ACTIVATION or name not in _REQUEST_PART
-    )
-
-
-def observation_space(buffers: Observation, decides: int) -> spaces.Dict:
+def observation_space(buffers: Observation, task: Task) -> spaces.Dict:
     """The space of one observation, for N sites, E links, K paths of at most H hops.
 
     ======================  ============================  =======  ===============================
@@ -40,12 +31,10 @@ def observation_space(buffers: Observation, decides: int) -> spaces.Dict:
 
     ``nodes`` and ``links`` are views of arrays that keep a feature of all sites or links together.
     """
-    arrays = readable(buffers)
     n, links = buffers.node_mask.shape[1], buffers.link_mask.shape[1]
     highest = {"link_endpoints": n - 1, "request_endpoints": n - 1, "path_links": links}
     members: dict[str, spaces.Space] = {}
-    for name in field_names(decides):
-        array = arrays[name]
+    for name, array in readable(buffers, task).items():
         shape = array.shape[1:]
         if name.endswith("_mask"):
             members[name] = spaces.MultiBinary(shape[0])
@@ -56,15 +45,10 @@ def observation_space(buffers: Observation, decides: int) -> spaces.Dict:
     return spaces.Dict(members)
 
 
-def action_space(buffers: Observation, decides: int) -> spaces.Space:
+def action_space(buffers: Observation, task: Task) -> spaces.Discrete | spaces.MultiDiscrete:
     """``Discrete(E + 1)``, ``Discrete(K + 1)`` or ``MultiDiscrete([K + 1, E + 1])``.
 
     The last link action holds; the last path action refuses the request.
     """
-    links, paths = buffers.link_mask.shape[1] + 1, buffers.paths.shape[1] + 1
-    if decides == ACTIVATION:
-        return spaces.Discrete(links)
-    if decides == ROUTING:
-        return spaces.Discrete(paths)
-    assert decides == BOTH
-    return spaces.MultiDiscrete([paths, links])
+    choices = task.actions(buffers.link_mask.shape[1], buffers.paths.shape[1])
+    return spaces.Discrete(choices[0]) if len(choices) == 1 else spaces.MultiDiscrete(list(choices))

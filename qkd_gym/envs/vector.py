@@ -10,7 +10,8 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from qkd_gym.envs.core import ACTIVATION, BOTH, ROUTING, Core, Scenario
+from qkd_gym.envs.core import Core, Scenario
+from qkd_gym.envs.tasks import LINK_ACTIVATION, NETWORK, ROUTING, Task
 from qkd_gym.errors import InvalidInput, require_integer
 
 Batch = dict[str, NDArray[Any]]
@@ -26,7 +27,10 @@ class QKDVectorEnv(VectorEnv[Batch, NDArray[np.int64], NDArray[Any]]):
 
     Args:
         num_envs: Number of environments.
-        scenario: As for `qkd_gym.envs.env.QKDEnv`.
+        scenario: Name of a scenario, a `NetworkConfig`, or a mapping of its fields; None takes
+            the environment's own, see `qkd_gym.envs.tasks`.
+        threads: Threads that step the batch, each a fixed part of it; None takes the environment
+            variable ``QKD_GYM_THREADS``, or else one. Episodes do not depend on it.
         **overrides: Fields of `NetworkConfig` to change.
 
     Raises:
@@ -34,11 +38,18 @@ class QKDVectorEnv(VectorEnv[Batch, NDArray[np.int64], NDArray[Any]]):
     """
 
     metadata: dict[str, Any] = {"autoreset_mode": AutoresetMode.SAME_STEP}  # noqa: RUF012
-    decides: ClassVar[int]
+    task: ClassVar[Task]
 
-    def __init__(self, num_envs: int = 1, scenario: Scenario = "metro", **overrides: Any) -> None:
+    def __init__(
+        self,
+        num_envs: int = 1,
+        scenario: Scenario | None = None,
+        threads: int | None = None,
+        **overrides: Any,
+    ) -> None:
         require_integer("num_envs", num_envs, 1)
-        self.core = Core(scenario, overrides, num_envs, self.decides)
+        chosen = self.task.default_scenario if scenario is None else scenario
+        self.core = Core(chosen, overrides, num_envs, self.task, threads)
         self.config = self.core.config
         self.num_envs = num_envs
         self.single_observation_space = self.core.observation_space
@@ -87,7 +98,7 @@ class QKDVectorEnv(VectorEnv[Batch, NDArray[np.int64], NDArray[Any]]):
             infos |= {"final_obs": last, "_final_obs": over}
             infos |= {"final_info": final_info, "_final_info": over}
             core.restart(ended)
-        return observations, core.rewards, results.terminated, over, infos
+        return observations, results.reward, results.terminated, over, infos
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Legal actions of every environment, (num_envs, actions)."""
@@ -97,24 +108,16 @@ class QKDVectorEnv(VectorEnv[Batch, NDArray[np.int64], NDArray[Any]]):
 class LinkActivationVectorEnv(QKDVectorEnv):
     """Vector form of `qkd_gym.envs.env.LinkActivationEnv`."""
 
-    decides = ACTIVATION
+    task = LINK_ACTIVATION
 
 
 class RoutingVectorEnv(QKDVectorEnv):
     """Vector form of `qkd_gym.envs.env.RoutingEnv`."""
 
-    decides = ROUTING
-
-    def __init__(
-        self,
-        num_envs: int = 1,
-        scenario: Scenario = "control-modules",
-        **overrides: Any,
-    ) -> None:
-        super().__init__(num_envs, scenario, **overrides)
+    task = ROUTING
 
 
 class NetworkVectorEnv(QKDVectorEnv):
     """Vector form of `qkd_gym.envs.env.NetworkEnv`."""
 
-    decides = BOTH
+    task = NETWORK

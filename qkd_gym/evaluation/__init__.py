@@ -1,7 +1,8 @@
 """Policies measured on seeded episodes, and compared on the same ones."""
 
+from qkd_gym.evaluation.comparison import Comparison, compare
 from qkd_gym.evaluation.episodes import evaluate
-from qkd_gym.evaluation.intervals import Comparison, Interval, bootstrap_interval, compare
+from qkd_gym.evaluation.intervals import Interval, bootstrap_interval
 from qkd_gym.evaluation.report import print_comparison
 from qkd_gym.evaluation.result import EvaluationResult
 

@@ -14,26 +14,26 @@ attack, fog, QBER alarm) and ends when as many of its links yield key as before,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qkd_gym.envs import QKDVectorEnv
-from qkd_gym.envs.core import ACTIVATION
-from qkd_gym.envs.transition import AMOUNT_NAMES, Results
+from qkd_gym.envs.transition import Results
 from qkd_gym.features import HOUR_S, LINK, NODE
-from qkd_gym.network.compiled.jit import bare_entry, fill, inlined, specialised
-from qkd_gym.network.state import BIT_NAMES, S_BLOCKED, S_DEMAND
+from qkd_gym.jit import TypedOnce, compiled_without_references, inlined
+from qkd_gym.network.accounts import ACCOUNT_NAMES
+from qkd_gym.network.compiled.vectors import fill
+from qkd_gym.network.state import SITE_ROW
 
 F64 = NDArray[np.float64]
 Totals = dict[str, F64]
 Observation = Mapping[str, NDArray[Any]]
 
-COUNTED = (*(name for name in BIT_NAMES if name != "stored_bits"), "qber_weighted_bits")
+COUNTED = (*(name for name in ACCOUNT_NAMES if name != "stored_bits"), "qber_weighted_bits")
 _ACTIVE, _LEFT, _NO_KEY = LINK.active, LINK.calibration_left, LINK.no_key
-_ELAPSED = AMOUNT_NAMES.index("elapsed_s")
 _GOAL = 2  # row of `_Sums.sites`
 _FEATURES = [NODE.demand_average, NODE.blocked_average]
 
@@ -44,8 +44,9 @@ class _Sums(NamedTuple):
     running: NDArray[np.bool_]  # (B,) whether the counted episode still runs
     ends_now: NDArray[np.bool_]  # (B,) whether the last step ended it
     steps: NDArray[np.int64]  # (B,)
-    bits: F64  # (len(BIT_NAMES), B)
-    amounts: F64  # (len(AMOUNT_NAMES), B)
+    accounts: F64  # (len(ACCOUNT_NAMES), B)
+    reward: F64  # (B,)
+    qber_weighted_bits: F64  # (B,)
     demand: F64  # (B, 2, N), demand and blocked demand in a unit that cancels in shares
     # (B, 5, N): links that yield key and that do not, as of the last step; how many must yield to
     # end the open fault, 0 if none is; scratch.
@@ -96,7 +97,8 @@ def _note_faults(
     return began, down_s
 
 
-@bare_entry
+@TypedOnce
+@compiled_without_references
 def _add_step(
     sums: _Sums,
     results: Results,
@@ -109,12 +111,12 @@ def _add_step(
 ) -> int:
     """Adds a step of the members that run; returns how many of them it ended."""
     ended, running = 0, sums.running
-    for k in range(len(results.bits)):
+    for k in range(len(results.accounts)):
         for b in range(len(running)):
-            sums.bits[k, b] += results.bits[k, b] if running[b] else 0
-    for k in range(len(results.amounts)):
-        for b in range(len(running)):
-            sums.amounts[k, b] += results.amounts[k, b] if running[b] else 0.0
+            sums.accounts[k, b] += results.accounts[k, b] if running[b] else 0
+    for b in range(len(running)):
+        sums.reward[b] += results.reward[b] if running[b] else 0.0
+        sums.qber_weighted_bits[b] += results.qber_weighted_bits[b] if running[b] else 0.0
     for b in range(len(running)):
         sums.ends_now[b] = running[b] and results.over[b]
         if not running[b]:
@@ -127,11 +129,11 @@ def _add_step(
             continue
         if not by_request:
             for v in range(sums.demand.shape[2]):
-                sums.demand[b, 0, v] += sites[b, S_DEMAND, v]
-                sums.demand[b, 1, v] += sites[b, S_BLOCKED, v]
+                sums.demand[b, 0, v] += sites[b, SITE_ROW.demand_average, v]
+                sums.demand[b, 1, v] += sites[b, SITE_ROW.blocked_average, v]
         began, down_s = _note_faults(
             links[b], link_endpoints[b], active[b],
-            episodes[b].n_active, results.amounts[_ELAPSED, b], sums.sites[b],
+            episodes[b].n_active, results.elapsed_s[b], sums.sites[b],
             sums.since_s[b],
         )  # fmt: skip
         sums.faults[b] += began
@@ -147,9 +149,6 @@ class Account:
         obs: Its first observations.
     """
 
-    # All environments have the same types of arrays.
-    _add: ClassVar[Callable[..., int] | None] = None
-
     def __init__(self, env: QKDVectorEnv, obs: Observation) -> None:
         batch, n_sites = obs["nodes"].shape[:2]
         self._core = env.core
@@ -157,8 +156,9 @@ class Account:
             running=np.ones(batch, np.bool_),
             ends_now=np.zeros(batch, np.bool_),
             steps=np.zeros(batch, np.int64),
-            bits=np.zeros((len(BIT_NAMES), batch)),
-            amounts=np.zeros((len(AMOUNT_NAMES), batch)),
+            accounts=np.zeros((len(ACCOUNT_NAMES), batch)),
+            reward=np.zeros(batch),
+            qber_weighted_bits=np.zeros(batch),
             demand=np.zeros((batch, 2, n_sites)),
             sites=np.zeros((batch, 5, n_sites), np.int16),
             since_s=np.zeros((batch, n_sites)),
@@ -172,7 +172,7 @@ class Account:
         # The observed features are logarithms of averages in capacities per hour.
         self._feature_bps = config.pool_capacity_bits / HOUR_S
         self._rows = np.arange(batch)
-        self._ends = obs["request_endpoints"].copy() if env.decides != ACTIVATION else None
+        self._ends = obs["request_endpoints"].copy() if env.task.decides_paths else None
         # Links that yield no key at the start are no fault of the episode.
         links = obs["links"]
         members, on = np.nonzero((links[..., _ACTIVE] > 0.5) & (links[..., _LEFT] <= 0.0))
@@ -192,9 +192,7 @@ class Account:
             sums, core.results, buffer.links, buffer.link_endpoints, state.active,
             state.episodes, state.sites, by_request,
         )  # fmt: skip
-        if Account._add is None:
-            Account._add = specialised(_add_step, *arguments)
-        ended = Account._add(*arguments)
+        ended = _add_step(*arguments)
         if not ended:
             return
         self.left -= ended
@@ -212,9 +210,8 @@ class Account:
 
     def finish(self) -> Totals:
         """All totals, with faults, their duration and the fairness of the episode."""
-        sums = dict(
-            zip((*BIT_NAMES, *AMOUNT_NAMES), [*self._sums.bits, *self._sums.amounts], strict=True)
-        )
+        accounts = dict(zip(ACCOUNT_NAMES, self._sums.accounts, strict=True))
+        accounts["qber_weighted_bits"] = self._sums.qber_weighted_bits
         demand, blocked = self._sums.demand[:, 0], self._sums.demand[:, 1]
         asked = demand > 1e-9
         share = np.where(asked, 1.0 - blocked / np.maximum(demand, 1e-9), 0.0)
@@ -223,8 +220,8 @@ class Account:
             share.sum(axis=1) ** 2, below, out=np.full(len(below), np.nan), where=below > 0
         )
         return {
-            **{name: sums[name] for name in COUNTED},
-            "reward": sums["reward"],
+            **{name: accounts[name] for name in COUNTED},
+            "reward": self._sums.reward,
             "elapsed_s": self._elapsed_s,
             "faults": self._sums.faults.astype(np.float64),
             "fault_s": self._sums.down_s,

@@ -13,11 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 import qkd_gym  # noqa: F401  registers the environments
-from qkd_gym.baselines import Policy, make_policy
+from qkd_gym.baselines import Policy, RulePolicy, make_policy
+from qkd_gym.baselines.registry import is_baseline
 from qkd_gym.envs import QKDVectorEnv
-from qkd_gym.errors import InvalidInput, require_choice, require_integer
+from qkd_gym.envs.tasks import get_task
+from qkd_gym.errors import InvalidInput, require_integer
 from qkd_gym.evaluation.account import Account, Totals
 from qkd_gym.evaluation.result import EvaluationResult
+from qkd_gym.features import HOUR_S
 
 _BATCH = 64
 
@@ -57,8 +60,7 @@ def evaluate(
     """
     require_integer("episodes", episodes, 1)
     require_integer("seed", seed, 0)
-    known = [key for key in gym.registry if key.startswith("qkd_gym/")]
-    require_choice("env_id", env_id, known)
+    task = get_task(env_id)
     settings = {"split": "test", **env_kwargs}
     seeds = np.arange(seed, seed + episodes)
     env = cast("QKDVectorEnv", gym.make_vec(env_id, num_envs=min(episodes, _BATCH), **settings))
@@ -67,7 +69,8 @@ def evaluate(
     decision_s = []
     try:
         if isinstance(policy, str):
-            policy = make_policy(policy, scenario=_scenario_name(env, settings))
+            scenario = settings.get("scenario", task.default_scenario)
+            policy = make_policy(policy, scenario=scenario if isinstance(scenario, str) else None)
         if not callable(getattr(policy, "predict", None)):
             raise InvalidInput(f"policy is {policy!r}, but must have a method predict.")
         for first in range(0, episodes, env.num_envs):
@@ -97,14 +100,8 @@ def evaluate(
         float(np.mean(decision_s)),
         totals=totals,
         actions=actions,
+        is_baseline=isinstance(policy, RulePolicy) and is_baseline(policy.name),
     )
-
-
-def _scenario_name(env: QKDVectorEnv, settings: dict[str, Any]) -> str | None:
-    """Name of the scenario, also where it is the environment's default; None where it has none."""
-    default = inspect.signature(type(env)).parameters["scenario"].default
-    scenario = settings.get("scenario", default)
-    return scenario if isinstance(scenario, str) else None
 
 
 class Played(NamedTuple):
@@ -177,7 +174,7 @@ def metrics_of(totals: Totals) -> dict[str, NDArray[np.float64]]:
         "key_rate_bps": ratio("delivered_bits", "elapsed_s"),
         "overflow_share": ratio("overflow_bits", "generated_bits"),
         "expired_share": ratio("expired_bits", "generated_bits"),
-        "switches_per_hour": 3600.0 * ratio("switches", "elapsed_s"),
+        "switches_per_hour": HOUR_S * ratio("switches", "elapsed_s"),
         "fairness": totals["fairness"],
         "recovery_s": ratio("fault_s", "faults"),
         "illegal_actions": totals["illegal_actions"],

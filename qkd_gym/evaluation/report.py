@@ -1,10 +1,12 @@
-"""Comparisons as a printed table."""
+"""Comparisons as a table, and how intervals are written."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from qkd_gym.evaluation.intervals import Comparison
+from qkd_gym.evaluation.comparison import Comparison
+from qkd_gym.evaluation.intervals import Interval
+from qkd_gym.markdown import markdown_table
 
 _HEADER = (
     "policy",
@@ -15,32 +17,50 @@ _HEADER = (
 )
 
 
-def comparison_cells(rows: Sequence[Comparison]) -> list[tuple[str, ...]]:
-    """The table's cells as text, the header first."""
-    cells: list[tuple[str, ...]] = [_HEADER]
-    for row in rows:
-        if row.difference is not None:
-            mean, low, high = (100.0 * value for value in row.difference)
-            difference = f"{mean:+.2f} [{low:+.2f}, {high:+.2f}]"
-        else:
-            difference = "best baseline" if row.policy == row.baseline else "-"
-        cells.append(
-            (
-                row.policy,
-                f"{row.metrics['delivered_share'].mean:.4f}",
-                f"{100.0 * row.metrics['mean_qber'].mean:.2f} %",
-                f"{row.metrics['blocked_share'].mean:.4f}",
-                difference,
-            )
+def interval_text(interval: Interval, form: str = ".4f") -> str:
+    """A mean with its interval, ``0.6723 [0.6612, 0.6834]``.
+
+    Args:
+        interval: What to write.
+        form: Format of each number.
+    """
+    mean, low, high = (format(value, form) for value in interval)
+    return f"{mean} [{low}, {high}]"
+
+
+def points_text(difference: Interval | None, otherwise: str = "-") -> str:
+    """A difference of shares in points of a hundred, ``+1.23 [+0.96, +1.48]``.
+
+    Args:
+        difference: Difference of two shares in [-1, 1].
+        otherwise: What to write where there is none.
+    """
+    if difference is None:
+        return otherwise
+    return interval_text(Interval(*(100.0 * value for value in difference)), "+.2f")
+
+
+def _cells(rows: Sequence[Comparison]) -> list[tuple[str, ...]]:
+    """The table's cells as text, a row per policy."""
+    return [
+        (
+            row.policy,
+            f"{row.metrics['delivered_share'].mean:.4f}",
+            f"{100.0 * row.metrics['mean_qber'].mean:.2f} %",
+            f"{row.metrics['blocked_share'].mean:.4f}",
+            points_text(row.difference, "best baseline" if row.policy == row.baseline else "-"),
         )
-    return cells
+        for row in rows
+    ]
 
 
-def markdown_table(rows: Sequence[Comparison]) -> str:
-    """The table in Markdown."""
-    header, *body = comparison_cells(rows)
-    ruler = ("---", *["---:"] * (len(header) - 1))
-    return "\n".join("| " + " | ".join(line) + " |" for line in (header, ruler, *body))
+def comparison_table(rows: Sequence[Comparison]) -> str:
+    """The table in Markdown.
+
+    Args:
+        rows: From `qkd_gym.evaluation.compare` with the delivered share as its metric.
+    """
+    return markdown_table(_HEADER, _cells(rows))
 
 
 def print_comparison(rows: Sequence[Comparison], title: str = "") -> None:
@@ -50,16 +70,15 @@ def print_comparison(rows: Sequence[Comparison], title: str = "") -> None:
         rows: From `qkd_gym.evaluation.compare` with the delivered share as its metric.
         title: Line above the table.
     """
-    header, *body = comparison_cells(rows)
     try:
         from rich.console import Console
         from rich.table import Table
     except ImportError:
-        print("\n".join(filter(None, [title, markdown_table(rows)])))
+        print("\n".join(filter(None, [title, comparison_table(rows)])))
         return
     table = Table(title=title or None)
-    for i, column in enumerate(header):
+    for i, column in enumerate(_HEADER):
         table.add_column(column, justify="right" if i else "left", no_wrap=i == 0)
-    for line in body:
+    for line in _cells(rows):
         table.add_row(*line)
     Console().print(table)

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qkd_gym.evaluation.intervals import bootstrap_interval
+
 # Name -> what it is. Shares are of the offered key unless they say otherwise.
 METRICS: dict[str, str] = {
     "delivered_share": "delivered / offered key",
@@ -39,6 +41,8 @@ class EvaluationResult:
             part of `to_dict`.
         totals: Sums over each episode that the metrics are made of, arrays of shape (n,).
         actions: Actions of each episode, if they were recorded.
+        is_baseline: Whether the policy is one of the package's baselines. It decides what a
+            comparison is made with, and is not part of `to_dict`.
     """
 
     policy: str
@@ -49,6 +53,7 @@ class EvaluationResult:
     decision_s: float
     totals: dict[str, NDArray[np.float64]] = field(default_factory=dict)
     actions: list[NDArray[np.int64]] = field(default_factory=list)
+    is_baseline: bool = False
 
     def mean(self, metric: str = "delivered_share") -> float:
         """Mean over the episodes in which the metric exists."""
@@ -57,8 +62,6 @@ class EvaluationResult:
 
     def interval(self, metric: str = "delivered_share") -> tuple[float, float]:
         """95 % bootstrap interval of the mean over episodes."""
-        from qkd_gym.evaluation.intervals import bootstrap_interval
-
         return bootstrap_interval(self.metrics[metric])[1:]
 
     def rows(self) -> list[dict[str, Any]]:

@@ -10,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from qkd_gym.envs.core import ACTIVATION, Core
+from qkd_gym.envs.core import Core
+from qkd_gym.envs.tasks import LINK_ACTIVATION
 from qkd_gym.gnn.graphs import GraphBatch
 
 HORIZON_S = 1800.0
@@ -76,8 +77,8 @@ def simulate(
         split: Bank of networks.
         scenario: Scenario with hidden quality.
     """
-    core = Core(scenario, {"n_sites": n_sites, "split": split, "bank_size": graphs}, graphs, 0)
-    assert core.decides == ACTIVATION
+    bank = {"n_sites": n_sites, "split": split, "bank_size": graphs}
+    core = Core(scenario, bank, graphs, LINK_ACTIVATION)
     core.generators = [np.random.default_rng([seed, i]) for i in range(graphs)]
     core.start()
     rng = np.random.default_rng(seed)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import zlib
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qkd_gym.errors import InvalidInput
+from qkd_gym.features import DEGREE_SCALE, HOUR_S, LENGTH_SCALE_KM
 from qkd_gym.network.compiled.elementary import log1p_singles
 from qkd_gym.network.compiled.memory import padded, zeros
 from qkd_gym.network.compiled.rng import ALIAS, fill_alias_table
@@ -55,12 +56,26 @@ LINK_FACTS = np.dtype(
     ]
 )
 
-# Rows of `Bank.site_facts`: coordinates / 50 km from the network's centre, degree / 8.
-F_X, F_Y, F_DEGREE, F_BETWEENNESS = range(4)
 
-# Rows of `Bank.link_facts`: log1p of the nominal rate in pool capacities per hour, length / 50 km,
-# whether through free space.
-F_NOMINAL_HOURLY, F_LENGTH, F_FREE_SPACE = range(3)
+class FixedSiteFeatures(NamedTuple):
+    """Rows of `Bank.site_features`: the features of `qkd_gym.features.NODE` that never change."""
+
+    x: Any
+    y: Any
+    degree: Any
+    betweenness: Any
+
+
+class FixedLinkFeatures(NamedTuple):
+    """Rows of `Bank.link_features`: the features of `qkd_gym.features.LINK` that never change."""
+
+    nominal_rate: Any
+    length: Any
+    free_space: Any
+
+
+FIXED_SITE = FixedSiteFeatures(*range(len(FixedSiteFeatures._fields)))
+FIXED_LINK = FixedLinkFeatures(*range(len(FixedLinkFeatures._fields)))
 
 
 class Bank(NamedTuple):
@@ -70,8 +85,8 @@ class Bank(NamedTuple):
     networks: Records  # (G,) NETWORK
     sites: Records  # (G, N) SITE_FACTS
     links: Records  # (G, E) LINK_FACTS
-    site_facts: F32  # (G, 4, N), see F_X; rows padded, as the next
-    link_facts: F32  # (G, 3, E), see F_NOMINAL_HOURLY
+    site_features: F32  # (G, len(FIXED_SITE), N), rows padded, as the next
+    link_features: F32  # (G, len(FIXED_LINK), E)
     link_endpoints: NDArray[np.uint16]  # (G, E, 2)
     path_links: NDArray[np.int16]  # (G, P, K, H), filled up with padded(E)
     path_hops: NDArray[np.int8]  # (G, P, K), 0 for no path
@@ -158,8 +173,8 @@ def _empty(size: int, n: int, links: int, config: NetworkConfig, tables: list[Ra
         networks=((size,), NETWORK),
         sites=((size, n), SITE_FACTS),
         links=((size, links), LINK_FACTS),
-        site_facts=((size, 4, padded(n)), np.float32),
-        link_facts=((size, 3, padded(links)), np.float32),
+        site_features=((size, len(FIXED_SITE), padded(n)), np.float32),
+        link_features=((size, len(FIXED_LINK), padded(links)), np.float32),
         link_endpoints=((size, links, 2), np.uint16),
         path_links=((size, pairs, k, hops), np.int16),
         path_hops=((size, pairs, k), np.int8),
@@ -191,7 +206,7 @@ def _fill(
     for number, name in enumerate(presets):
         table, of_kind = rate_table(name, config.detector_efficiency), kind == number
         losses = topology.loss_db[of_kind]
-        rate[of_kind], qber[of_kind] = table.look_up(losses, config.misalignment)
+        rate[of_kind], _, qber[of_kind] = table.look_up(losses, config.misalignment)
         threshold[of_kind] = table.qber_threshold
     traffic = gravity(topology, config.gravity_distance_km)
     plan = max_concurrent_flow(n, ends, rate, traffic, config.modules_per_site)
@@ -202,7 +217,7 @@ def _fill(
         )
     # One traffic matrix entry per ordered pair; its sum is the whole demand at load 1 twice over.
     offered_bps = config.load * plan.scale * traffic.sum() / 2.0
-    requests_per_s = config.requests_per_site_hour * n / 3600.0
+    requests_per_s = config.requests_per_site_hour * n / HOUR_S
 
     bank.networks[g] = (
         links,
@@ -219,13 +234,19 @@ def _fill(
     link_facts["nominal_qber"] = qber
     link_facts["table"] = kind
     link_facts["qber_threshold"] = threshold
-    rate_hourly = np.float32(3600.0 / config.pool_capacity_bits) * rate.astype(np.float32)
-    length = topology.length_km.astype(np.float32) * np.float32(0.02)
-    bank.link_facts[g, :, :links] = log1p_singles(rate_hourly), length, topology.free_space
+    rate_hourly = np.float32(HOUR_S / config.pool_capacity_bits) * rate.astype(np.float32)
+    bank.link_features[g, :, :links] = FixedLinkFeatures(
+        nominal_rate=log1p_singles(rate_hourly),
+        length=topology.length_km.astype(np.float32) * np.float32(1.0 / LENGTH_SCALE_KM),
+        free_space=topology.free_space,
+    )
     link_facts["plan"] = round_plan(plan.time_share, rate, ends, config.modules_per_site)
     centred = topology.positions_km - topology.positions_km.mean(axis=0)
     degree = np.bincount(ends.ravel(), minlength=n)
-    bank.site_facts[g, :, :n] = *(centred.T * 0.02), degree * 0.125, topology.betweenness
+    x, y = centred.T * (1.0 / LENGTH_SCALE_KM)
+    bank.site_features[g, :, :n] = FixedSiteFeatures(
+        x=x, y=y, degree=degree * (1.0 / DEGREE_SCALE), betweenness=topology.betweenness
+    )
     site_facts = bank.sites[g]
     site_facts["district"] = topology.district
     # Districts peak at different hours; the hour depends on the network's name alone.

@@ -9,12 +9,11 @@ from numpy.typing import NDArray
 
 from qkd_gym.errors import InvalidInput
 from qkd_gym.network.bank import shared_bank
-from qkd_gym.network.compiled.workspace import new_workspace
 from qkd_gym.network.config import NetworkConfig
-from qkd_gym.network.dynamics import reset
-from qkd_gym.network.dynamics import step as kernel
 from qkd_gym.network.dynamics.disturbance import link_truth
-from qkd_gym.network.state import NamedState, allocate, kernel_params
+from qkd_gym.network.dynamics.reset import reset_some
+from qkd_gym.network.dynamics.step import step_all
+from qkd_gym.network.state import NamedState, allocate, kernel_params, scratch_space
 
 
 class Simulator:
@@ -23,7 +22,9 @@ class Simulator:
     Args:
         config: The network and its dynamics.
         batch: Number of episodes side by side.
-        decides: What a step decides: `kernel.ACTIVATION`, `kernel.ROUTING` or `kernel.BOTH`.
+        decides_links: Whether a step may switch a link.
+        decides_paths: Whether a step is one request, whose path it chooses; otherwise it is one
+            decision interval, and the built-in router serves its requests.
 
     Attributes:
         arrays: The state as compiled code sees it.
@@ -34,16 +35,24 @@ class Simulator:
         work: Scratch space of compiled code, for one caller at a time.
     """
 
-    def __init__(self, config: NetworkConfig, batch: int, decides: int) -> None:
+    def __init__(
+        self,
+        config: NetworkConfig,
+        batch: int,
+        *,
+        decides_links: bool = True,
+        decides_paths: bool = False,
+    ) -> None:
         self.config = config
         self.networks = shared_bank(config)
         self.bank = self.networks.arrays
         self.n_sites, self.max_links = self.networks.n_sites, self.networks.max_links
-        self.params = kernel_params(config, self.n_sites)
+        self.params = kernel_params(
+            config, self.n_sites, decides_links=decides_links, decides_paths=decides_paths
+        )
         self.arrays = allocate(config, batch, self.n_sites, self.max_links)
-        self.work = new_workspace(self.arrays)
+        self.work = scratch_space(self.arrays)
         self.state = NamedState(self.arrays, self.n_sites, self.max_links)
-        self.decides = decides
         self._idle = np.zeros(batch, dtype=np.int64)
 
     def draw(
@@ -72,16 +81,20 @@ class Simulator:
                     f"network_index is {fixed}, but must be in [0, {self.networks.size - 1}]."
                 )
             networks[:] = fixed
-        for index in np.unique(networks):
-            self.networks.ensure(int(index))
+        self.build_networks(networks)
         return members, networks, keys
+
+    def build_networks(self, indices: NDArray[np.integer]) -> None:
+        """Builds the networks of these indices that have not been used before."""
+        for index in np.unique(indices):
+            self.networks.ensure(int(index))
 
     def reset(
         self, episodes: Sequence[int] | NDArray[np.integer], generators: list[np.random.Generator]
     ) -> None:
         """Starts new episodes, see `draw`."""
         drawn = self.draw(episodes, generators)
-        reset.reset_some(*drawn, self.arrays, self.bank, self.params, self.decides, self.work)
+        reset_some(*drawn, self.arrays, self.bank, self.params, self.work)
 
     def step(self, paths: NDArray[np.int64] | None, links: NDArray[np.int64] | None) -> None:
         """Steps all episodes.
@@ -90,11 +103,10 @@ class Simulator:
             paths: Candidate path for the waiting request, shape (batch,); None if not decided.
             links: Link to toggle, shape (batch,); None if not decided.
         """
-        kernel.step_all(
+        step_all(
             self.arrays,
             self.bank,
             self.params,
-            self.decides,
             self._idle if paths is None else paths,
             self._idle if links is None else links,
             self.work,
@@ -105,7 +117,7 @@ class Simulator:
         """Whether each episode has reached its end, shape (batch,)."""
         episodes = self.state.episodes
         over = episodes["interval"] >= self.params["intervals"][0]
-        if self.decides != kernel.ACTIVATION:
+        if self.params["decides_paths"][0]:
             over &= episodes["cursor"] >= episodes["n_requests"]
         return np.asarray(over)
 

@@ -1,7 +1,7 @@
 """The arrays of a batch of episodes. The leading axis B is always the environment.
 
-Links and sites are one array each with a row per quantity, ``state.links[b, L_DRIFT]`` of shape
-(E,) in compiled code, so that loops over links are vector instructions and an episode's few
+Links and sites are one array each with a row per quantity, ``state.links[b, LINK_ROW.drift]`` of
+shape (E,) in compiled code, so that loops over links are vector instructions and an episode's few
 kilobytes lie together; outside, `NamedState` gives them by name.
 """
 
@@ -12,32 +12,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from qkd_gym.features import FRESHNESS_SCALE_S, HOUR_S
+from qkd_gym.network.accounts import ACCOUNT_NAMES
 from qkd_gym.network.compiled.memory import padded, zeros
+from qkd_gym.network.compiled.workspace import Workspace, new_workspace
 from qkd_gym.network.config import NetworkConfig, interval_s
+from qkd_gym.network.reward import REWARD_TERMS
 
 I64 = NDArray[np.int64]
 F32 = NDArray[np.float32]
 Records = NDArray[np.void]
-
-FRESHNESS_S = 3600.0  # time constant of the worth of an observation
-
-# Columns of `State.bits`: bits of one step, then three counts of it.
-BIT_NAMES = (
-    "offered_bits",
-    "delivered_bits",
-    "blocked_bits",
-    "generated_bits",
-    "consumed_bits",
-    "overflow_bits",
-    "expired_bits",
-    "stored_bits",
-    "switches",
-    "illegal_actions",
-    "requests",
-)
-OFFERED, DELIVERED, BLOCKED, GENERATED, CONSUMED, OVERFLOW, EXPIRED, STORED = range(8)
-SWITCHES, ILLEGAL, REQUESTS = 8, 9, 10
-
 
 # Scalars of the configuration that the kernel reads; units as in `NetworkConfig`.
 PARAMS = np.dtype(
@@ -47,6 +31,8 @@ PARAMS = np.dtype(
         ("lifetime", "i8"),  # intervals, 0 = for ever
         ("intervals", "i8"),  # in an episode
         ("protection_s", "f4"),  # a link is released last while it has run for less
+        ("decides_links", "i8"),  # 1 if a step may switch a link
+        ("decides_paths", "i8"),  # 1 if a step is one request, whose path it chooses
     ]
     + [
         (name, "f8")
@@ -87,15 +73,27 @@ PARAMS = np.dtype(
             "burst_on_share",
             "requests_per_site_s",
             "demand_decay",
+            "key_weight",
             "qber_weight",
         )
     ]
 )
 
 
-def kernel_params(config: NetworkConfig, n_sites: int) -> Records:
-    """The configuration as one PARAMS record, in an array of shape (1,), which is what numba's
-    parallel functions accept."""
+def kernel_params(
+    config: NetworkConfig, n_sites: int, *, decides_links: bool = True, decides_paths: bool = False
+) -> Records:
+    """What the kernel reads of a configuration.
+
+    Args:
+        config: The configuration.
+        n_sites: Number of sites, which sets the length of an interval.
+        decides_links: Whether a step may switch a link.
+        decides_paths: Whether a step is one request, whose path it chooses.
+
+    Returns:
+        One PARAMS record in an array of shape (1,), since numba passes no single record.
+    """
     dt = interval_s(n_sites)
 
     def within(mean_s: float) -> float:
@@ -105,6 +103,8 @@ def kernel_params(config: NetworkConfig, n_sites: int) -> Records:
     angle = 2.0 * np.pi * dt / config.diurnal_period_s
     derived = {
         "interval_s": dt,
+        "decides_links": decides_links,
+        "decides_paths": decides_paths,
         "modules": config.modules_per_site,
         "capacity": config.pool_capacity_bits,
         "lifetime": int(np.ceil(config.key_lifetime_s / dt)),
@@ -112,7 +112,7 @@ def kernel_params(config: NetworkConfig, n_sites: int) -> Records:
         "protection_s": config.calibration_s + config.dwell_s,
         "drift_decay": drift_decay,
         "drift_spread": config.drift_std * float(np.sqrt(1.0 - drift_decay**2)),
-        "freshness_decay": float(np.exp(-dt / FRESHNESS_S)),
+        "freshness_decay": float(np.exp(-dt / FRESHNESS_SCALE_S)),
         "interval_cos": np.cos(angle),
         "interval_sin": np.sin(angle),
         "to_fog": within(config.clear_s),
@@ -124,7 +124,7 @@ def kernel_params(config: NetworkConfig, n_sites: int) -> Records:
         "burst_start": within(config.burst_off_s),
         "burst_stop": within(config.burst_on_s),
         "burst_on_share": _burst_on_share(config),
-        "requests_per_site_s": config.requests_per_site_hour / 3600.0,
+        "requests_per_site_s": config.requests_per_site_hour / HOUR_S,
         "demand_decay": float(np.exp(-dt / config.demand_memory_s)),
     }
     record = np.zeros(1, PARAMS)
@@ -139,7 +139,7 @@ def _burst_on_share(config: NetworkConfig) -> float:
 
 def request_capacity(config: NetworkConfig, n_sites: int) -> int:
     """Requests of one interval that are kept: ten standard deviations above the busiest mean."""
-    mean = config.requests_per_site_hour / 3600.0 * n_sites * interval_s(n_sites)
+    mean = config.requests_per_site_hour / HOUR_S * n_sites * interval_s(n_sites)
     burst = 1.0 + config.burst_share / _burst_on_share(config)
     busiest = mean * (1.0 + config.diurnal_amplitude) * burst
     return int(np.ceil(busiest + 10.0 * np.sqrt(busiest) + 10.0))
@@ -158,67 +158,77 @@ EPISODE = np.dtype(
         ("n_active", "i8"),  # active links
         ("stored", "i8"),  # bits in all pools
         ("qber_bits", "f8"),  # delivered bits times mean QBER of their paths, this step
-        ("strained_bits", "f8"),  # the same with QBERs in units of their protocols' thresholds
-        ("key_term", "f8"),  # reward terms of this step
-        ("qber_term", "f8"),
+        ("relative_qber_bits", "f8"),  # the same with QBERs in units of their protocols' thresholds
     ]
 )
 
-# Rows of `State.sites`.
-SITE_ROWS = (
-    "misalignment",  # hidden
-    "fog",  # weather of the district with this index
-    "modules_used",
-    "demand",  # recent demand and blocked demand, bit/s
-    "blocked",
-)
-S_MISALIGNMENT, S_FOG, S_MODULES_USED, S_DEMAND, S_BLOCKED = range(len(SITE_ROWS))
 
-# Rows of `State.links`.
-LINK_ROWS = (
-    # Hidden quality and disturbances.
-    "excess_loss_db",
-    "drift",
-    "outage_until_s",  # since the start of the episode
-    "attack_until_s",
-    "attack_fraction",
-    # Control.
-    "active",
-    "calibration_left_s",
-    "running_s",  # time since activation
-    # Mean QBER of the stored key.
-    "pool_qber",
-    # What the operator has seen.
-    "seen_share",  # last observed key rate over the nominal one
-    "seen_strain",  # last observed QBER over its protocol's threshold
-    "freshness",  # exp(-age of that observation / 1 h), 0 before the first
-    "demand_now",  # bits in this interval
-    "blocked_now",
-    "demand_average",  # bit/s
-    "blocked_average",
-)
-(
-    L_EXCESS_LOSS,
-    L_DRIFT,
-    L_OUTAGE_UNTIL,
-    L_ATTACK_UNTIL,
-    L_ATTACK_FRACTION,
-    L_ACTIVE,
-    L_CALIBRATION_LEFT,
-    L_RUNNING,
-    L_POOL_QBER,
-    L_SEEN_SHARE,
-    L_SEEN_STRAIN,
-    L_FRESHNESS,
-    L_DEMAND_NOW,
-    L_BLOCKED_NOW,
-    L_DEMAND_AVERAGE,
-    L_BLOCKED_AVERAGE,
-) = range(len(LINK_ROWS))
+class SiteRows(NamedTuple):
+    """Rows of `State.sites`."""
 
-# Rows of `State.pools`, in bits: in the pool, ever put into it, ever taken out of it.
-POOL_ROWS = ("pool", "stored_ever", "left_ever")
-POOL, STORED_EVER, LEFT_EVER = range(len(POOL_ROWS))
+    misalignment: int
+    """Hidden part of the misalignment of the site's links."""
+    fog: int
+    """1 if the district with this index, not the site, is in fog."""
+    modules_used: int
+    """Modules that active links hold."""
+    demand_average: int
+    """Recent demand with the site as an end, bit/s."""
+    blocked_average: int
+    """Recent blocked demand with the site as an end, bit/s."""
+
+
+class LinkRows(NamedTuple):
+    """Rows of `State.links`."""
+
+    excess_loss_db: int
+    """Hidden excess loss."""
+    drift: int
+    """Deviation of the misalignment from its mean."""
+    outage_until_s: int
+    """End of the last outage, since the start of the episode."""
+    attack_until_s: int
+    """End of the last attack, since the start of the episode."""
+    attack_fraction: int
+    """Share of the pulses that the attack intercepts."""
+    active: int
+    """1 while the link holds a module at each end."""
+    calibration_left_s: int
+    """Time until key flows."""
+    running_time_s: int
+    """Time since activation, 0 when inactive."""
+    pool_qber: int
+    """Mean QBER of the stored key."""
+    observed_rate: int
+    """Last observed key rate over the nominal one."""
+    observed_qber: int
+    """Last observed QBER over its protocol's threshold."""
+    freshness: int
+    """exp(-age of that observation / 1 h), 0 before the first."""
+    demand_now: int
+    """Demand in this interval, bits."""
+    blocked_now: int
+    """Demand of this interval that was blocked for want of this link's key, bits."""
+    demand_average: int
+    """Recent demand, bit/s."""
+    blocked_average: int
+    """Recent blocked demand, bit/s."""
+
+
+class PoolRows(NamedTuple):
+    """Rows of `State.pools`."""
+
+    pool: int
+    """Bits in the pool."""
+    stored_ever: int
+    """Bits ever put into it."""
+    left_ever: int
+    """Bits ever taken out of it, or destroyed."""
+
+
+SITE_ROW = SiteRows(*range(len(SiteRows._fields)))
+LINK_ROW = LinkRows(*range(len(LinkRows._fields)))
+POOL_ROW = PoolRows(*range(len(PoolRows._fields)))
 
 BURST = np.dtype([("on", "i8"), ("first", "i8"), ("second", "i8")])
 REQUEST = np.dtype([("first", "i8"), ("second", "i8"), ("bits", "i8")])  # first < second
@@ -228,15 +238,16 @@ class State(NamedTuple):
     """Everything that changes during an episode. Rows are padded to whole vectors, see `padded`."""
 
     episodes: Records  # (B,) EPISODE
-    sites: F32  # (B, len(SITE_ROWS), N)
-    links: F32  # (B, len(LINK_ROWS), E)
-    pools: I64  # (B, len(POOL_ROWS), E)
+    sites: F32  # (B, len(SITE_ROW), N)
+    links: F32  # (B, len(LINK_ROW), E)
+    pools: I64  # (B, len(POOL_ROW), E)
     active: NDArray[np.int32]  # (B, A) active links, the first `n_active` entries
     held: NDArray[np.int32]  # (B, N, M) active links at each site, as many as modules are used
     bursts: Records  # (B, S) BURST
     requests: Records  # (B, R) REQUEST
     stored_history: I64  # (B, E, lifetime + 1) `stored_ever` at past intervals
-    bits: I64  # (B, len(BIT_NAMES)) accounts of the last step
+    accounts: I64  # (B, len(ACCOUNT_NAMES)) of the last step
+    reward_terms: NDArray[np.float64]  # (B, len(REWARD_TERMS)) of the last step
 
 
 def allocate(config: NetworkConfig, batch: int, n_sites: int, max_links: int) -> State:
@@ -246,17 +257,23 @@ def allocate(config: NetworkConfig, batch: int, n_sites: int, max_links: int) ->
     most_active = min(max_links, n_sites * modules // 2)
     arrays = zeros(
         episodes=((batch,), EPISODE),
-        sites=((batch, len(SITE_ROWS), padded(n_sites)), np.float32),
-        links=((batch, len(LINK_ROWS), padded(max_links)), np.float32),
-        pools=((batch, len(POOL_ROWS), padded(max_links)), np.int64),
+        sites=((batch, len(SITE_ROW), padded(n_sites)), np.float32),
+        links=((batch, len(LINK_ROW), padded(max_links)), np.float32),
+        pools=((batch, len(POOL_ROW), padded(max_links)), np.int64),
         active=((batch, padded(most_active)), np.int32),
         held=((batch, n_sites, modules), np.int32),
         bursts=((batch, config.burst_sources), BURST),
         requests=((batch, request_capacity(config, n_sites)), REQUEST),
         stored_history=((batch, max_links, lifetime + 1 if lifetime else 0), np.int64),
-        bits=((batch, len(BIT_NAMES)), np.int64),
+        accounts=((batch, len(ACCOUNT_NAMES)), np.int64),
+        reward_terms=((batch, len(REWARD_TERMS)), np.float64),
     )
     return State(**arrays)
+
+
+def scratch_space(s: State) -> Workspace:
+    """Scratch space for the episodes of a state, for one thread at a time."""
+    return new_workspace(max(s.links.shape[2], s.sites.shape[2], s.requests.shape[1]))
 
 
 class Columns:
@@ -277,17 +294,17 @@ class NamedState:
 
     Attributes:
         episodes: (B,) EPISODE records.
-        sites: Columns of `SITE_ROWS`, each (B, N).
-        links: Columns of `LINK_ROWS` and `POOL_ROWS`, each (B, E).
+        sites: Columns of `SiteRows`, each (B, N).
+        links: Columns of `LinkRows` and `PoolRows`, each (B, E).
         bursts: (B, S) BURST records.
         requests: (B, R) REQUEST records.
-        bits: (B, len(BIT_NAMES)) accounts of the last step.
+        accounts: (B, len(ACCOUNT_NAMES)) accounts of the last step.
     """
 
     def __init__(self, state: State, n_sites: int, max_links: int) -> None:
         self.episodes, self.bursts = state.episodes, state.bursts
-        self.requests, self.bits = state.requests, state.bits
-        sites = {name: state.sites[:, i, :n_sites] for i, name in enumerate(SITE_ROWS)}
-        links = {name: state.links[:, i, :max_links] for i, name in enumerate(LINK_ROWS)}
-        pools = {name: state.pools[:, i, :max_links] for i, name in enumerate(POOL_ROWS)}
+        self.requests, self.accounts = state.requests, state.accounts
+        sites = {name: state.sites[:, i, :n_sites] for i, name in enumerate(SiteRows._fields)}
+        links = {name: state.links[:, i, :max_links] for i, name in enumerate(LinkRows._fields)}
+        pools = {name: state.pools[:, i, :max_links] for i, name in enumerate(PoolRows._fields)}
         self.sites, self.links = Columns(sites), Columns(links | pools)

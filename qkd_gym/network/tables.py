@@ -11,15 +11,14 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
 from qkd_gym.errors import InvalidInput
+from qkd_gym.jit import compiled, inlined
 from qkd_gym.physics import preset
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
-_NO_COUNTS: Any = {"_nrt": False}  # of references, see `compiled`
 
 LOSS_STEP_DB = 0.25
 MAX_LOSS_DB = 70.0
@@ -32,7 +31,7 @@ _F0, _F1 = np.float32(0.0), np.float32(1.0)
 T_KEY_RATE, T_SIFTED_RATE, T_QBER = range(3)
 
 
-@njit(cache=True, error_model="numpy", forceinline=True, **_NO_COUNTS)
+@inlined
 def interpolate(
     table: F32, qber_threshold: float, loss_db: float, misalignment: float
 ) -> tuple[np.float32, np.float32, np.float32]:
@@ -69,13 +68,27 @@ class RateTable:
     grid: F32
     qber_threshold: float
 
-    def look_up(self, loss_db: ArrayLike, misalignment: float) -> tuple[F64, F64]:
-        """Key rate (bit/s) and QBER of links with these losses, both of ``loss_db``'s shape."""
-        found = [
-            interpolate(self.grid, self.qber_threshold, loss, misalignment)
-            for loss in np.asarray(loss_db)
-        ]
-        return np.array([row[0] for row in found]), np.array([row[2] for row in found])
+    def look_up(self, loss_db: ArrayLike, misalignment: ArrayLike) -> tuple[F64, F64, F64]:
+        """Key rate (bit/s), sifted rate (bit/s) and QBER of links with these losses.
+
+        Args:
+            loss_db: Channel loss of each link, shape (E,).
+            misalignment: Misalignment error probability, one number or shape (E,).
+
+        Returns:
+            Three arrays of shape (E,).
+        """
+        loss_db = np.asarray(loss_db, np.float64)
+        error = np.array(np.broadcast_to(misalignment, loss_db.shape), np.float64)
+        found = np.empty((3, len(loss_db)))
+        _look_up(self.grid, self.qber_threshold, loss_db, error, found)
+        return found[0], found[1], found[2]
+
+
+@compiled
+def _look_up(grid: F32, threshold: float, loss_db: F64, error: F64, found: F64) -> None:
+    for e in range(len(loss_db)):
+        found[:, e] = interpolate(grid, threshold, loss_db[e], error[e])
 
 
 @lru_cache(maxsize=16)

@@ -12,10 +12,9 @@ from qkd_gym.physics.attacks import (
     photon_number_splitting,
 )
 from qkd_gym.physics.blocks import BlockCounts
-from qkd_gym.physics.channel import Fiber, FreeSpace
+from qkd_gym.physics.channel import Fiber, FreeSpace, plob_bound
 from qkd_gym.physics.detector import Detector
 from qkd_gym.physics.finite_key import FiniteKey, one_decoy_key, two_decoy_key
-from qkd_gym.physics.limits import plob_bound
 from qkd_gym.physics.noise import SKY_RADIANCE, photons_per_gate, raman_power_w, sky_photons
 from qkd_gym.physics.presets import available_presets, preset
 from qkd_gym.physics.protocols.b92 import B92

@@ -10,10 +10,9 @@ import dataclasses
 import numpy as np
 from numpy.typing import ArrayLike
 
-from qkd_gym.errors import require_between
 from qkd_gym.physics.decoy import multi_photon_probability
 from qkd_gym.physics.detector import Detector
-from qkd_gym.physics.entropy import F64
+from qkd_gym.physics.numerics import F64, checked, checked_transmittance
 from qkd_gym.physics.protocols.base import LinkBudget, Protocol
 from qkd_gym.physics.protocols.bb84 import BB84
 
@@ -33,22 +32,23 @@ def intercept_resend_qber(qber: ArrayLike, fraction: ArrayLike) -> F64:
     Raises:
         InvalidInput: If an argument is out of range.
     """
-    require_between("qber", qber, 0.0, 0.5)
-    require_between("fraction", fraction, 0.0, 1.0)
-    error = np.asarray(qber, dtype=np.float64)
-    return np.asarray(error + 0.25 * np.asarray(fraction, dtype=np.float64) * (1.0 - 2.0 * error))
+    error = checked("qber", qber, 0.0, 0.5)
+    return np.asarray(error + 0.25 * checked("fraction", fraction, 0.0, 1.0) * (1.0 - 2.0 * error))
 
 
 def intercept_resend_chsh(fraction: ArrayLike) -> F64:
     """CHSH value of ideal pairs of which a fraction is intercepted, 2 sqrt(2) (1 - f / 2).
 
-    Source: Naik et al., PRL 84, 4733 (2000).
+    Args:
+        fraction: Intercepted fraction f in [0, 1], any shape.
 
     Raises:
         InvalidInput: If the fraction is outside [0, 1].
+
+    Source: Naik et al., PRL 84, 4733 (2000).
     """
-    require_between("fraction", fraction, 0.0, 1.0)
-    return np.asarray(2.0 * np.sqrt(2.0) * (1.0 - np.asarray(fraction, dtype=np.float64) / 2.0))
+    intact = 1.0 - checked("fraction", fraction, 0.0, 1.0) / 2.0
+    return np.asarray(2.0 * np.sqrt(2.0) * intact)
 
 
 def detection_probability(disclosed_bits: ArrayLike, fraction: ArrayLike) -> F64:
@@ -61,10 +61,9 @@ def detection_probability(disclosed_bits: ArrayLike, fraction: ArrayLike) -> F64
     Raises:
         InvalidInput: If an argument is out of range.
     """
-    require_between("disclosed_bits", disclosed_bits, 0.0)
-    require_between("fraction", fraction, 0.0, 1.0)
-    missed = np.log1p(-np.asarray(fraction, dtype=np.float64) / 4.0)
-    return np.asarray(-np.expm1(np.asarray(disclosed_bits, dtype=np.float64) * missed))
+    bits = checked("disclosed_bits", disclosed_bits)
+    missed = np.log1p(-checked("fraction", fraction, 0.0, 1.0) / 4.0)
+    return np.asarray(-np.expm1(bits * missed))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,10 +71,10 @@ class SplittingAttack:
     """A photon-number-splitting attack that leaves the signal's gain and errors unchanged.
 
     Attributes:
-        multi_photon_yield: Click probability Eve gives to pulses of two or more photons.
-        feasible: Whether it is at most 1; without decoys no key is secure then.
-        decoy_gain: Gain of the weak decoy under the attack.
-        decoy_ratio: That gain over the one without attack, by which the decoys reveal it.
+        multi_photon_yield: Click probability that Eve gives to pulses of two or more photons.
+        feasible: Whether that yield is at most 1, bool; without decoys no key is secure then.
+        decoy_gain: Clicks per pulse of the weak decoy under the attack.
+        decoy_ratio: ``decoy_gain`` over the gain without attack, by which decoys reveal it.
     """
 
     multi_photon_yield: F64
@@ -91,22 +90,22 @@ def photon_number_splitting(protocol: BB84, transmittance: ArrayLike) -> Splitti
 
     Args:
         protocol: The link; its mean photon numbers matter even without decoys.
-        transmittance: Of the channel, in [0, 1].
+        transmittance: Transmittance of the channel, in [0, 1].
 
     Source: Brassard, Luetkenhaus, Mor, Sanders, PRL 85, 1330 (2000).
 
     Raises:
         InvalidInput: If a transmittance is outside [0, 1].
     """
-    require_between("transmittance", transmittance, 0.0, 1.0)
-    mu = protocol.photon_number(transmittance)
+    eta = checked_transmittance(transmittance)
+    mu = protocol.photon_number(eta)
     nu = np.asarray(protocol.decoy_photon_number)
     noise = protocol.signal_clicks(0.0, mu).gain
     dark = (1.0 + mu) * np.exp(-mu) * noise
-    signal = protocol.signal_clicks(transmittance, mu).gain
+    signal = protocol.signal_clicks(eta, mu).gain
     needed = (signal - dark) / multi_photon_probability(mu)
     attacked = (1.0 + nu) * np.exp(-nu) * noise + needed * multi_photon_probability(nu)
-    weak = protocol.signal_clicks(transmittance, nu).gain
+    weak = protocol.signal_clicks(eta, nu).gain
     return SplittingAttack(needed, needed <= 1.0, attacked, attacked / weak)
 
 
@@ -146,8 +145,8 @@ def blinding(
 
     Args:
         protocol: The link.
-        transmittance: Of the channel, in [0, 1].
-        misalignment: Takes the place of the protocol's field of that name.
+        transmittance: Transmittance of the channel, in [0, 1].
+        misalignment: Error probability in place of the protocol's field of that name.
 
     Source: Lydersen et al., Nat. Photon. 4, 686 (2010).
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from qkd_gym.physics.clicks import Clicks
-from qkd_gym.physics.entropy import F64
+from qkd_gym.physics.numerics import F64
 
 
 @dataclass(frozen=True)
@@ -21,9 +21,9 @@ class BlockCounts:
 
     Attributes:
         key: Detections in the key basis.
-        key_errors: Errors among them.
+        key_errors: Errors among the detections in the key basis.
         test: Detections in the test basis.
-        test_errors: Errors among them.
+        test_errors: Errors among the detections in the test basis.
     """
 
     key: ArrayLike
@@ -36,8 +36,8 @@ def mixture(clicks: Sequence[Clicks], probabilities: Sequence[float]) -> Clicks:
     """Clicks of a pulse of random intensity.
 
     Args:
-        clicks: Clicks at each intensity.
-        probabilities: With which the intensities are chosen.
+        clicks: Clicks at each intensity; their shapes broadcast.
+        probabilities: Probabilities with which the intensities are chosen.
     """
     gains, wrong = _weighted(clicks, probabilities)
     return Clicks(gains.sum(axis=0), wrong.sum(axis=0))
@@ -52,10 +52,11 @@ def expected_counts(
     """Mean counts of a block.
 
     Args:
-        clicks: Clicks at each intensity, of one shape.
-        probabilities: With which the intensities are chosen.
-        key_basis_probability: With which both parties choose the key basis; the other is the test.
-        pulses: Emitted pulses.
+        clicks: Clicks at each intensity; their shapes broadcast.
+        probabilities: Probabilities with which the intensities are chosen.
+        key_basis_probability: Probability with which either party chooses the key basis; the other
+            basis is the test.
+        pulses: Number of emitted pulses; broadcasts.
     """
     kept, tested = _basis_shares(key_basis_probability)
     gains, wrong = _weighted(clicks, probabilities)
@@ -73,8 +74,8 @@ def _basis_shares(key_basis_probability: ArrayLike) -> tuple[F64, F64]:
 def _weighted(clicks: Sequence[Clicks], probabilities: Sequence[float]) -> tuple[F64, F64]:
     pairs = list(zip(probabilities, clicks, strict=True))
     return (
-        np.stack([p * click.gain for p, click in pairs]),
-        np.stack([p * click.error_gain for p, click in pairs]),
+        np.stack(np.broadcast_arrays(*(p * click.gain for p, click in pairs))),
+        np.stack(np.broadcast_arrays(*(p * click.error_gain for p, click in pairs))),
     )
 
 
@@ -89,9 +90,9 @@ def sample_block_counts(
 
     Args:
         clicks: Clicks at each intensity, scalars.
-        probabilities: With which the intensities are chosen.
-        key_basis_probability: With which both parties choose the key basis.
-        pulses: Emitted pulses.
+        probabilities: Probabilities with which the intensities are chosen.
+        key_basis_probability: Probability with which either party chooses the key basis.
+        pulses: Number of emitted pulses.
         rng: Source of randomness.
     """
     gains, wrong = _weighted(clicks, probabilities)

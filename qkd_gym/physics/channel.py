@@ -1,15 +1,14 @@
-"""Transmittance of optical channels."""
+"""Transmittance of optical channels, and the key that no protocol can exceed on them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from qkd_gym.errors import require_between, require_integer
-
-F64 = NDArray[np.float64]
+from qkd_gym.fields import check_fields, integer, number
+from qkd_gym.physics.numerics import F64, checked, checked_transmittance
 
 
 def transmittance_of(loss_db: ArrayLike) -> F64:
@@ -17,47 +16,64 @@ def transmittance_of(loss_db: ArrayLike) -> F64:
     return np.asarray(10.0 ** (-np.asarray(loss_db, dtype=np.float64) / 10.0))
 
 
+def plob_bound(transmittance: ArrayLike) -> F64:
+    """Secret key capacity -log2(1 - eta) of a lossy channel without repeaters, in bits per mode.
+
+    Args:
+        transmittance: Transmittance eta in [0, 1], any shape.
+
+    Returns:
+        The bound in the same shape; infinite for a lossless channel.
+
+    Raises:
+        InvalidInput: If a transmittance is outside [0, 1].
+
+    Source: Pirandola, Laurenza, Ottaviani, Banchi, Nat. Commun. 8, 15043 (2017).
+    """
+    with np.errstate(divide="ignore"):
+        return np.asarray(-np.log1p(-checked_transmittance(transmittance)) / np.log(2.0))
+
+
 @dataclass(frozen=True)
 class Fiber:
     """An optical fibre.
 
     Attributes:
-        attenuation_db_per_km: Attenuation; 0.2 dB/km is standard fibre at 1550 nm.
-        fixed_loss_db: Loss of switches and filters, whatever the length.
+        attenuation_db_per_km: Attenuation in dB/km; 0.2 is standard fibre at 1550 nm.
+        fixed_loss_db: Loss of switches and filters in dB, whatever the length.
         connectors: Number of connectors.
-        connector_loss_db: Loss of each, typically 0.25 to 0.5 dB.
+        connector_loss_db: Loss of one connector, typically 0.25 to 0.5 dB.
         splices_per_km: Mean number of splices per kilometre.
-        splice_loss_db: Loss of each, typically 0.02 to 0.1 dB.
+        splice_loss_db: Loss of one splice, typically 0.02 to 0.1 dB.
     """
 
-    attenuation_db_per_km: float = 0.2
-    fixed_loss_db: float = 0.0
-    connectors: int = 0
-    connector_loss_db: float = 0.3
-    splices_per_km: float = 0.0
-    splice_loss_db: float = 0.05
+    attenuation_db_per_km: float = number(0.2, 0.0, unit="dB/km")
+    fixed_loss_db: float = number(0.0, 0.0, unit="dB")
+    connectors: int = integer(0, 0)
+    connector_loss_db: float = number(0.3, 0.0, unit="dB")
+    splices_per_km: float = number(0.0, 0.0, unit="per km")
+    splice_loss_db: float = number(0.05, 0.0, unit="dB")
 
     def __post_init__(self) -> None:
-        require_between("attenuation_db_per_km", self.attenuation_db_per_km, 0.0, unit="dB/km")
-        require_integer("connectors", self.connectors, 0)
-        require_between("splices_per_km", self.splices_per_km, 0.0)
-        for name in ("fixed_loss_db", "connector_loss_db", "splice_loss_db"):
-            require_between(name, getattr(self, name), 0.0, unit="dB")
+        check_fields(self)
 
     def loss_db(self, length_km: ArrayLike) -> F64:
-        """Channel loss in dB of fibres with these lengths, in ``length_km``'s shape.
+        """Channel loss in dB of fibres with these lengths in km, in ``length_km``'s shape.
 
         Raises:
             InvalidInput: If a length is negative.
         """
-        require_between("length_km", length_km, 0.0, unit="km")
-        length = np.asarray(length_km, dtype=np.float64)
+        length = checked("length_km", length_km, unit="km")
         per_km = self.attenuation_db_per_km + self.splices_per_km * self.splice_loss_db
         fixed = self.fixed_loss_db + self.connectors * self.connector_loss_db
         return np.asarray(per_km * length + fixed)
 
     def transmittance(self, length_km: ArrayLike) -> F64:
-        """Channel transmittance 10^(-loss/10), without the receiver; shape of ``length_km``."""
+        """Channel transmittance 10^(-loss/10) without the receiver, in ``length_km``'s shape.
+
+        Raises:
+            InvalidInput: If a length is negative.
+        """
         return transmittance_of(self.loss_db(length_km))
 
 
@@ -66,29 +82,29 @@ class FreeSpace:
     """A horizontal free-space path in homogeneous air.
 
     Attributes:
-        wavelength_nm: Wavelength.
-        beam_waist_m: 1/e^2 radius of the Gaussian beam at the transmitter.
-        receiver_radius_m: Radius of the receiver's aperture.
-        pointing_jitter_urad: Standard deviation of the pointing error, per axis.
-        visibility_km: Meteorological visibility; below 0.5 km is dense fog.
-        fixed_loss_db: Loss of the optics.
+        wavelength_nm: Wavelength of the light in nm.
+        beam_waist_m: 1/e^2 radius of the Gaussian beam at the transmitter in m.
+        receiver_radius_m: Radius of the receiver's aperture in m.
+        pointing_jitter_urad: Standard deviation of the pointing error per axis in microradians.
+        visibility_km: Meteorological visibility in km; below 0.5 km is dense fog.
+        fixed_loss_db: Loss of the optics in dB.
     """
 
-    wavelength_nm: float = 850.0
-    beam_waist_m: float = 0.05
-    receiver_radius_m: float = 0.1
-    pointing_jitter_urad: float = 1.0
-    visibility_km: float = 23.0
-    fixed_loss_db: float = 1.0
+    wavelength_nm: float = number(850.0, 0.0, low_open=True, unit="nm")
+    beam_waist_m: float = number(0.05, 0.0, low_open=True, unit="m")
+    receiver_radius_m: float = number(0.1, 0.0, low_open=True, unit="m")
+    pointing_jitter_urad: float = number(1.0, 0.0, unit="urad")
+    visibility_km: float = number(23.0, 0.0, low_open=True, unit="km")
+    fixed_loss_db: float = number(1.0, 0.0, unit="dB")
 
     def __post_init__(self) -> None:
-        for field in ("wavelength_nm", "beam_waist_m", "receiver_radius_m", "visibility_km"):
-            require_between(field, getattr(self, field), 0.0, low_open=True)
-        for field in ("pointing_jitter_urad", "fixed_loss_db"):
-            require_between(field, getattr(self, field), 0.0)
+        check_fields(self)
 
     def extinction_db_per_km(self) -> float:
-        """Extinction of haze and fog (Kim, McArthur and Korevaar, Proc. SPIE 4214, 2001)."""
+        """Extinction of haze and fog in dB/km.
+
+        Source: Kim, McArthur, Korevaar, Proc. SPIE 4214, 26 (2001).
+        """
         visibility = self.visibility_km
         if visibility > 50.0:
             exponent = 1.6
@@ -104,7 +120,7 @@ class FreeSpace:
         return float(10.0 / np.log(10.0) * per_km)
 
     def transmittance(self, length_km: ArrayLike) -> F64:
-        """Mean channel transmittance over a path; shape of ``length_km``.
+        """Mean channel transmittance over paths of these lengths in km, in ``length_km``'s shape.
 
         The product of the share of a Gaussian beam that the aperture collects, of the mean loss
         by pointing jitter (small against the beam), of extinction and of the optics.
@@ -112,8 +128,7 @@ class FreeSpace:
         Raises:
             InvalidInput: If a length is negative.
         """
-        require_between("length_km", length_km, 0.0, unit="km")
-        length_m = 1e3 * np.asarray(length_km, dtype=np.float64)
+        length_m = 1e3 * checked("length_km", length_km, unit="km")
         rayleigh_m = np.pi * self.beam_waist_m**2 / (1e-9 * self.wavelength_nm)
         width2 = self.beam_waist_m**2 * (1.0 + np.square(length_m / rayleigh_m))
         collected = -np.expm1(-2.0 * self.receiver_radius_m**2 / width2)
@@ -123,5 +138,9 @@ class FreeSpace:
         return np.asarray(collected * pointing * transmittance_of(fixed))
 
     def loss_db(self, length_km: ArrayLike) -> F64:
-        """Channel loss in dB; shape of ``length_km``."""
+        """Channel loss in dB over paths of these lengths in km, in ``length_km``'s shape.
+
+        Raises:
+            InvalidInput: If a length is negative.
+        """
         return np.asarray(-10.0 * np.log10(self.transmittance(length_km)))

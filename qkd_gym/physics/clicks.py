@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from qkd_gym.physics.detector import Detector
-from qkd_gym.physics.entropy import F64, ratio
+from qkd_gym.physics.numerics import F64, ratio
 
 
 class Clicks(NamedTuple):
-    """Probabilities per gate: any click, and a click that gives the wrong bit."""
+    """Probabilities per gate of a click and of a click that gives the wrong bit, float64 arrays."""
 
     gain: F64
     error_gain: F64
@@ -41,7 +41,7 @@ def coherent_clicks(mean_photons: ArrayLike, misalignment: ArrayLike, detector: 
     """Clicks of a phase-randomised weak coherent pulse.
 
     Args:
-        mean_photons: Mean photon number at the receiver's input, before its efficiency.
+        mean_photons: Mean photon number at the receiver's input, without the efficiency, any shape.
         misalignment: Probability that a photon reaches the wrong detector, in [0, 1/2].
         detector: The receiver.
     """
@@ -64,7 +64,7 @@ def single_photon_clicks(
     mask a dark count, which overstates e1, on the safe side, by less than the dark counts.
 
     Args:
-        transmittance: Of the channel, before the receiver's efficiency.
+        transmittance: Transmittance of the channel, without the receiver's efficiency, any shape.
         misalignment: Probability that a photon reaches the wrong detector, in [0, 1/2].
         detector: The receiver.
 

@@ -14,11 +14,11 @@ from numpy.typing import ArrayLike
 from scipy.special import gammainc
 
 from qkd_gym.physics.clicks import Clicks
-from qkd_gym.physics.entropy import F64, ratio
+from qkd_gym.physics.numerics import F64, ratio
 
 
 class SinglePhotons(NamedTuple):
-    """Yield and error rate of the single-photon pulses."""
+    """Click probability and error rate of single-photon pulses, float64 arrays of one shape."""
 
     yield_: F64
     error: F64
@@ -32,15 +32,17 @@ def two_decoys(
     weak_number: ArrayLike,
     weakest_number: ArrayLike,
 ) -> SinglePhotons:
-    """Signal and two decoys, MQZL Eqs. 18, 21, 25; with a vacuum decoy Eqs. 34, 35, 37.
+    """Bounds from a signal and two decoys; numbers and clicks of any shapes that broadcast.
 
     Args:
         signal: Clicks at the signal intensity.
         weak: Clicks at the stronger decoy.
         weakest: Clicks at the weaker decoy, possibly vacuum.
-        mean_photon_number: mu of the signal.
-        weak_number: nu1; nu1 + nu2 < mu.
-        weakest_number: nu2 < nu1.
+        mean_photon_number: Mean photon number mu of the signal.
+        weak_number: Mean photon number nu1 of the stronger decoy; nu1 + nu2 < mu.
+        weakest_number: Mean photon number nu2 of the weaker decoy, below nu1.
+
+    Source: MQZL Eqs. 18, 21, 25; with a vacuum decoy Eqs. 34, 35, 37.
     """
     mu = np.asarray(mean_photon_number, dtype=np.float64)
     nu1 = np.asarray(weak_number, dtype=np.float64)
@@ -60,13 +62,15 @@ def two_decoys(
 def one_decoy(
     signal: Clicks, weak: Clicks, mean_photon_number: ArrayLike, weak_number: ArrayLike
 ) -> SinglePhotons:
-    """Signal and one decoy, MQZL Sec. IV D: the background takes its largest possible value.
+    """Bounds from a signal and one decoy, with the largest background that its errors allow.
 
     Args:
         signal: Clicks at the signal intensity.
         weak: Clicks at the decoy.
-        mean_photon_number: mu of the signal.
-        weak_number: nu of the decoy, below mu.
+        mean_photon_number: Mean photon number mu of the signal; broadcasts.
+        weak_number: Mean photon number nu of the decoy, below mu; broadcasts.
+
+    Source: MQZL Sec. IV D.
     """
     mu = np.asarray(mean_photon_number, dtype=np.float64)
     nu = np.asarray(weak_number, dtype=np.float64)
@@ -90,13 +94,13 @@ def _clamped(y1: F64, single_photon_errors: F64) -> SinglePhotons:
 
 
 def untagged(signal: Clicks, mean_photon_number: ArrayLike) -> SinglePhotons:
-    """Without decoys: every pulse of two or more photons is taken to be known to the eavesdropper.
+    """Bounds without decoys: the eavesdropper knows every pulse of two or more photons.
 
     The yield is that of the remaining pulses of zero or one photon, which carry all errors.
 
     Args:
         signal: Clicks at the signal intensity.
-        mean_photon_number: mu of the signal.
+        mean_photon_number: Mean photon number mu of the signal; broadcasts.
 
     Source: Gottesman, Lo, Luetkenhaus, Preskill, Quant. Inf. Comput. 4, 325 (2004); Lo, Ma, Chen,
     PRL 94, 230504 (2005), Eqs. 12-13.

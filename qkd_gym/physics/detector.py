@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from qkd_gym.errors import require_between
-from qkd_gym.physics.entropy import F64, Real
+from qkd_gym.fields import Real, check_fields, number, real
+from qkd_gym.physics.numerics import F64, checked
 
 
 @dataclass(frozen=True)
@@ -28,30 +28,29 @@ class Detector:
     All but ``dead_time_s`` may be arrays, which broadcast against the transmittance.
     """
 
-    efficiency: Real = 0.1
-    dark_count_probability: Real = 1e-6
-    afterpulse_probability: Real = 0.0
-    dead_time_s: float = 0.0
-    background_photons: Real = 0.0
+    efficiency: Real = real(0.1, 0.0, 1.0, low_open=True)
+    dark_count_probability: Real = real(1e-6, 0.0, 1.0, high_open=True)
+    afterpulse_probability: Real = real(0.0, 0.0, 1.0)
+    dead_time_s: float = number(0.0, 0.0, unit="s")
+    background_photons: Real = real(0.0, 0.0)
 
     def __post_init__(self) -> None:
-        require_between("efficiency", self.efficiency, 0.0, 1.0, low_open=True)
-        require_between(
-            "dark_count_probability", self.dark_count_probability, 0.0, 1.0, high_open=True
-        )
-        require_between("afterpulse_probability", self.afterpulse_probability, 0.0, 1.0)
-        require_between("dead_time_s", self.dead_time_s, 0.0, unit="s")
-        require_between("background_photons", self.background_photons, 0.0)
-        for field in fields(self):
-            if field.name != "dead_time_s":
-                value = np.asarray(getattr(self, field.name), dtype=np.float64)
-                object.__setattr__(self, field.name, value if value.ndim else float(value))
+        check_fields(self)
 
     @classmethod
     def from_background(cls, efficiency: float, background_probability: float) -> Detector:
-        """A detector pair given the background of the whole receiver, Y0 = 1 - (1 - pd)^2."""
-        require_between("background_probability", background_probability, 0.0, 1.0)
-        per_detector = -np.expm1(0.5 * np.log1p(-background_probability))
+        """A detector pair given the background of the whole receiver, Y0 = 1 - (1 - pd)^2.
+
+        Args:
+            efficiency: Probability that a photon at the receiver's input clicks.
+            background_probability: Probability Y0 of a click of either detector without light, in
+                [0, 1).
+
+        Raises:
+            InvalidInput: If a probability is outside its range.
+        """
+        background = checked("background_probability", background_probability, 0.0, 1.0)
+        per_detector = -np.expm1(0.5 * np.log1p(-background))
         return cls(efficiency=efficiency, dark_count_probability=float(per_detector))
 
     def with_stray_light(self, photons: ArrayLike) -> Detector:
@@ -63,8 +62,7 @@ class Detector:
         Raises:
             InvalidInput: If the number is negative.
         """
-        require_between("photons", photons, 0.0)
-        share = np.asarray(photons, dtype=np.float64) / 2.0
+        share = checked("photons", photons) / 2.0
         return dataclasses.replace(self, background_photons=self.background_photons + share)
 
     @property
@@ -78,6 +76,10 @@ class Detector:
 
     def saturation(self, click_probability: ArrayLike, repetition_rate_hz: ArrayLike) -> F64:
         """Share of the clicks that survive the dead time, 1 / (1 + Q D) with D gates of hold-off.
+
+        Args:
+            click_probability: Probability Q that a gate clicks, any shape.
+            repetition_rate_hz: Gates per second.
 
         Source: non-paralysable counter with a common hold-off, Rogers et al., NJP 9, 319 (2007).
         """

@@ -1,13 +1,12 @@
-"""Binary entropy, its inverse and the error rate at which one-way key distillation stops."""
+"""Binary entropy, its inverse and the error rates at which one-way key distillation stops."""
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special import entr, xlog1py
 
-F64 = NDArray[np.float64]
-Real = float | F64  # a number or an array of numbers that broadcasts
+from qkd_gym.physics.numerics import F64, bisect
 
 _LN2 = float(np.log(2.0))
 
@@ -19,18 +18,19 @@ def binary_entropy(p: ArrayLike) -> F64:
 
 
 def inverse_binary_entropy(entropy: ArrayLike) -> F64:
-    """The p in [0, 1/2] whose binary entropy is ``entropy``, by bisection to machine precision."""
+    """The p in [0, 1/2] whose binary entropy is ``entropy`` bits, to machine precision."""
     target = np.clip(np.asarray(entropy, dtype=np.float64), 0.0, 1.0)
-    low, high = np.zeros_like(target), np.full_like(target, 0.5)
-    for _ in range(60):
-        middle = (low + high) / 2.0
-        below = binary_entropy(middle) < target
-        low, high = np.where(below, middle, low), np.where(below, high, middle)
+    low, high = bisect(
+        lambda p: binary_entropy(p) < target, np.zeros_like(target), np.full_like(target, 0.5)
+    )
     return np.asarray((low + high) / 2.0)
 
 
 def threshold(error_correction_efficiency: ArrayLike) -> F64:
     """QBER at which 1 - (1 + f) h(E) vanishes: 11.00 % at f = 1.
+
+    Args:
+        error_correction_efficiency: Bits revealed per bit of entropy, f >= 1, any shape.
 
     Source: Shor, Preskill, PRL 85, 441 (2000), with a correction leak of f h(E) per bit.
     """
@@ -43,18 +43,9 @@ def six_state_threshold() -> float:
 
     Source: Lo, Quant. Inf. Comput. 1, 81 (2001).
     """
-    low, high = 0.0, 0.5
-    for _ in range(60):
-        middle = (low + high) / 2.0
-        any_error = 1.5 * middle
-        key = 1.0 - float(binary_entropy(any_error)) - any_error * float(np.log2(3.0))
-        low, high = (middle, high) if key > 0.0 else (low, middle)
-    return low
 
+    def secret(qber: F64) -> F64:
+        any_error = 1.5 * qber
+        return np.asarray(1.0 - binary_entropy(any_error) - any_error * float(np.log2(3.0)))
 
-def ratio(numerator: ArrayLike, denominator: ArrayLike, otherwise: float) -> F64:
-    """``numerator / denominator`` where the denominator is positive, else ``otherwise``."""
-    top = np.asarray(numerator, dtype=np.float64)
-    bottom = np.asarray(denominator, dtype=np.float64)
-    safe = np.where(bottom > 0.0, bottom, 1.0)
-    return np.asarray(np.where(bottom > 0.0, top / safe, otherwise))
+    return float(bisect(lambda qber: secret(qber) > 0.0, 0.0, 0.5)[0])

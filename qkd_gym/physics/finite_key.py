@@ -17,18 +17,19 @@ from scipy.special import xlogy
 
 from qkd_gym.errors import InvalidInput, require_between
 from qkd_gym.physics.blocks import BlockCounts
-from qkd_gym.physics.entropy import F64, binary_entropy, ratio
+from qkd_gym.physics.entropy import binary_entropy
+from qkd_gym.physics.numerics import F64, ratio
 
 
 @dataclass(frozen=True)
 class FiniteKey:
-    """What a block yields; float64 arrays.
+    """What a block yields; float64 arrays of the counts' shape without the intensities.
 
     Attributes:
         length_bits: Secret bits, never negative; whole numbers if the counts are.
         vacuum_events: Lower bound on key-basis detections of empty pulses.
         single_photon_events: Lower bound on key-basis detections of single photons.
-        phase_error: Upper bound on the phase error rate of the latter.
+        phase_error: Upper bound on the phase error rate of the single-photon detections.
     """
 
     length_bits: F64
@@ -37,35 +38,75 @@ class FiniteKey:
     phase_error: F64
 
 
-class _Bounds:
-    """Counts scaled to what an intensity alone would have given, and their deviations."""
+class _Block:
+    """A block's counts, scaled to what one intensity alone would give, and the key they leave.
+
+    Secrecy fails with the sum of ``terms`` equal chances; ``number`` is that of the intensities.
+    """
 
     def __init__(
         self,
+        terms: int,
+        number: int,
+        counts: BlockCounts,
         intensities: Sequence[ArrayLike],
         probabilities: Sequence[float],
-        terms: int,
-        eps: float,
+        error_correction_efficiency: ArrayLike,
+        secrecy: float,
+        correctness: float,
     ) -> None:
+        _check(intensities, probabilities, secrecy, correctness, number)
+        self.terms, self.counts, self.secrecy = terms, counts, secrecy
+        self.efficiency = np.asarray(error_correction_efficiency)
+        self.cost = 6.0 * np.log2(terms / secrecy) + np.log2(2.0 / correctness)
         self.mu = np.stack(np.broadcast_arrays(*intensities)).astype(np.float64)
         self.p = np.reshape(probabilities, (-1,) + (1,) * (self.mu.ndim - 1))
-        self.log_terms = np.log(terms / eps)
         weights = self.p * np.exp(-self.mu)
         self.tau0 = weights.sum(axis=0)
         self.tau1 = (weights * self.mu).sum(axis=0)
 
-    def deviation(self, total: F64) -> F64:
-        return np.asarray(np.sqrt(total / 2.0 * self.log_terms))
+    def deviation(self, counts: ArrayLike) -> F64:
+        """Hoeffding's deviation delta of counts, summed over the intensities."""
+        return np.asarray(np.sqrt(_total(counts) / 2.0 * np.log(self.terms / self.secrecy)))
 
     def scaled(self, counts: ArrayLike) -> tuple[list[F64], list[F64]]:
         """Lower and upper values e^k / p_k (n_k -+ delta) for each intensity."""
         n = np.asarray(counts, dtype=np.float64)
-        delta = self.deviation(n.sum(axis=0))
+        delta = self.deviation(n)
         scale = np.exp(self.mu) / self.p
         return (
             [s * (x - delta) for s, x in zip(scale, n, strict=True)],
             [s * (x + delta) for s, x in zip(scale, n, strict=True)],
         )
+
+    def key(self, vacuum: F64, singles: F64, test_singles: F64, test_errors: F64) -> FiniteKey:
+        """Secret key from bounds on the events of a block.
+
+        Args:
+            vacuum: Lower bound on key-basis detections of empty pulses.
+            singles: Lower bound on key-basis detections of single photons.
+            test_singles: Lower bound on test-basis detections of single photons.
+            test_errors: Upper bound on the errors among the test-basis detections.
+        """
+        error = np.minimum(ratio(np.maximum(test_errors, 0.0), test_singles, 0.5), 0.5)
+        deviation = sampling_deviation(self.secrecy, error, test_singles, singles, self.terms)
+        phase = np.minimum(error + deviation, 0.5)
+        block = _total(self.counts.key)
+        qber = np.minimum(ratio(_total(self.counts.key_errors), block, 0.5), 0.5)
+        leak = self.efficiency * block * binary_entropy(qber)
+        # Counts that no source produces could otherwise give more events than there are.
+        vacuum = np.minimum(vacuum, block)
+        singles = np.minimum(singles, block - vacuum)
+        length = vacuum + singles * (1.0 - binary_entropy(phase)) - leak - self.cost
+        usable = (singles > 0.0) & (phase < 0.5)
+        length = np.where(usable, np.maximum(length, 0.0), 0.0)
+        if np.issubdtype(np.asarray(self.counts.key).dtype, np.integer):
+            length = np.floor(length)
+        return FiniteKey(length, vacuum, singles, phase)
+
+
+def _total(counts: ArrayLike) -> F64:
+    return np.asarray(np.asarray(counts, dtype=np.float64).sum(axis=0))
 
 
 def two_decoy_key(
@@ -80,11 +121,11 @@ def two_decoy_key(
 
     Args:
         counts: Counts for the three intensities.
-        intensities: mu1 > mu2 + mu3, mu2 > mu3 >= 0; numbers or arrays.
-        probabilities: With which they are chosen; they sum to 1.
-        error_correction_efficiency: Bits revealed per bit of entropy.
-        secrecy: Failure probability of secrecy.
-        correctness: Failure probability of correctness.
+        intensities: Mean photon numbers mu1 > mu2 + mu3, mu2 > mu3 >= 0; numbers or arrays.
+        probabilities: Probabilities with which the intensities are chosen; they sum to 1.
+        error_correction_efficiency: Bits revealed per bit of entropy, f >= 1.
+        secrecy: Failure probability of the key's secrecy, in (0, 1).
+        correctness: Failure probability of the key's correctness, in (0, 1).
 
     Raises:
         InvalidInput: If the intensities, probabilities or failure probabilities cannot be used.
@@ -92,33 +133,23 @@ def two_decoy_key(
     Source: Lim, Curty, Walenta, Xu, Zbinden, PRA 89, 022307 (2014), Eqs. 1-5; its leak of error
     correction is read as n_X f h(E).
     """
-    _check(intensities, probabilities, secrecy, correctness, 3)
-    bounds = _Bounds(intensities, probabilities, 21, secrecy)
-    mu1, mu2, mu3 = bounds.mu
+    f = error_correction_efficiency
+    block = _Block(21, 3, counts, intensities, probabilities, f, secrecy, correctness)
+    mu1, mu2, mu3 = block.mu
 
     def vacuum(low: list[F64], high: list[F64]) -> F64:
-        events = bounds.tau0 * (mu2 * low[2] - mu3 * high[1]) / (mu2 - mu3)
+        events = block.tau0 * (mu2 * low[2] - mu3 * high[1]) / (mu2 - mu3)
         return np.maximum(events, 0.0)
 
     def singles(low: list[F64], high: list[F64]) -> F64:
-        rest = (mu2**2 - mu3**2) / mu1**2 * (high[0] - vacuum(low, high) / bounds.tau0)
-        scale = bounds.tau1 * mu1 / (mu1 * (mu2 - mu3) - mu2**2 + mu3**2)
+        rest = (mu2**2 - mu3**2) / mu1**2 * (high[0] - vacuum(low, high) / block.tau0)
+        scale = block.tau1 * mu1 / (mu1 * (mu2 - mu3) - mu2**2 + mu3**2)
         return np.maximum(scale * (low[1] - high[2] - rest), 0.0)
 
-    key, test = bounds.scaled(counts.key), bounds.scaled(counts.test)
-    error_low, error_high = bounds.scaled(counts.test_errors)
-    errors = bounds.tau1 * (error_high[1] - error_low[2]) / (mu2 - mu3)
-    return _key(
-        counts,
-        vacuum(*key),
-        singles(*key),
-        ratio(np.maximum(errors, 0.0), singles(*test), 0.5),
-        singles(*test),
-        error_correction_efficiency,
-        21,
-        secrecy,
-        correctness,
-    )
+    key, test = block.scaled(counts.key), block.scaled(counts.test)
+    error_low, error_high = block.scaled(counts.test_errors)
+    errors = block.tau1 * (error_high[1] - error_low[2]) / (mu2 - mu3)
+    return block.key(vacuum(*key), singles(*key), singles(*test), errors)
 
 
 def one_decoy_key(
@@ -133,11 +164,11 @@ def one_decoy_key(
 
     Args:
         counts: Counts for the two intensities.
-        intensities: mu1 > mu2 > 0; numbers or arrays.
-        probabilities: With which they are chosen; they sum to 1.
-        error_correction_efficiency: Bits revealed per bit of entropy.
-        secrecy: Failure probability of secrecy.
-        correctness: Failure probability of correctness.
+        intensities: Mean photon numbers mu1 > mu2 > 0; numbers or arrays.
+        probabilities: Probabilities with which the intensities are chosen; they sum to 1.
+        error_correction_efficiency: Bits revealed per bit of entropy, f >= 1.
+        secrecy: Failure probability of the key's secrecy, in (0, 1).
+        correctness: Failure probability of the key's correctness, in (0, 1).
 
     Raises:
         InvalidInput: If the intensities, probabilities or failure probabilities cannot be used.
@@ -145,68 +176,30 @@ def one_decoy_key(
     Source: Rusca, Boaron, Gruenenfelder, Martin, Zbinden, APL 112, 171104 (2018), Eqs. 2-5,
     A17-A25.
     """
-    _check(intensities, probabilities, secrecy, correctness, 2)
-    bounds = _Bounds(intensities, probabilities, 19, secrecy)
-    mu1, mu2 = bounds.mu
+    f = error_correction_efficiency
+    block = _Block(19, 2, counts, intensities, probabilities, f, secrecy, correctness)
+    mu1, mu2 = block.mu
 
     def vacuum(low: list[F64], high: list[F64]) -> F64:
-        return np.maximum(bounds.tau0 / (mu1 - mu2) * (mu1 * low[1] - mu2 * high[0]), 0.0)
+        return np.maximum(block.tau0 / (mu1 - mu2) * (mu1 * low[1] - mu2 * high[0]), 0.0)
 
     def singles(detections: ArrayLike, errors: ArrayLike) -> F64:
-        low, high = bounds.scaled(detections)
-        spread = bounds.deviation(np.asarray(detections, dtype=np.float64).sum(axis=0))
+        low, high = block.scaled(detections)
+        spread = block.deviation(detections)
         # Half of the vacuum events are errors, so the errors bound them from above.
-        above = np.min(bounds.scaled(errors)[1], axis=0)
-        vacuum_upper = 2.0 * (bounds.tau0 * above + spread)
+        above = np.min(block.scaled(errors)[1], axis=0)
+        vacuum_upper = 2.0 * (block.tau0 * above + spread)
         share = (mu1**2 - mu2**2) / mu1**2
-        events = low[1] - (mu2 / mu1) ** 2 * high[0] - share * vacuum_upper / bounds.tau0
-        return np.maximum(bounds.tau1 * mu1 / (mu2 * (mu1 - mu2)) * events, 0.0)
+        events = low[1] - (mu2 / mu1) ** 2 * high[0] - share * vacuum_upper / block.tau0
+        return np.maximum(block.tau1 * mu1 / (mu2 * (mu1 - mu2)) * events, 0.0)
 
-    error_low, error_high = bounds.scaled(counts.test_errors)
-    errors = bounds.tau1 / (mu1 - mu2) * (error_high[0] - error_low[1])
-    tested = singles(counts.test, counts.test_errors)
-    return _key(
-        counts,
-        vacuum(*bounds.scaled(counts.key)),
+    error_low, error_high = block.scaled(counts.test_errors)
+    return block.key(
+        vacuum(*block.scaled(counts.key)),
         singles(counts.key, counts.key_errors),
-        ratio(np.maximum(errors, 0.0), tested, 0.5),
-        tested,
-        error_correction_efficiency,
-        19,
-        secrecy,
-        correctness,
+        singles(counts.test, counts.test_errors),
+        block.tau1 / (mu1 - mu2) * (error_high[0] - error_low[1]),
     )
-
-
-def _key(
-    counts: BlockCounts,
-    vacuum: F64,
-    singles: F64,
-    test_error: F64,
-    tested: F64,
-    error_correction_efficiency: ArrayLike,
-    terms: int,
-    secrecy: float,
-    correctness: float,
-) -> FiniteKey:
-    test_error = np.minimum(test_error, 0.5)
-    deviation = sampling_deviation(secrecy, test_error, tested, singles, terms)
-    phase = np.minimum(test_error + deviation, 0.5)
-    whole = np.issubdtype(np.asarray(counts.key).dtype, np.integer)
-    block = np.asarray(counts.key, dtype=np.float64).sum(axis=0)
-    errors = np.asarray(counts.key_errors, dtype=np.float64).sum(axis=0)
-    qber = np.minimum(ratio(errors, block, 0.5), 0.5)
-    leak = np.asarray(error_correction_efficiency) * block * binary_entropy(qber)
-    cost = 6.0 * np.log2(terms / secrecy) + np.log2(2.0 / correctness)
-    # Counts that no source produces could otherwise give more events than there are.
-    vacuum = np.minimum(vacuum, block)
-    singles = np.minimum(singles, block - vacuum)
-    length = vacuum + singles * (1.0 - binary_entropy(phase)) - leak - cost
-    usable = (singles > 0.0) & (phase < 0.5)
-    length = np.where(usable, np.maximum(length, 0.0), 0.0)
-    if whole:
-        length = np.floor(length)
-    return FiniteKey(length, vacuum, singles, phase)
 
 
 def sampling_deviation(
@@ -215,11 +208,14 @@ def sampling_deviation(
     """How much the error rate of the kept events may exceed that of the tested ones.
 
     Args:
-        secrecy: Failure probability of secrecy.
-        error: Error rate of the tested events.
-        tested: Their number.
+        secrecy: Failure probability of the key's secrecy, in (0, 1).
+        error: Error rate of the tested events, any shape.
+        tested: Number of the tested events.
         kept: Number of the events that are kept.
-        terms: Over how many failures the probability is shared.
+        terms: Number of failures over which the probability is shared.
+
+    Returns:
+        An excess that, by the source's approximation, chance passes once in ``terms / secrecy``.
 
     Source: Lim et al., PRA 89, 022307 (2014), below Eq. 5.
     """

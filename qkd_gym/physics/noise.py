@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.constants import Planck, speed_of_light
 
-from qkd_gym.errors import require_between
-from qkd_gym.physics.entropy import F64
+from qkd_gym.physics.numerics import F64, checked
 
 # Spectral radiance of the sky, W m^-2 sr^-1 um^-1. Source: Er-long et al., NJP 7, 215 (2005).
 SKY_RADIANCE = {
@@ -26,14 +25,17 @@ SKY_RADIANCE = {
 def photons_per_gate(power_w: ArrayLike, gate_s: float, wavelength_nm: float) -> F64:
     """Mean number of photons of a continuous power in a gate, P dt lambda / (h c).
 
+    Args:
+        power_w: Power P in W, any shape.
+        gate_s: Length dt of the gate in s.
+        wavelength_nm: Wavelength lambda in nm.
+
     Raises:
         InvalidInput: If an argument is negative.
     """
-    require_between("power_w", power_w, 0.0, unit="W")
-    require_between("gate_s", gate_s, 0.0, unit="s")
-    require_between("wavelength_nm", wavelength_nm, 0.0, low_open=True, unit="nm")
-    energy = Planck * speed_of_light / (wavelength_nm * 1e-9)
-    return np.asarray(np.asarray(power_w, dtype=np.float64) * gate_s / energy)
+    power, gate = checked("power_w", power_w, unit="W"), checked("gate_s", gate_s, unit="s")
+    wavelength = checked("wavelength_nm", wavelength_nm, low_open=True, unit="nm")
+    return np.asarray(power * gate / (Planck * speed_of_light / (wavelength * 1e-9)))
 
 
 def raman_power_w(
@@ -49,11 +51,11 @@ def raman_power_w(
     Forward: P_out L rho dlambda. Backward: P_in (1 - exp(-2 a L)) / (2 a) rho dlambda.
 
     Args:
-        length_km: Length of fibre shared, any shape.
-        launch_power_w: Power at the classical channel's input.
-        filter_nm: Bandwidth of the receiver's filter.
-        attenuation_db_per_km: Of the fibre.
-        cross_section_per_km_nm: rho, 2 to 3e-9 per km and nm around 1550 nm.
+        length_km: Length L of the shared fibre in km, any shape.
+        launch_power_w: Power P_in at the classical channel's input in W.
+        filter_nm: Bandwidth dlambda of the receiver's filter in nm.
+        attenuation_db_per_km: Attenuation a of the fibre in dB/km.
+        cross_section_per_km_nm: Scattering rho, 2 to 3e-9 per km and nm around 1550 nm.
         backward: Whether the classical channel runs against the quantum channel.
 
     Returns:
@@ -64,16 +66,13 @@ def raman_power_w(
     Raises:
         InvalidInput: If an argument is negative.
     """
-    require_between("length_km", length_km, 0.0, unit="km")
-    require_between("launch_power_w", launch_power_w, 0.0, unit="W")
-    require_between("filter_nm", filter_nm, 0.0, unit="nm")
-    require_between(
-        "attenuation_db_per_km", attenuation_db_per_km, 0.0, low_open=True, unit="dB/km"
-    )
-    require_between("cross_section_per_km_nm", cross_section_per_km_nm, 0.0)
-    length = np.asarray(length_km, dtype=np.float64)
-    per_km = attenuation_db_per_km * np.log(10.0) / 10.0
-    strength = launch_power_w * cross_section_per_km_nm * filter_nm
+    length = checked("length_km", length_km, unit="km")
+    power = checked("launch_power_w", launch_power_w, unit="W")
+    bandwidth = checked("filter_nm", filter_nm, unit="nm")
+    fibre = checked("attenuation_db_per_km", attenuation_db_per_km, low_open=True, unit="dB/km")
+    cross_section = checked("cross_section_per_km_nm", cross_section_per_km_nm)
+    per_km = fibre * np.log(10.0) / 10.0
+    strength = power * cross_section * bandwidth
     if backward:
         return np.asarray(-np.expm1(-2.0 * per_km * length) / (2.0 * per_km) * strength)
     return np.asarray(np.exp(-per_km * length) * length * strength)
@@ -91,24 +90,19 @@ def sky_photons(
 
     Args:
         radiance: Spectral radiance in W m^-2 sr^-1 um^-1; `SKY_RADIANCE` has typical values.
-        field_of_view_sr: Solid angle the receiver sees.
-        aperture_radius_m: Radius of the telescope.
-        filter_nm: Bandwidth of the filter.
-        gate_s: Length of the gate.
-        wavelength_nm: Centre of the filter.
+        field_of_view_sr: Solid angle that the receiver sees in sr.
+        aperture_radius_m: Radius of the telescope in m.
+        filter_nm: Bandwidth of the filter in nm.
+        gate_s: Length of the gate in s.
+        wavelength_nm: Centre of the filter in nm.
 
     Source: Er-long et al., NJP 7, 215 (2005), Eq. 1.
 
     Raises:
         InvalidInput: If an argument is negative.
     """
-    for name, value in (
-        ("radiance", radiance),
-        ("field_of_view_sr", field_of_view_sr),
-        ("aperture_radius_m", aperture_radius_m),
-        ("filter_nm", filter_nm),
-    ):
-        require_between(name, value, 0.0)
-    area = np.pi * aperture_radius_m**2
-    power = np.asarray(radiance, dtype=np.float64) * field_of_view_sr * area * filter_nm * 1e-3
+    area = np.pi * checked("aperture_radius_m", aperture_radius_m, unit="m") ** 2
+    view = checked("field_of_view_sr", field_of_view_sr, unit="sr")
+    bandwidth = checked("filter_nm", filter_nm, unit="nm")
+    power = checked("radiance", radiance) * view * area * bandwidth * 1e-3
     return photons_per_gate(power, gate_s, wavelength_nm)

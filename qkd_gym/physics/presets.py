@@ -94,7 +94,7 @@ def available_presets() -> tuple[str, ...]:
 
 
 def preset(name: str) -> Protocol:
-    """The protocol with the parameters of a named preset, some of them changed.
+    """The protocol with the parameters of a named preset, some of them changed on request.
 
     Args:
         name: A name of `available_presets`, or one with other values for fields of the protocol or

@@ -16,10 +16,10 @@ MAX_PULSES = 2**53  # the last integer up to which floats count without gaps
 
 @dataclass(frozen=True)
 class Counts:
-    """What the two stations counted in an interval.
+    """What the two stations counted in an interval, int64 arrays of one shape.
 
     Attributes:
-        sent: Emitted pulses, int64 of the broadcast shape, as are the others.
+        sent: Emitted pulses.
         detected: Pulses that clicked.
         sifted: Detected pulses that survive sifting.
         errors: Sifted bits that differ between the stations.
@@ -32,7 +32,7 @@ class Counts:
 
 
 def as_pulses(pulses: ArrayLike) -> I64:
-    """Pulse numbers as int64.
+    """Numbers of pulses as an int64 array of the same shape.
 
     Raises:
         InvalidInput: If a number is negative, above 2^53 or not whole.
@@ -60,12 +60,15 @@ def sample_counts(
     of the registered clicks independent and changes only their number.
 
     Args:
-        pulses: Emitted pulses, integers.
-        click_probability: Probability that a pulse clicks, before dead time.
-        sifting: Share of the clicks that survive sifting.
-        qber: Error rate of the sifted bits.
+        pulses: Emitted pulses, whole numbers up to 2^53, any shape.
+        click_probability: Probability that a pulse clicks, before dead time; broadcasts.
+        sifting: Share of the clicks that survive sifting; broadcasts.
+        qber: Error rate of the sifted bits; broadcasts.
         rng: Source of randomness.
-        dead_gates: Gates for which the receiver is blind after a click.
+        dead_gates: Gates for which the receiver is blind after a click; broadcasts.
+
+    Raises:
+        InvalidInput: If a number of pulses is negative, above 2^53 or not whole.
     """
     sent, p, q, e, dead = np.broadcast_arrays(
         as_pulses(pulses), click_probability, sifting, qber, np.rint(dead_gates)
@@ -89,9 +92,9 @@ def sample_dead_time(
     which is inverted by bisection at one uniform draw per element.
 
     Args:
-        gates: Length of the interval in gates.
-        click_probability: Click probability of a live gate.
-        dead_gates: Blind gates after a click.
+        gates: Length of the interval in gates, any shape.
+        click_probability: Click probability of a live gate; broadcasts.
+        dead_gates: Number of gates for which the detector is blind after a click; broadcasts.
         rng: Source of randomness.
 
     Returns:

@@ -11,30 +11,29 @@ import dataclasses
 import numpy as np
 from numpy.typing import ArrayLike
 
-from qkd_gym.errors import require_between, require_integer
-from qkd_gym.physics.entropy import F64
-from qkd_gym.physics.protocols.base import LinkBudget, Protocol, checked_transmittance
+from qkd_gym.errors import require_integer
+from qkd_gym.physics.numerics import F64, checked, checked_transmittance
+from qkd_gym.physics.protocols.base import LinkBudget, Protocol
 
 
 def rytov_variance(length_km: ArrayLike, cn2: ArrayLike, wavelength_nm: float = 1550.0) -> F64:
     """Variance of the log-intensity of a plane wave, 1.23 Cn2 k^(7/6) L^(11/6).
 
     Args:
-        length_km: Length of the path.
-        cn2: Refractive-index structure constant in m^(-2/3); 1e-15 is weak, 1e-13 strong.
-        wavelength_nm: Wavelength.
+        length_km: Length L of the path in km, any shape.
+        cn2: Refractive-index structure constant Cn2 in m^(-2/3); 1e-15 is weak, 1e-13 strong.
+        wavelength_nm: Wavelength in nm, 2 pi over the wave number k.
 
     Source: Andrews, Phillips, Laser Beam Propagation through Random Media (2005), Ch. 8.
 
     Raises:
         InvalidInput: If an argument is negative.
     """
-    require_between("length_km", length_km, 0.0, unit="km")
-    require_between("cn2", cn2, 0.0)
-    require_between("wavelength_nm", wavelength_nm, 0.0, low_open=True, unit="nm")
-    wave_number = 2.0 * np.pi / (wavelength_nm * 1e-9)
-    metres = np.asarray(length_km, dtype=np.float64) * 1e3
-    return np.asarray(1.23 * np.asarray(cn2) * wave_number ** (7 / 6) * metres ** (11 / 6))
+    metres = checked("length_km", length_km, unit="km") * 1e3
+    structure = checked("cn2", cn2, unit="m^(-2/3)")
+    wavelength_m = checked("wavelength_nm", wavelength_nm, low_open=True, unit="nm") * 1e-9
+    wave_number = 2.0 * np.pi / wavelength_m
+    return np.asarray(1.23 * structure * wave_number ** (7 / 6) * metres ** (11 / 6))
 
 
 def log_normal_fading(variance: ArrayLike, points: int = 32) -> tuple[F64, F64]:
@@ -50,10 +49,9 @@ def log_normal_fading(variance: ArrayLike, points: int = 32) -> tuple[F64, F64]:
     Raises:
         InvalidInput: If the variance is negative.
     """
-    require_between("variance", variance, 0.0)
+    s = checked("variance", variance)
     require_integer("points", points, 1)
     x, weights = np.polynomial.hermite_e.hermegauss(points)
-    s = np.asarray(variance, dtype=np.float64)
     nodes = x.reshape(-1, *([1] * s.ndim))
     return np.exp(nodes * np.sqrt(s) - s / 2.0), weights / weights.sum()
 
@@ -62,7 +60,7 @@ def gamma_gamma_fading(variance: ArrayLike, points: int = 24) -> tuple[F64, F64]
     """Nodes and weights of a unit-mean gamma-gamma factor, for strong turbulence.
 
     Args:
-        variance: Rytov variance, positive.
+        variance: Rytov variance, positive, any shape; see `rytov_variance`.
         points: Nodes per gamma factor, of which there are two.
 
     Returns:
@@ -73,9 +71,8 @@ def gamma_gamma_fading(variance: ArrayLike, points: int = 24) -> tuple[F64, F64]
     Raises:
         InvalidInput: If the variance is not positive.
     """
-    require_between("variance", variance, 0.0, low_open=True)
+    s = np.atleast_1d(checked("variance", variance, low_open=True))
     require_integer("points", points, 1)
-    s = np.atleast_1d(np.asarray(variance, dtype=np.float64))
     large = 1.0 / np.expm1(0.49 * s / (1.0 + 1.11 * s**1.2) ** (7 / 6))
     small = 1.0 / np.expm1(0.51 * s / (1.0 + 0.69 * s**1.2) ** (5 / 6))
     factors = np.empty((points**2, *s.shape))
@@ -103,10 +100,10 @@ def fading_average(
     """Budget of a link averaged over its fading.
 
     Args:
-        protocol: The protocol.
-        transmittance: Mean transmittance of the channel.
+        protocol: Source, receiver and post-processing of the link.
+        transmittance: Mean transmittance of the channel, in [0, 1].
         factors: Fading factors, nodes on the leading axis, broadcasting against the transmittance.
-        weights: Their weights, one per node or of the factors' shape.
+        weights: Weights of the factors, one per node or of the factors' shape.
 
     Returns:
         Mean gain and key; error rates are means weighted with the gain.

@@ -54,7 +54,7 @@ def snapshot(simulator: Simulator, episode: int = 0) -> Snapshot:
     links = state.links[episode, : topology.n_links]
     active = links["active"].astype(bool)
     calibrating = links["calibration_left_s"] > 0.0
-    silent = (links["freshness"] == 1.0) & (links["seen_share"] == 0.0)
+    silent = (links["freshness"] == 1.0) & (links["observed_rate"] == 0.0)
     return Snapshot(
         name=topology.name,
         site_names=topology.site_names,

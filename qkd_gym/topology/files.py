@@ -70,24 +70,15 @@ def load(name_or_path: str | Path) -> Topology:
     if name.endswith(".json"):
         return _parse(name, _read(Path(name), name))
     require_choice("topology", name, available())
-    if name in _SCALED:
-        base, factor = _SCALED[name]
-        return load_shipped(base).scaled(factor)
-    return load_shipped(name)
-
-
-def load_shipped(name: str) -> Topology:
-    """A network of the catalogue's files, at its true size."""
-    return _parse(name, _read(_files()[name], name))
+    shipped, factor = _SCALED.get(name, (name, None))
+    network = _parse(shipped, _read(_files()[shipped], shipped))
+    return network if factor is None else network.scaled(factor)
 
 
 def _files() -> dict[str, Traversable]:
     folder = resources.files("qkd_gym.topology") / "data"
-    return {
-        entry.name.removesuffix(".json"): entry
-        for entry in folder.iterdir()
-        if entry.name.endswith(".json")
-    }
+    files = [file for file in folder.iterdir() if file.name.endswith(".json")]
+    return {file.name.removesuffix(".json"): file for file in files}
 
 
 def _read(file: Path | Traversable, label: str) -> Any:
@@ -115,7 +106,7 @@ def _object(where: str, value: Any, allowed: tuple[str, ...], needed: tuple[str,
 
 def _list(where: str, value: Any) -> list[Any]:
     if not isinstance(value, list) or not value:
-        raise InvalidInput(f"{where} is {value!r:.60}, but must be a list with entries.")
+        raise InvalidInput(f"{where} is {value!r:.60}, but must be a list that is not empty.")
     return value
 
 

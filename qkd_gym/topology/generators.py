@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from qkd_gym.errors import require_integer
 from qkd_gym.physics import FreeSpace
+from qkd_gym.physics.numerics import F64
 from qkd_gym.topology.topology import FIBER, Topology
 
-F64 = NDArray[np.float64]
 Seed = int | np.random.Generator
 
 _CLUSTER_SITES = 5
@@ -42,10 +42,13 @@ def clustered(n_sites: int = 20, seed: Seed = 0) -> Topology:
 
     Args:
         n_sites: Number of sites, 6 to 1000.
-        seed: Integer or generator.
+        seed: Integer or generator; the same integer makes the same network.
 
     Returns:
         A connected topology of about 2.2 links per site.
+
+    Raises:
+        InvalidInput: If the number of sites is out of range.
     """
     require_integer("n_sites", n_sites, 6, 1000)
     rng = np.random.default_rng(seed)
@@ -81,7 +84,13 @@ def source_study(n_sites: int = 20, seed: Seed = 0) -> Topology:
 
     Args:
         n_sites: Number of sites, 6 to 1000.
-        seed: Integer or generator.
+        seed: Integer or generator; the same integer makes the same network.
+
+    Returns:
+        A connected topology, all of fibre.
+
+    Raises:
+        InvalidInput: If the number of sites is out of range.
     """
     require_integer("n_sites", n_sites, 6, 1000)
     rng = np.random.default_rng(seed)
@@ -106,8 +115,8 @@ def _spread_out(points: int, side: float, rng: np.random.Generator) -> F64:
     chosen = rng.uniform(0.0, side, (1, 2))
     while len(chosen) < points:
         candidates = rng.uniform(0.0, side, (10, 2))
-        room = np.linalg.norm(candidates[:, None] - chosen[None], axis=-1).min(axis=1)
-        chosen = np.vstack([chosen, candidates[room.argmax()]])
+        nearest = np.linalg.norm(candidates[:, None] - chosen[None], axis=-1).min(axis=1)
+        chosen = np.vstack([chosen, candidates[nearest.argmax()]])
     return chosen
 
 

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from qkd_gym.errors import InvalidInput, require_between
 from qkd_gym.physics import Fiber, preset
-
-F64 = NDArray[np.float64]
+from qkd_gym.physics.numerics import F64
 
 # Loss per kilometre of a fibre whose loss nobody has measured.
 FIBER = Fiber()
@@ -26,20 +25,21 @@ class Topology:
     Attributes:
         name: Name of the network.
         site_names: Names of the sites.
-        positions_km: Planar positions, (n, 2) float64.
+        positions_km: Planar positions of the sites in km, east and north, (n, 2) float64.
         link_endpoints: Sites of each link, smaller first, (E, 2) int64.
-        length_km: Lengths, (E,) float64.
-        loss_db: Total channel loss of each link, (E,) float64.
+        length_km: Length of each link in km, (E,) float64.
+        loss_db: Total channel loss of each link in dB, (E,) float64.
         free_space: Whether a link crosses air rather than fibre, (E,) bool.
         district: District of each site, 0 to the number of districts - 1, (n,) int64.
         site_weight: Weight of each site in gravity demand, (n,) float64.
         link_presets: Named link preset (protocol and parameters) of each link, E names; an empty
             one, and an empty tuple for all, leaves the choice to the simulation.
         source: Where the data come from.
-        licence: On what terms.
+        licence: Terms under which the data may be used.
 
     Raises:
-        InvalidInput: If the parts do not fit together.
+        InvalidInput: If shapes do not fit together, a value is out of range, a link appears twice
+            or joins a site to itself, or some site cannot be reached.
     """
 
     name: str
@@ -111,7 +111,7 @@ class Topology:
 
     @cached_property
     def betweenness(self) -> F64:
-        """Normalised betweenness centrality of the sites over lengths, (n,)."""
+        """Betweenness centrality of the sites over lengths, normalised to [0, 1], (n,) float64."""
         centrality = nx.betweenness_centrality(self.to_networkx(), weight="length_km")
         return np.array([centrality[site] for site in range(self.n_sites)])
 
@@ -197,7 +197,14 @@ class Topology:
         )
 
     def scaled(self, factor: float) -> Topology:
-        """The same network with all lengths and losses multiplied; the name says so."""
+        """The same network with all positions, lengths and losses multiplied; its name says so.
+
+        Args:
+            factor: What to multiply with, above 0.
+
+        Raises:
+            InvalidInput: If the factor is not above 0.
+        """
         require_between("factor", factor, 0.0, low_open=True)
         return dataclasses.replace(
             self,
@@ -209,7 +216,10 @@ class Topology:
 
 
 def communities(graph: nx.Graph) -> NDArray[np.int64]:
-    """District of every node: greedy modularity communities (Clauset et al., PRE 70, 2004)."""
+    """District of every node, (n,) int64 in the graph's order: greedy modularity communities.
+
+    Source: Clauset, Newman, Moore, PRE 70, 066111 (2004).
+    """
     district = {}
     for number, members in enumerate(nx.community.greedy_modularity_communities(graph)):
         for node in members:

@@ -14,8 +14,17 @@ import qkd_gym  # noqa: F401
 from qkd_gym.baselines import available_policies, make_policy, tuned
 from qkd_gym.baselines.activation import released_links
 from qkd_gym.baselines.matching import heavy_matching, modules_per_site
-from qkd_gym.baselines.registry import ACTIVATION_RULES, ROUTING_RULES
+from qkd_gym.baselines.registry import (
+    ACTIVATION_RULES,
+    ROUTING_RULES,
+    fast_policies,
+    is_baseline,
+    parameter_names,
+    solves_programs,
+    task_of_rule,
+)
 from qkd_gym.benchmark.tuning import choose, current_parameters, ship, tune
+from qkd_gym.envs.tasks import LINK_ACTIVATION, NETWORK, ROUTING, TASKS
 from qkd_gym.errors import InvalidInput
 from qkd_gym.features import LINK, PATH, PATH_FEATURES
 from qkd_gym.network import available_scenarios
@@ -144,7 +153,7 @@ def test_every_policy_is_legal_in_batches_and_alone(env_id):
         policy = make_policy(name)
         obs, _ = env.reset(seed=5)
         # A program is solved for each of their decisions.
-        for _ in range(2 if "mpc" in name else 20):
+        for _ in range(2 if solves_programs(name) else 20):
             actions, _ = policy.predict(obs)
             assert env.action_space.contains(actions)
             alone, _ = policy.predict({key: array[1] for key, array in obs.items()})
@@ -293,6 +302,55 @@ def test_a_policy_without_a_rule_for_the_decision_says_so():
         make_policy("shortest-path").predict(links_observation())
     with pytest.raises(InvalidInput, match="chooses paths"):
         make_policy("max-weight").predict(paths_observation())
+
+
+@pytest.mark.parametrize(
+    ("name", "known"),
+    [
+        ("mpc-belief", True),
+        ("random", True),
+        ("max-weight+widest-path", True),
+        ("widest-path+max-weight", False),
+        ("max-weight+widest-path+random", False),
+        ("max-weight+", False),
+        ("runs/max-weight", False),
+    ],
+)
+def test_a_baseline_is_what_can_be_made_by_name(name, known):
+    assert is_baseline(name) is known
+    if known:
+        assert make_policy(name).name == name
+    else:
+        with pytest.raises(InvalidInput):
+            make_policy(name)
+
+
+def test_programs_are_solved_by_the_predictive_controllers_alone():
+    slow = {name for name in available_policies() if solves_programs(name)}
+    assert slow == {"mpc", "mpc-belief"}
+    assert solves_programs("mpc+widest-path")
+    assert not solves_programs("demand-deficit+widest-path")
+    assert set(fast_policies(LINK_ACTIVATION)) == set(ACTIVATION_RULES) - slow
+    assert fast_policies(ROUTING) == tuple(ROUTING_RULES)
+
+
+@pytest.mark.parametrize("task", TASKS.values(), ids=lambda task: task.name)
+def test_fast_policies_play_their_task(task):
+    env = gym.make_vec(task.env_id, num_envs=2, **SMALL)
+    obs, _ = env.reset(seed=0)
+    for name in fast_policies(task):
+        assert env.action_space.contains(make_policy(name).predict(obs)[0])
+    both = [name for name in fast_policies(NETWORK) if "+" in name]
+    assert len(both) == 7
+
+
+def test_what_a_baseline_is_made_of():
+    assert task_of_rule("demand-deficit") is LINK_ACTIVATION
+    assert task_of_rule("widest-path") is ROUTING
+    assert parameter_names("static-plan") == ()
+    assert parameter_names("random") == parameter_names("random+widest-path") == ("seed",)
+    names = parameter_names("max-weight+exponential-price")
+    assert {"hysteresis", "price_weight"} <= set(names)
 
 
 @pytest.mark.parametrize(

@@ -67,10 +67,10 @@ def test_numbers_are_those_of_the_evaluator(whole):
     for name in POLICIES:
         policy = make_policy(name, scenario="metro-10")
         alone = evaluate(policy, episodes=6, seed=1_000_000, scenario="metro-10", split="test")
-        entry = scenario["policies"][name]
-        assert entry["episodes"]["seed"] == alone.seeds.tolist()
-        assert entry["episodes"]["delivered_share"] == alone.metrics["delivered_share"].tolist()
-        assert entry["metrics"]["delivered_share"]["mean"] == pytest.approx(alone.mean())
+        found = scenario["policies"][name]
+        assert found["episodes"]["seed"] == alone.seeds.tolist()
+        assert found["episodes"]["delivered_share"] == alone.metrics["delivered_share"].tolist()
+        assert found["metrics"]["delivered_share"]["mean"] == pytest.approx(alone.mean())
     best = scenario["best_baseline"]
     assert best == "demand-deficit" or best == "max-weight"
     gap = scenario["policies"]["static-plan"]["difference_to_best_baseline"]
@@ -193,8 +193,8 @@ def test_a_changed_baseline_is_played_again(tmp_path, monkeypatch):
         seed=1_000_000,
         scenario="metro-10",
     )
-    entry = changed["scenarios"]["metro-10"]["policies"]["max-weight"]
-    assert entry["episodes"]["delivered_share"] == direct.metrics["delivered_share"].tolist()
+    found = changed["scenarios"]["metro-10"]["policies"]["max-weight"]
+    assert found["episodes"]["delivered_share"] == direct.metrics["delivered_share"].tolist()
 
 
 TUNED = {"parameters": {"hysteresis": 7.0}}
@@ -221,8 +221,8 @@ def test_no_policy_may_exceed_the_bound(tmp_path, monkeypatch):
     assert scenario["bound_share"]["mean"] == pytest.approx(1.0)
     assert len(scenario["policies"]["foresight-reference"]["episodes"]["seed"]) == 2
     shares = {
-        name: np.mean(entry["episodes"]["delivered_share"][:2])
-        for name, entry in scenario["policies"].items()
+        name: np.mean(facts["episodes"]["delivered_share"][:2])
+        for name, facts in scenario["policies"].items()
     }
     closed = scenario["policies"]["static-plan"]["to_reference"]["closed"]
     best, reference = shares["lowest-pool-first"], shares["foresight-reference"]
@@ -242,7 +242,7 @@ def test_no_policy_may_exceed_the_bound(tmp_path, monkeypatch):
         ({"policies": ["max-wieght"]}, "Did you mean 'max-weight'"),
         ({"policies": ["agent=/nowhere"]}, "has no policy.safetensors"),
         ({"policies": ["max-weight", "max-weight"]}, "is empty or taken"),
-        ({"scenarios": ["metro-11"]}, "has only metro-10"),
+        ({"scenarios": ["metro-11"]}, "scenarios is 'metro-11'.* Did you mean 'metro-1"),
         ({"episodes": 0}, "episodes is 0"),
         ({"bounds": 7}, "bounds is 7"),
         ({"split": "test"}, "must be one of 'training', 'validation', 'held-out'"),
@@ -252,6 +252,12 @@ def test_bad_arguments_fail_before_anything_is_written(tmp_path, options, messag
     with pytest.raises(InvalidInput, match=message):
         small_run(tmp_path / "out", **options)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("suite", ["routing", "network"])
+def test_bounds_are_of_links_alone(tmp_path, suite):
+    with pytest.raises(InvalidInput, match="only LinkActivation suites have bounds"):
+        run_benchmark(suite, tmp_path / "out", ["random"], episodes=1, bounds=1)
 
 
 def test_interquartile_mean():
@@ -280,6 +286,18 @@ def test_command_line_writes_table_plot_and_episode_files(tmp_path, capsys):
         main(["validate", str(tmp_path / "episodes")])
     assert stop.value.code == 2
     assert "checksum differs" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("program", "name"),
+    [("/usr/bin/qkd-gym", "qkd-gym"), ("/x/qkd_gym/__main__.py", "python -m qkd_gym")],
+)
+def test_the_command_line_shows_the_name_it_was_called_by(monkeypatch, capsys, program, name):
+    monkeypatch.setattr(sys, "argv", [program, "--help"])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 0
+    assert capsys.readouterr().out.startswith(f"usage: {name} ")
 
 
 def test_plot_of_a_suite_with_axes(tmp_path):
@@ -318,9 +336,9 @@ def test_trained_agents_play_from_their_folder(tmp_path):
     (folder / "config.json").write_text(json.dumps(facts))
     results = small_run(tmp_path / "out", [str(folder), "static-plan"], episodes=3)
     direct = evaluate(policy, episodes=3, seed=1_000_000, scenario="metro-10")
-    entry = results["scenarios"]["metro-10"]["policies"]["agent"]
+    found = results["scenarios"]["metro-10"]["policies"]["agent"]
     np.testing.assert_allclose(
-        entry["episodes"]["delivered_share"], direct.metrics["delivered_share"]
+        found["episodes"]["delivered_share"], direct.metrics["delivered_share"]
     )
     assert results["baselines"] == ["static-plan"]
     with pytest.raises(InvalidInput, match="was trained to play"):

@@ -9,11 +9,11 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from qkd_gym.baselines import make_policy
+from qkd_gym.baselines import RulePolicy, make_policy
 from qkd_gym.errors import InvalidInput
 from qkd_gym.evaluation import bootstrap_interval, compare, evaluate, print_comparison
 from qkd_gym.evaluation.plots import plot_learning_curve
-from qkd_gym.evaluation.report import markdown_table
+from qkd_gym.evaluation.report import comparison_table
 from qkd_gym.evaluation.result import EvaluationResult
 from qkd_gym.files import write_json
 from qkd_gym.network.scenarios import as_mapping, get_scenario
@@ -131,7 +131,7 @@ def test_comparison_is_paired_and_names_the_best_baseline():
     results = {
         name: evaluate(name, episodes=8, **SMALL) for name in ("static-plan", "demand-deficit")
     }
-    ours = dataclasses.replace(results["static-plan"], policy="ours")
+    ours = dataclasses.replace(results["static-plan"], policy="ours", is_baseline=False)
     delivered = results["demand-deficit"].metrics["delivered_share"] + 0.01
     ours = dataclasses.replace(ours, metrics={**ours.metrics, "delivered_share": delivered})
     rows = compare({"ours": ours, **results})
@@ -141,9 +141,38 @@ def test_comparison_is_paired_and_names_the_best_baseline():
     np.testing.assert_allclose(rows[0].difference, [0.01, 0.01, 0.01])
     assert rows[1].difference is None
     assert rows[2].difference.high < 0
-    text = markdown_table(rows)
+    text = comparison_table(rows)
     assert "+1.00 [+1.00, +1.00]" in text
     assert text.count("best baseline") == 2
+
+
+class Hold:
+    name = "static-plan"  # a name alone makes no baseline
+
+    def predict(self, obs, state=None, episode_start=None, deterministic=True):
+        return np.full(len(obs["links"]), obs["links"].shape[1]), state
+
+
+RULE = make_policy("demand-deficit").activation
+
+
+@pytest.mark.parametrize(
+    ("policy", "name", "expected"),
+    [
+        ("demand-deficit", None, True),
+        ("demand-deficit", "the one to beat", True),
+        ("random+widest-path", None, True),
+        (make_policy("demand-deficit", kappa=0.5), "mine", True),
+        (RulePolicy("mine", RULE, None, RULE, RULE), None, False),
+        (Hold(), None, False),
+    ],
+)
+def test_a_result_says_whether_it_is_of_a_baseline(policy, name, expected):
+    result = evaluate(policy, episodes=1, name=name, **SMALL)
+    assert result.is_baseline is expected
+    assert "is_baseline" not in result.to_dict()
+    row = compare({"other": dataclasses.replace(result, is_baseline=False), "it": result})[0]
+    assert row.baseline == ("it" if expected else None)
 
 
 def test_results_of_other_episodes_are_not_compared():

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from qkd_gym.envs.core import ACTIVATION, Core
+from qkd_gym.envs.core import Core
+from qkd_gym.envs.tasks import LINK_ACTIVATION
+from qkd_gym.network.accounts import ACCOUNT
 from qkd_gym.network.bank import gravity
 
 ALPHA = 1e-4
@@ -19,7 +21,7 @@ CALM = {"outages_per_link_minute": 0.0, "attacks_per_link_minute": 0.0}
 
 def start(**overrides):
     settings = {"network_index": 0, "bank_size": 1, **overrides}
-    core = Core("metro", settings, EPISODES, ACTIVATION)
+    core = Core("metro", settings, EPISODES, LINK_ACTIVATION)
     core.generators = [np.random.default_rng([7, i]) for i in range(EPISODES)]
     core.start()
     return core
@@ -96,7 +98,7 @@ def pair_counts(core, steps):
     for _ in range(steps):
         advance(core)
         state = core.simulator.state
-        offered += state.bits[:, 0]
+        offered += state.accounts[:, ACCOUNT.offered_bits]
         for b in range(EPISODES):
             made = state.requests[b, : state.episodes["n_requests"][b]]
             np.add.at(counts[b], (made["first"], made["second"]), 1)
@@ -141,7 +143,7 @@ def test_interpolated_rates_follow_the_protocol():
     from qkd_gym.physics import preset
 
     loss = np.linspace(0.1, 20.0, 57)
-    rate, qber = rate_table("reference").look_up(loss, 0.021)
+    rate, _, qber = rate_table("reference").look_up(loss, 0.021)
     exact = preset("reference").evaluate(10 ** (-loss / 10), misalignment=0.021)
     np.testing.assert_allclose(rate, exact.key_rate_bps, rtol=5e-3)
     np.testing.assert_allclose(qber, exact.qber, rtol=1e-4)

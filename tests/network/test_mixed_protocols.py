@@ -7,8 +7,9 @@ import pytest
 
 from qkd_gym.errors import InvalidInput
 from qkd_gym.network import NetworkConfig, get_scenario
+from qkd_gym.network.accounts import ACCOUNT
 from qkd_gym.network.bank import NetworkBank
-from qkd_gym.network.dynamics.step import ACTIVATION
+from qkd_gym.network.reward import RewardTerms
 from qkd_gym.network.simulator import Simulator
 from qkd_gym.network.tables import rate_table
 from qkd_gym.physics import available_presets, preset
@@ -19,7 +20,7 @@ from qkd_gym.topology import Topology, load
 def test_table_follows_every_protocol(name):
     """Between the grid points as well, to the accuracy of the grid."""
     loss_db = np.array([0.55, 1.6, 3.33])
-    rate, qber = rate_table(name).look_up(loss_db, 0.0111)
+    rate, _, qber = rate_table(name).look_up(loss_db, 0.0111)
     budget = preset(name).evaluate(10 ** (-loss_db / 10), misalignment=0.0111)
     np.testing.assert_allclose(rate, budget.key_rate_bps, rtol=0.02)
     np.testing.assert_allclose(qber, budget.qber, rtol=0.01, atol=1e-4)
@@ -29,12 +30,12 @@ def test_table_follows_every_protocol(name):
 @pytest.mark.parametrize("scenario", ["metro-finite", "hybrid", "vienna"])
 def test_named_scenarios_run(scenario):
     config = get_scenario(scenario).replace(episode_s=1800.0)
-    simulator = Simulator(config, 2, ACTIVATION)
+    simulator = Simulator(config, 2)
     simulator.reset(range(2), [np.random.default_rng(i) for i in range(2)])
     generated = 0
     while not simulator.finished.any():
         simulator.step(None, np.full(2, simulator.max_links))
-        generated += simulator.state.bits[:, 3].sum()
+        generated += simulator.state.accounts[:, ACCOUNT.generated_bits].sum()
     assert generated > 0
 
 
@@ -90,20 +91,21 @@ def test_reward_weighs_each_link_by_its_own_threshold(tmp_path):
         attacks_per_link_minute=0.0, drift_std=0.0, modules_per_site=2, max_hops=1,
         candidate_paths=1,
     )  # fmt: skip
-    simulator = Simulator(config, 1, ACTIVATION)
+    simulator = Simulator(config, 1)
     simulator.reset([0], [np.random.default_rng(0)])
     facts = simulator.bank.links[0]
     checked = 0
     while not simulator.finished.any():
         before = simulator.state.links["left_ever"][0].copy()
         simulator.step(None, np.array([simulator.max_links]))
-        episode, delivered = simulator.state.episodes[0], simulator.state.bits[0, 1]
+        delivered = simulator.state.accounts[0, ACCOUNT.delivered_bits]
         if delivered:
             drawn = simulator.state.links["left_ever"][0] - before
             assert drawn.sum() == delivered
-            strain = simulator.state.links["pool_qber"][0] / facts["qber_threshold"]
-            expected = -config.qber_weight * (drawn * strain).sum() / delivered
-            assert episode["qber_term"] == pytest.approx(expected)
+            relative_qber = simulator.state.links["pool_qber"][0] / facts["qber_threshold"]
+            expected = -config.qber_weight * (drawn * relative_qber).sum() / delivered
+            terms = RewardTerms(*simulator.arrays.reward_terms[0])
+            assert terms.qber == pytest.approx(expected)
             checked += len(set(np.flatnonzero(drawn))) > 1
     assert checked
 

@@ -1,114 +1,109 @@
-"""BB84 against published numbers, an independent package, brute force and its own limits."""
+"""BB84 against published and independently computed values, and its own limits."""
+
+from __future__ import annotations
+
+import dataclasses
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
 from scipy.optimize import brentq
 
 from qkd_gym.errors import InvalidInput
 from qkd_gym.physics import BB84, Detector, Fiber, available_presets, plob_bound, preset
-from qkd_gym.physics.entropy import threshold
+from qkd_gym.physics.entropy import six_state_threshold, threshold
+from qkd_gym.physics.optimum import efficient_sifting, optimal_mean_photon_number
 
-ALPHA = 1e-4
-
-
-def test_reference_setting():
-    """Key per pulse of the reference preset, computed independently to seven digits."""
-    eta = Fiber().transmittance(np.array([0.0, 7.0, 20.0, 50.0, 100.0]))
-    good = [1.027658e-2, 7.427952e-3, 4.069784e-3, 1.016784e-3, 9.793146e-5]
-    poor = [9.318671e-4, 6.286711e-4, 3.141499e-4, 6.986558e-5, 4.327614e-6]
-    np.testing.assert_allclose(preset("reference").evaluate(eta).key_per_pulse, good, rtol=5e-7)
-    budget = preset("reference").evaluate(eta, misalignment=0.06)
-    np.testing.assert_allclose(budget.key_per_pulse, poor, rtol=5e-7)
+GYS_FIBER = Fiber(attenuation_db_per_km=0.21)
 
 
-def test_gys():
+def gys(**changes):
+    return dataclasses.replace(preset("gys"), **changes)
+
+
+def reach_km(protocol, low=5.0, high=250.0):
+    def alive(km):
+        return 1.0 if protocol.evaluate(GYS_FIBER.transmittance(km)).key_per_pulse > 0 else -1.0
+
+    return brentq(alive, low, high, xtol=1e-4)
+
+
+def test_gys_rates():
     """Linear click model in the source, threshold model here: equal to second order."""
-    eta = Fiber(attenuation_db_per_km=0.21).transmittance(np.array([0.0, 7, 40, 50, 100, 140]))
+    km = np.array([0.0, 7.0, 40.0, 50.0, 100.0, 140.0])
     expected = [2.55458e-3, 1.81417e-3, 3.63076e-4, 2.22595e-4, 1.71844e-5, 2.46455e-7]
-    np.testing.assert_allclose(preset("gys").evaluate(eta).key_per_pulse, expected, rtol=2e-4)
+    rate = gys().evaluate(GYS_FIBER.transmittance(km)).key_per_pulse
+    np.testing.assert_allclose(rate, expected, rtol=2e-4)
 
 
 @pytest.mark.parametrize(
-    ("protocol", "attenuation", "distance_km"),
+    ("misalignment", "expected", "reach"),
     [
-        (preset("gys"), 0.21, 142.014),
-        (preset("reference"), 0.2, 175.12),
-        (BB84(misalignment=0.06), 0.2, 120.79),
+        (0.015, [1.027658e-2, 7.427952e-3, 4.069784e-3, 1.016784e-3, 9.793146e-5], 175.12),
+        (0.06, [9.318671e-4, 6.286711e-4, 3.141499e-4, 6.986558e-5, 4.327614e-6], 120.79),
     ],
 )
-def test_maximum_distance(protocol, attenuation, distance_km):
-    fiber = Fiber(attenuation_db_per_km=attenuation)
-
-    def alive(length_km):
-        return float(protocol.evaluate(fiber.transmittance(length_km)).key_per_pulse > 0) - 0.5
-
-    assert brentq(alive, 1.0, 300.0, xtol=1e-3) == pytest.approx(distance_km, abs=0.02)
-
-
-@pytest.mark.parametrize(("f", "expected"), [(1.0, 0.110028), (1.16, 0.098106), (1.22, 0.094235)])
-def test_qber_threshold(f, expected):
-    assert threshold(f) == pytest.approx(expected, abs=1e-6)
-    assert BB84(error_correction_efficiency=f).qber_threshold == threshold(f)
+def test_reference_rates(misalignment, expected, reach):
+    protocol = dataclasses.replace(preset("reference"), misalignment=misalignment)
+    eta = Fiber().transmittance([0.0, 7.0, 20.0, 50.0, 100.0])
+    np.testing.assert_allclose(protocol.evaluate(eta).key_per_pulse, expected, rtol=5e-7)
+    shifted = preset("reference").evaluate(eta, misalignment=misalignment)
+    np.testing.assert_array_equal(shifted.key_per_pulse, protocol.evaluate(eta).key_per_pulse)
+    assert protocol.evaluate(Fiber().transmittance(reach - 0.01)).key_per_pulse > 0
+    assert protocol.evaluate(Fiber().transmittance(reach + 0.01)).key_per_pulse == 0
 
 
-def clicks_one_by_one(protocol, eta, pulses, rng):
-    """Every photon of every pulse, for comparison."""
-    photons = rng.poisson(protocol.mean_photon_number, pulses)
-    arrived = rng.binomial(photons, eta * protocol.detector.efficiency)
-    matching = rng.random(pulses) < protocol.sifting
-    wrong_photons = rng.binomial(arrived, np.where(matching, protocol.misalignment, 0.5))
-    dark = rng.random((2, pulses)) < protocol.detector.dark_count_probability
-    wrong = (wrong_photons > 0) | dark[0]
-    right = (arrived - wrong_photons > 0) | dark[1]
-    coin = rng.random(pulses) < 0.5
-    detected = right | wrong
-    error = (wrong & ~right) | (wrong & right & coin)
-    return np.array(
-        [
-            (detected & ~matching).sum(),
-            (detected & matching & ~error).sum(),
-            (detected & matching & error).sum(),
-            (~detected).sum(),
-        ]
-    )
+@pytest.mark.parametrize(
+    ("changes", "published", "within"),
+    [
+        ({}, 142.014, 0.02),
+        ({"decoy": "vacuum+weak"}, 140.55, 0.2),
+        ({"mean_photon_number": "optimal"}, 142.2, 0.2),
+    ],
+)
+def test_gys_reach(changes, published, within):
+    assert reach_km(gys(**changes)) == pytest.approx(published, abs=within)
 
 
-def test_samples_are_distributed_as_a_pulse_by_pulse_simulation():
-    """Chi-square of homogeneity; rejects a correct sampler with probability 1e-4."""
+def test_gys_reach_without_decoys():
+    def unclamped(km):
+        eta = float(GYS_FIBER.transmittance(km))
+        protocol = gys(decoy="none", mean_photon_number=0.045 * eta)
+        return 1.0 if protocol.evaluate(eta).key_per_pulse > 0 else -1.0
+
+    assert brentq(unclamped, 5.0, 60.0, xtol=1e-4) == pytest.approx(32.06, abs=0.05)
+    best = gys(decoy="none", mean_photon_number="optimal")
+    assert reach_km(best) == pytest.approx(40.21, abs=0.05)
+    assert gys(decoy="none").evaluate(GYS_FIBER.transmittance(50.0)).key_per_pulse == 0
+
+
+def test_weak_decoy_deviation():
+    eta = GYS_FIBER.transmittance(40.0)
+    exact = gys().evaluate(eta)
+    bound = gys(decoy="vacuum+weak", decoy_photon_number=0.12).evaluate(eta)
+    deficit = 1 - bound.single_photon_yield / exact.single_photon_yield
+    excess = bound.single_photon_qber / exact.single_photon_qber - 1
+    assert deficit == pytest.approx(0.03510, abs=5e-4)
+    assert excess == pytest.approx(0.16779, abs=5e-4)
+
+
+def test_optimal_photon_number():
+    assert optimal_mean_photon_number(0.033, 1.22) == pytest.approx(0.47892, abs=5e-6)
+    assert optimal_mean_photon_number(0.033, 1.0) == pytest.approx(0.54412, abs=5e-6)
     protocol = BB84(
-        detector=Detector(efficiency=0.5, dark_count_probability=0.02),
-        mean_photon_number=0.8,
-        misalignment=0.1,
-        sifting=0.5,
+        detector=Detector(0.1, 0.0), mean_photon_number="optimal", misalignment=[0.01, 0.03, 0.06]
     )
-    rng = np.random.default_rng(0)
-    pulses = 1_000_000
-    slow = clicks_one_by_one(protocol, 0.6, pulses, rng)
-    counts = protocol.sample(0.6, pulses, rng)
-    fast = np.array(
-        [
-            counts.detected - counts.sifted,
-            counts.sifted - counts.errors,
-            counts.errors,
-            counts.sent - counts.detected,
-        ]
-    )
-    # Unmatched bases see light split in half, which leaves the detection probability
-    # the same only to first order, so that cell is compared within its own tolerance.
-    assert stats.chi2_contingency(np.stack([slow[1:3], fast[1:3]])).pvalue > ALPHA
-    expected = protocol.evaluate(0.6)
-    assert abs(counts.errors / counts.sifted - expected.qber) < 5 * np.sqrt(0.25 / counts.sifted)
+    closed = optimal_mean_photon_number([0.01, 0.03, 0.06], 1.16)
+    np.testing.assert_allclose(protocol.photon_number(1e-6), closed, rtol=1e-4)
 
 
-def test_sample_cost_does_not_grow_with_pulses():
-    counts = BB84().sample(np.full(1000, 0.1), 10**12, np.random.default_rng(0))
-    assert counts.sent.dtype == np.int64
-    assert (counts.errors <= counts.sifted).all()
-    assert (counts.sifted <= counts.detected).all()
-    assert (counts.detected <= counts.sent).all()
+def test_thresholds():
+    np.testing.assert_allclose(
+        threshold([1.0, 1.16, 1.22]), [0.110028, 0.098106, 0.094235], atol=1e-6
+    )
+    assert BB84(error_correction_efficiency=1.22).qber_threshold == threshold(1.22)
+    assert six_state_threshold() == pytest.approx(0.126193, abs=1e-6)
 
 
 @given(
@@ -140,16 +135,53 @@ def test_limits(loss_db, misalignment, dark, mu, f):
         assert other.key_per_pulse <= budget.key_per_pulse * (1 + 1e-9) + 1e-18
 
 
-def test_plob_values():
-    eta = np.array([1e-4, 0.01, 0.1, 0.5])
-    expected = [1.442768e-4, 0.01449957, 0.1520031, 1.0]
-    np.testing.assert_allclose(plob_bound(eta), expected, rtol=1e-6)
-    assert plob_bound(1e-18) == pytest.approx(1e-18 / np.log(2))
+def test_broadcasts_over_loss_and_misalignment():
+    eta, error = np.array([[1.0], [0.1]]), np.array([0.0, 0.015, 0.25, 0.5])
+    grid = BB84().evaluate(eta, misalignment=error)
+    assert grid.key_rate_bps.shape == grid.qber.shape == (2, 4)
+    single = BB84(misalignment=0.015).evaluate(0.1)
+    assert grid.key_rate_bps[1, 1] == single.key_rate_bps
+    assert (grid.key_per_pulse[:, 2:] == 0).all()
 
 
-def test_evaluate_broadcasts():
-    budget = BB84().evaluate(np.full((5, 1), 0.1), misalignment=np.linspace(0, 0.1, 7)[None])
-    assert budget.qber.shape == budget.key_rate_bps.shape == (5, 7)
+def test_digits_survive_vanishing_light():
+    dark = BB84(detector=Detector(1.0, 0.0), misalignment=0.01).evaluate(1e-30)
+    assert dark.gain == pytest.approx(0.5e-30, rel=1e-12)
+    assert dark.qber == pytest.approx(0.01, rel=1e-12)
+
+
+def test_dark_counts_are_not_attenuated_and_count_twice():
+    budget = BB84(detector=Detector(0.1, 1e-6)).evaluate(0.0)
+    assert budget.gain == pytest.approx(2e-6, rel=1e-5)
+    assert budget.qber == pytest.approx(0.5)
+
+
+def test_efficient_basis_choice():
+    np.testing.assert_allclose(efficient_sifting([0.5, 0.9]), [0.25, 0.81])
+    np.testing.assert_allclose(efficient_sifting([0.5, 0.9], both_bases=True), [0.5, 0.82])
+    ratio = BB84(sifting=0.81).evaluate(0.1).key_per_pulse / BB84().evaluate(0.1).key_per_pulse
+    assert ratio == pytest.approx(0.81 / 0.5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"misalignment": 0.6}, ("misalignment", "0.6", "[0, 0.5]")),
+        ({"decoy": "vacuum"}, ("decoy", "'vacuum'", "Did you mean 'vacuum+weak'")),
+        ({"repetition_rate_hz": -1.0}, ("repetition_rate_hz", "-1", "at least 0 Hz")),
+        ({"secrecy": 0.0}, ("secrecy", "0", "(0, 1)")),
+        ({"mean_photon_number": -1.0}, ("mean_photon_number", "-1", "above 0")),
+        ({"mean_photon_number": "best"}, ("mean_photon_number", "optimal")),
+        ({"decoy": "one", "decoy_photon_number": 0.6}, ("decoy_photon_number", "0.6", "0.5")),
+        ({"sifting": 2.0}, ("sifting", "2", "(0, 1]")),
+        ({"error_correction_efficiency": 0.9}, ("error_correction_efficiency", "0.9", "1")),
+    ],
+)
+def test_bad_parameters_are_named(arguments, words):
+    with pytest.raises(InvalidInput) as caught:
+        BB84(**arguments)
+    for word in words:
+        assert word in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -157,14 +189,11 @@ def test_evaluate_broadcasts():
     [
         (lambda: Detector(efficiency=1.5), r"efficiency is 1.5, but must be in \(0, 1\]"),
         (lambda: Detector(dark_count_probability=-1), "dark_count_probability is -1"),
-        (lambda: BB84(decoy="infinit"), "Did you mean 'infinite'"),
-        (lambda: BB84(misalignment=0.6), r"misalignment is 0.6, but must be in \[0, 0.5\]"),
-        (lambda: BB84().evaluate(1.2), "transmittance is 1.2"),
-        (lambda: Fiber().transmittance([1.0, -2.0]), "length_km is -2, but must be at least 0 km"),
+        (lambda: BB84().evaluate([0.1, 1.5]), "transmittance is 1.5"),
         (lambda: preset("refrence"), "Did you mean 'reference'"),
     ],
 )
-def test_bad_parameters(make, words):
+def test_bad_input_is_named(make, words):
     with pytest.raises(InvalidInput, match=words):
         make()
 

@@ -33,7 +33,14 @@ def test_fiber():
 
 @pytest.mark.parametrize(
     ("eta", "bound"),
-    [(1e-4, 1.442768e-4), (0.01, 0.01449957), (0.1, 0.1520031), (0.5, 1.0), (0.724436, 1.859541)],
+    [
+        (1e-18, 1e-18 / np.log(2)),
+        (1e-4, 1.442768e-4),
+        (0.01, 0.01449957),
+        (0.1, 0.1520031),
+        (0.5, 1.0),
+        (0.724436, 1.859541),
+    ],
 )
 def test_capacity(eta, bound):
     assert plob_bound(eta) == pytest.approx(bound, rel=1e-6)
@@ -164,8 +171,9 @@ def test_fading_average_is_the_mean_over_random_air():
     ("call", "words"),
     [
         (lambda: Fiber(attenuation_db_per_km=-0.2), "attenuation_db_per_km is -0.2"),
-        (lambda: Fiber().transmittance(-1.0), "length_km is -1, but must be at least 0 km"),
-        (lambda: FreeSpace(visibility_km=0.0), "visibility_km is 0, but must be above 0"),
+        (lambda: Fiber(connectors=1.5), "connectors is 1.5, but must be an integer at least 0"),
+        (lambda: Fiber().transmittance([1.0, -1.0]), "length_km is -1, but must be at least 0 km"),
+        (lambda: FreeSpace(visibility_km=0.0), "visibility_km is 0, but must be above 0 km"),
         (lambda: rytov_variance(1.0, -1.0), "cn2 is -1, but must be at least 0"),
         (lambda: log_normal_fading(-0.1), "variance is -0.1, but must be at least 0"),
         (lambda: gamma_gamma_fading(0.0), "variance is 0, but must be above 0"),

@@ -161,6 +161,16 @@ def test_bounds_hold_for_the_photons_that_were_sent(analyse, photons, chances):
         assert table[0, :, 1, 1].sum() / ones <= key.phase_error < 0.1
 
 
+def test_optimal_signals_broadcast_over_loss_and_misalignment():
+    protocol = dataclasses.replace(LIM, mean_photon_number="optimal", block_size=1e9)
+    eta, errors = np.array([0.3, 0.1]), np.array([0.005, 0.01, 0.03])
+    grid = protocol.evaluate(eta[:, None], misalignment=errors)
+    assert grid.key_per_pulse.shape == (2, 3)
+    for column, error in enumerate(errors):
+        alone = protocol.evaluate(eta, misalignment=error)
+        np.testing.assert_array_equal(grid.key_per_pulse[:, column], alone.key_per_pulse)
+
+
 def test_blocks_of_noise_or_nothing_give_no_key():
     for analyse, mu, p in (
         (two_decoy_key, (0.5, 0.1, 0.0), (0.6, 0.3, 0.1)),

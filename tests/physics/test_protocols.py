@@ -7,7 +7,7 @@ import pytest
 from scipy.optimize import brentq
 
 from qkd_gym.errors import InvalidInput
-from qkd_gym.physics import B92, BBM92, CVQKD, E91, MDI, Detector, Fiber
+from qkd_gym.physics import B92, BBM92, CVQKD, E91, MDI, Detector, Fiber, preset
 from qkd_gym.physics.protocols.b92 import b92_filter
 from qkd_gym.physics.protocols.e91 import chsh_value
 
@@ -95,14 +95,7 @@ def test_b92_at_seven_kilometres():
 
 
 def test_lodewyck():
-    system = CVQKD(
-        efficiency=0.606,
-        electronic_noise=0.041,
-        modulation_variance=18.5,
-        excess_noise=0.005,
-        reconciliation_efficiency=0.898,
-        repetition_rate_hz=350e3,
-    )
+    system = preset("cv-lodewyck")
     assert system.mutual_information(0.302, 0.005) == pytest.approx(1.04365, abs=1e-5)
     assert system.holevo_information(0.302, 0.005) == pytest.approx(0.90204, abs=1e-5)
     budget = system.evaluate(0.302)
@@ -201,7 +194,7 @@ def test_mdi_reach():
         (lambda: BBM92(brightness="best"), "brightness is 'best'"),
         (lambda: BBM92(source_position=2.0), r"source_position is 2, but must be in \[0, 1\]"),
         (lambda: E91(analysis="di"), "analysis is 'di'"),
-        (lambda: B92(overlap=1.0), "overlap is 1, but must be below 1"),
+        (lambda: B92(overlap=1.0), r"overlap is 1, but must be in \(0, 1\)"),
         (lambda: CVQKD(detection="dual"), "detection is 'dual'"),
         (lambda: CVQKD(excess_noise=-1.0), "excess_noise is -1, but must be at least 0"),
         (lambda: CVQKD(block_size=0), "block_size is 0"),

@@ -132,6 +132,9 @@ def test_many_links_in_one_call():
     counts = BB84().sample(np.geomspace(1e-4, 1.0, 10_000), 10**9, np.random.default_rng(18))
     assert counts.sent.dtype == counts.errors.dtype == np.int64
     assert counts.errors.shape == (10_000,)
+    assert (counts.errors <= counts.sifted).all()
+    assert (counts.sifted <= counts.detected).all()
+    assert (counts.detected <= counts.sent).all()
 
 
 @pytest.mark.parametrize("pulses", [-1, 1.5, 1e17, "many"])

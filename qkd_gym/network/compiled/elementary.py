@@ -10,9 +10,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
-from qkd_gym.network.compiled.jit import fma, inlined
+from qkd_gym.jit import compiled, inlined
+from qkd_gym.network.compiled.vectors import fma
 
 _LN2 = math.log(2.0)
 _LOG2E = 1.0 / _LN2
@@ -52,7 +52,7 @@ def log1p_single(x: np.float32) -> np.float32:
     return log_single(_F1 + x)
 
 
-@njit(cache=True)
+@compiled
 def log1p_singles(x: np.ndarray) -> np.ndarray:
     """`log1p_single` of an array of single-precision numbers, (n,)."""
     values = np.empty_like(x)

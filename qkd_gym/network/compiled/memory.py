@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from qkd_gym.network.compiled.jit import LANES
+from qkd_gym.network.compiled.vectors import LANES
 
 _LINE_BYTES = 64  # of a processor's caches
 # NumPy asks the system for large pages from this size on, whose addresses a processor keeps at

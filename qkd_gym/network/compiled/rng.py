@@ -10,10 +10,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from qkd_gym.jit import compiled, inlined
 from qkd_gym.network.compiled.elementary import cos_sin_single, exp, log_single
-from qkd_gym.network.compiled.jit import inlined, use_widest_vectors, whole
+from qkd_gym.network.compiled.vectors import use_widest_vectors, whole
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX1 = np.uint64(0xBF58476D1CE4E5B9)
@@ -122,7 +122,7 @@ def poisson(state: np.uint64, mean: float) -> tuple[np.uint64, int]:
 ALIAS = np.dtype([("share", "f4"), ("other", "i4")])
 
 
-@njit(cache=True)
+@compiled
 def fill_alias_table(weight: np.ndarray, table: np.ndarray) -> None:
     """Prepares `draw_alias` (Vose, IEEE Trans. Softw. Eng. 17, 1991).
 
@@ -170,7 +170,7 @@ def draw_alias(table: np.ndarray, draw: float) -> int:
     return other + (scaled - column < table[column].share) * (np.int64(column) - other)
 
 
-@njit(cache=True)
+@compiled
 def search(cumulative: np.ndarray, value: float) -> int:
     """First index whose cumulative weight exceeds ``value``."""
     low, high = 0, len(cumulative) - 1

@@ -7,9 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from qkd_gym.network.compiled.jit import LANES
 from qkd_gym.network.compiled.memory import zeros
-from qkd_gym.network.state import State
+from qkd_gym.network.compiled.vectors import LANES
 
 _ROWS = 9  # as many as key generation needs
 
@@ -27,7 +26,7 @@ class Workspace(NamedTuple):
     stored: NDArray[np.float64]
 
 
-def new_workspace(s: State) -> Workspace:
-    """Scratch space for episodes of this state."""
-    room = max(s.links.shape[2], s.sites.shape[2], s.requests.shape[1]) + LANES
-    return Workspace(**zeros(rows=((_ROWS, room), np.float32), stored=((room,), np.float64)))
+def new_workspace(longest: int) -> Workspace:
+    """Scratch space for episodes with at most so many links, sites or requests."""
+    entries = longest + LANES
+    return Workspace(**zeros(rows=((_ROWS, entries), np.float32), stored=((entries,), np.float64)))

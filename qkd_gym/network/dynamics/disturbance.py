@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from qkd_gym.jit import compiled, inlined
 from qkd_gym.network.bank import Bank
-from qkd_gym.network.compiled.jit import entry, inlined, use_widest_vectors, whole
 from qkd_gym.network.compiled.rng import (
     DRIFT,
     FAULTS,
@@ -20,17 +20,9 @@ from qkd_gym.network.compiled.rng import (
     stream,
     uniform,
 )
+from qkd_gym.network.compiled.vectors import use_widest_vectors, whole
 from qkd_gym.network.compiled.workspace import Workspace
-from qkd_gym.network.state import (
-    L_ATTACK_FRACTION,
-    L_ATTACK_UNTIL,
-    L_DRIFT,
-    L_EXCESS_LOSS,
-    L_OUTAGE_UNTIL,
-    S_FOG,
-    S_MISALIGNMENT,
-    State,
-)
+from qkd_gym.network.state import LINK_ROW, SITE_ROW, State
 from qkd_gym.network.tables import interpolate
 
 _ZERO, _HALF = np.float32(0.0), np.float32(0.5)
@@ -44,7 +36,7 @@ def advance_drift(s: State, bank: Bank, p: np.record, b: int, work: Workspace) -
         return
     state = stream(s.episodes[b].key, s.episodes[b].interval, DRIFT)
     n_links = bank.networks[s.episodes[b].network].n_links
-    drift, shock = s.links[b, L_DRIFT], work.rows[0]
+    drift, shock = s.links[b, LINK_ROW.drift], work.rows[0]
     fill_normals(state, n_links, shock, work.rows[1])
     decay, spread = np.float32(p.drift_decay), np.float32(p.drift_spread)
     for e in range(whole(n_links)):
@@ -55,7 +47,7 @@ def advance_drift(s: State, bank: Bank, p: np.record, b: int, work: Workspace) -
 def advance_weather(s: State, bank: Bank, p: np.record, b: int) -> None:
     """Each district is clear or foggy, a two-state Markov chain."""
     state = stream(s.episodes[b].key, s.episodes[b].interval, WEATHER)
-    fog = s.sites[b, S_FOG]
+    fog = s.sites[b, SITE_ROW.fog]
     for d in range(bank.networks[s.episodes[b].network].n_districts):
         state, draw = uniform(state)
         if draw < (p.to_clear if fog[d] else p.to_fog):
@@ -70,25 +62,25 @@ def advance_faults(s: State, bank: Bank, p: np.record, b: int) -> None:
     now_s = s.episodes[b].interval * p.interval_s
     state = stream(s.episodes[b].key, s.episodes[b].interval, FAULTS)
     state, count = poisson(state, p.outages_per_link * n_links)
-    until = s.links[b, L_OUTAGE_UNTIL]
+    until = s.links[b, LINK_ROW.outage_until_s]
     for _ in range(count):
         state, draw = uniform(state)
         struck = int(draw * n_links)
         state, extra = exponential(state, p.outage_mean_s)
         until[struck] = max(until[struck], now_s + p.outage_min_s + extra)
     state, count = poisson(state, p.attacks_per_link * n_links)
-    until = s.links[b, L_ATTACK_UNTIL]
+    until, fraction = s.links[b, LINK_ROW.attack_until_s], s.links[b, LINK_ROW.attack_fraction]
     for _ in range(count):
         state, draw = uniform(state)
         struck = search(bank.attack_cumulative[g, :n_links], draw)
         state, extra = exponential(state, p.attack_mean_s)
         state, draw = uniform(state)
         until[struck] = max(until[struck], now_s + p.attack_min_s + extra)
-        s.links[b, L_ATTACK_FRACTION, struck] = p.attack_fraction + (1.0 - p.attack_fraction) * draw
+        fraction[struck] = p.attack_fraction + (1.0 - p.attack_fraction) * draw
 
 
 @inlined
-def link_budget(
+def link_rates(
     s: State, bank: Bank, p: np.record, b: int, e: int
 ) -> tuple[np.float32, np.float32, np.float32]:
     """True state of one link now.
@@ -96,31 +88,33 @@ def link_budget(
     Returns:
         Secret key rate (bit/s), sifted rate (bit/s) and QBER. An outage gives (0, 0, 0.5).
     """
-    links, misalignment, fog = s.links[b], s.sites[b, S_MISALIGNMENT], s.sites[b, S_FOG]
+    links, sites = s.links[b], s.sites[b]
+    misalignment, fog = sites[SITE_ROW.misalignment], sites[SITE_ROW.fog]
     now_s = np.float32(s.episodes[b].interval * p.interval_s)
     # Choices instead of branches: which links are hit is what the processor cannot foresee.
     g = s.episodes[b].network
     u, v = bank.link_endpoints[g, e, 0], bank.link_endpoints[g, e, 1]
     facts = bank.links[g, e]
-    error = np.float32(p.misalignment) + misalignment[u] + misalignment[v] + links[L_DRIFT, e]
+    error = np.float32(p.misalignment) + misalignment[u] + misalignment[v]
+    error += links[LINK_ROW.drift, e]
     error = min(max(error, _ZERO), _HALF)
     # Intercept-resend is a binary symmetric channel in series with the link's own.
-    attack = _HALF * links[L_ATTACK_FRACTION, e] * (_HALF - error)
-    error += attack if links[L_ATTACK_UNTIL, e] > now_s else _ZERO
-    loss_db = facts.loss_db + links[L_EXCESS_LOSS, e]
+    attack = _HALF * links[LINK_ROW.attack_fraction, e] * (_HALF - error)
+    error += attack if links[LINK_ROW.attack_until_s, e] > now_s else _ZERO
+    loss_db = facts.loss_db + links[LINK_ROW.excess_loss_db, e]
     foggy = (facts.free_space != 0) & (fog[np.uint32(bank.sites[g, u].district)] > _ZERO)
     loss_db += np.float32(p.fog_loss_db) if foggy else _ZERO
     table = bank.rates[np.uint32(facts.table)]
     rate, sifted, qber = interpolate(table, facts.qber_threshold, loss_db, error)
-    out = links[L_OUTAGE_UNTIL, e] > now_s
+    out = links[LINK_ROW.outage_until_s, e] > now_s
     return _ZERO if out else rate, _ZERO if out else sifted, _HALF if out else qber
 
 
-@entry
+@compiled
 def link_truth(
     s: State, bank: Bank, params: np.ndarray, rate: np.ndarray, qber: np.ndarray
 ) -> None:
     """Writes the true key rate (bit/s) and QBER of every link into (B, E) arrays."""
     for b in range(len(s.episodes)):
         for e in range(bank.networks[s.episodes[b].network].n_links):
-            rate[b, e], _, qber[b, e] = link_budget(s, bank, params[0], b, e)
+            rate[b, e], _, qber[b, e] = link_rates(s, bank, params[0], b, e)

@@ -6,26 +6,14 @@ import math
 
 import numpy as np
 
+from qkd_gym.jit import inlined
+from qkd_gym.network.accounts import ACCOUNT
 from qkd_gym.network.bank import Bank
-from qkd_gym.network.compiled.jit import inlined, use_widest_vectors, whole
 from qkd_gym.network.compiled.rng import SHOT_NOISE, normal_pair, skip, stream
+from qkd_gym.network.compiled.vectors import use_widest_vectors, whole
 from qkd_gym.network.compiled.workspace import Workspace
-from qkd_gym.network.dynamics.disturbance import link_budget
-from qkd_gym.network.state import (
-    EXPIRED,
-    GENERATED,
-    L_CALIBRATION_LEFT,
-    L_FRESHNESS,
-    L_POOL_QBER,
-    L_RUNNING,
-    L_SEEN_SHARE,
-    L_SEEN_STRAIN,
-    LEFT_EVER,
-    OVERFLOW,
-    POOL,
-    STORED_EVER,
-    State,
-)
+from qkd_gym.network.dynamics.disturbance import link_rates
+from qkd_gym.network.state import LINK_ROW, POOL_ROW, State
 
 
 @inlined
@@ -34,9 +22,9 @@ def observe_link(
 ) -> None:
     """What the operator sees of a link now."""
     nominal = facts.nominal_rate_bps
-    links[L_SEEN_SHARE, e] = rate_bps / nominal if nominal > _ZERO else _ZERO
-    links[L_SEEN_STRAIN, e] = qber / facts.qber_threshold
-    links[L_FRESHNESS, e] = 1.0
+    links[LINK_ROW.observed_rate, e] = rate_bps / nominal if nominal > _ZERO else _ZERO
+    links[LINK_ROW.observed_qber, e] = qber / facts.qber_threshold
+    links[LINK_ROW.freshness, e] = 1.0
 
 
 # Rows of the scratch space, an entry per active link that is not calibrating.
@@ -49,7 +37,7 @@ def _calibrate(s: State, bank: Bank, p: np.record, b: int, rows: np.ndarray) -> 
     """Lets active links calibrate; how many make key, which they are, and their link budgets."""
     interval_s = np.float32(p.interval_s)
     episode, links, active = s.episodes[b], s.links[b], s.active[b]
-    running_s, left_s = links[L_RUNNING], links[L_CALIBRATION_LEFT]
+    running_s, left_s = links[LINK_ROW.running_time_s], links[LINK_ROW.calibration_left_s]
     n = 0
     for i in range(episode.n_active):
         e = np.uint32(active[i])  # unsigned indices need no check for being negative
@@ -59,7 +47,7 @@ def _calibrate(s: State, bank: Bank, p: np.record, b: int, rows: np.ndarray) -> 
         rows[_LINK, n], rows[_SECONDS, n] = e, seconds
         n += seconds > _ZERO
     for i in range(n):
-        rate, sifted, qber = link_budget(s, bank, p, b, np.uint32(rows[_LINK, i]))
+        rate, sifted, qber = link_rates(s, bank, p, b, np.uint32(rows[_LINK, i]))
         seconds = rows[_SECONDS, i]
         rows[_RATE, i], rows[_SIFTED, i], rows[_QBER, i] = rate * seconds, sifted * seconds, qber
     return n
@@ -92,8 +80,8 @@ def _count(key: np.uint64, interval: int, n: int, rows: np.ndarray) -> None:
 def generate(s: State, bank: Bank, p: np.record, b: int, work: Workspace) -> None:
     """Calibration and key generation of the active links over one interval."""
     episode, links = s.episodes[b], s.links[b]
-    pool, stored_ever = s.pools[b, POOL], s.pools[b, STORED_EVER]
-    freshness, pool_qber = links[L_FRESHNESS], links[L_POOL_QBER]
+    pool, stored_ever = s.pools[b, POOL_ROW.pool], s.pools[b, POOL_ROW.stored_ever]
+    freshness, pool_qber = links[LINK_ROW.freshness], links[LINK_ROW.pool_qber]
     freshness_decay, rows = np.float32(p.freshness_decay), work.rows
     for k in range(whole(bank.networks[episode.network].n_links)):
         freshness[k] *= freshness_decay
@@ -115,8 +103,8 @@ def generate(s: State, bank: Bank, p: np.record, b: int, work: Workspace) -> Non
             stored_ever[e] += kept
         generated += made
         lost += made - kept
-    s.bits[b, GENERATED] += generated
-    s.bits[b, OVERFLOW] += lost
+    s.accounts[b, ACCOUNT.generated_bits] += generated
+    s.accounts[b, ACCOUNT.overflow_bits] += lost
     episode.stored += generated - lost
 
 
@@ -133,10 +121,10 @@ def expire(s: State, bank: Bank, p: np.record, b: int) -> None:
     oldest = (interval + 1) % (p.lifetime + 1)
     pools, history = s.pools[b], s.stored_history[b]
     for e in range(bank.networks[s.episodes[b].network].n_links):
-        history[e, slot] = pools[STORED_EVER, e]
-        gone = history[e, oldest] - pools[LEFT_EVER, e]
+        history[e, slot] = pools[POOL_ROW.stored_ever, e]
+        gone = history[e, oldest] - pools[POOL_ROW.left_ever, e]
         if interval >= p.lifetime and gone > 0:
-            pools[POOL, e] -= gone
-            pools[LEFT_EVER, e] += gone
-            s.bits[b, EXPIRED] += gone
+            pools[POOL_ROW.pool, e] -= gone
+            pools[POOL_ROW.left_ever, e] += gone
+            s.accounts[b, ACCOUNT.expired_bits] += gone
             s.episodes[b].stored -= gone

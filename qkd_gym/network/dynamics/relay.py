@@ -6,26 +6,13 @@ import math
 
 import numpy as np
 
+from qkd_gym.jit import inlined
+from qkd_gym.network.accounts import ACCOUNT
 from qkd_gym.network.bank import Bank
 from qkd_gym.network.compiled.elementary import exp_single
-from qkd_gym.network.compiled.jit import inlined, use_widest_vectors, whole
+from qkd_gym.network.compiled.vectors import use_widest_vectors, whole
 from qkd_gym.network.compiled.workspace import Workspace
-from qkd_gym.network.state import (
-    BLOCKED,
-    CONSUMED,
-    DELIVERED,
-    ILLEGAL,
-    L_BLOCKED_NOW,
-    L_DEMAND_NOW,
-    L_POOL_QBER,
-    LEFT_EVER,
-    OFFERED,
-    POOL,
-    REQUESTS,
-    S_BLOCKED,
-    S_DEMAND,
-    State,
-)
+from qkd_gym.network.state import LINK_ROW, POOL_ROW, SITE_ROW, State
 from qkd_gym.planning.paths import pair_index as _pair_index
 
 # Steepness of the exponential price, and its size beside the constant cost of a hop. Chosen on
@@ -36,6 +23,9 @@ _PRICE_SCALE = PRICE_WEIGHT / math.expm1(PRICE_STEEPNESS)
 _FULL_PRICE, _EMPTY_PRICE = np.float32(1.0 - _PRICE_SCALE), np.float32(_PRICE_SCALE + PRICE_WEIGHT)
 _STEEPNESS = np.float32(PRICE_STEEPNESS)
 
+
+# In the place of a candidate path: the router chooses.
+BUILT_IN_ROUTER = -1
 
 pair_index = inlined(_pair_index)
 
@@ -138,32 +128,32 @@ def draw_key(
         The mean QBER of what was taken, as it is and in units of the protocols' thresholds.
     """
     links, pools = s.links[b], s.pools[b]
-    qber, strain = np.float32(0.0), np.float32(0.0)
+    qber, relative_qber = np.float32(0.0), np.float32(0.0)
     for h in range(hops):
         e = np.uint16(path[h])
-        pools[POOL, e] -= bits
-        pools[LEFT_EVER, e] += bits
-        work.rows[PRICE, e] = link_price(pools[POOL, e], p.capacity)
-        work.stored[e] = pools[POOL, e]
-        links[L_DEMAND_NOW, e] += bits
-        qber += links[L_POOL_QBER, e]
-        strain += links[L_POOL_QBER, e] / facts[e].qber_threshold
-    return qber / np.float32(hops), strain / np.float32(hops)
+        pools[POOL_ROW.pool, e] -= bits
+        pools[POOL_ROW.left_ever, e] += bits
+        work.rows[PRICE, e] = link_price(pools[POOL_ROW.pool, e], p.capacity)
+        work.stored[e] = pools[POOL_ROW.pool, e]
+        links[LINK_ROW.demand_now, e] += bits
+        qber += links[LINK_ROW.pool_qber, e]
+        relative_qber += links[LINK_ROW.pool_qber, e] / facts[e].qber_threshold
+    return qber / np.float32(hops), relative_qber / np.float32(hops)
 
 
 @inlined
-def note_shortage(s: State, b: int, path: np.ndarray, hops: int, bits: int) -> None:
+def record_shortage(s: State, b: int, path: np.ndarray, hops: int, bits: int) -> None:
     """Remembers demand that a path could not serve, and which of its links lacked the key."""
-    links, pool = s.links[b], s.pools[b, POOL]
+    links, pool = s.links[b], s.pools[b, POOL_ROW.pool]
     for h in range(hops):
         e = path[h]
-        links[L_DEMAND_NOW, e] += bits
+        links[LINK_ROW.demand_now, e] += bits
         if pool[e] < bits:
-            links[L_BLOCKED_NOW, e] += bits
+            links[LINK_ROW.blocked_now, e] += bits
 
 
 @inlined
-def settle(s: State, bank: Bank, p: np.record, b: int, k: int, work: Workspace) -> None:
+def serve_request(s: State, bank: Bank, p: np.record, b: int, k: int, work: Workspace) -> None:
     """Serves the current request over candidate path ``k``, or blocks it.
 
     Args:
@@ -171,47 +161,47 @@ def settle(s: State, bank: Bank, p: np.record, b: int, k: int, work: Workspace) 
         bank: Networks.
         p: Parameters.
         b: Episode.
-        k: Candidate path; the number of candidates refuses; -1 lets the built-in router choose
-            the cheapest path that holds the key. A path that lacks the key is illegal.
+        k: Candidate path; the number of candidates refuses; `BUILT_IN_ROUTER` chooses the
+            cheapest path that holds the key. A path that lacks the key is illegal.
         work: Scratch space; if the router chooses, `price_links` has filled it.
     """
     episode = s.episodes[b]
     g = episode.network
-    pool = s.pools[b, POOL]
+    pool = s.pools[b, POOL_ROW.pool]
     request = s.requests[b, episode.cursor]
     bits = request.bits
     row = pair_index(request.first, request.second, bank.n_sites)
     paths, hops = bank.path_links[g, row], bank.path_hops[g, row]
     lacking, nearest = 1, -1
-    if k < 0:
+    if k == BUILT_IN_ROUTER:
         k, lacking = best_path(paths, hops, bits, work)
         nearest = k
     elif k < len(hops) and hops[k] > 0:
         lacking = count_lacking(pool, paths[k], hops[k], bits)
-        s.bits[b, ILLEGAL] += lacking > 0
+        s.accounts[b, ACCOUNT.illegal_actions] += lacking > 0
     elif k != len(hops):
-        s.bits[b, ILLEGAL] += 1
+        s.accounts[b, ACCOUNT.illegal_actions] += 1
     if lacking > 0 and nearest < 0:
         price_links(pool, bank.networks[g].n_links, p.capacity, work)
         nearest, _ = best_path(paths, hops, bits, work)
 
     gain = (1.0 - p.demand_decay) / p.interval_s * bits
-    demand, blocked = s.sites[b, S_DEMAND], s.sites[b, S_BLOCKED]
+    demand, blocked = s.sites[b, SITE_ROW.demand_average], s.sites[b, SITE_ROW.blocked_average]
     demand[request.first] += gain
     demand[request.second] += gain
     if lacking == 0:
-        qber, strain = draw_key(s, bank.links[g], p, b, paths[k], hops[k], bits, work)
-        s.bits[b, DELIVERED] += bits
-        s.bits[b, CONSUMED] += bits * hops[k]
+        qber, relative_qber = draw_key(s, bank.links[g], p, b, paths[k], hops[k], bits, work)
+        s.accounts[b, ACCOUNT.delivered_bits] += bits
+        s.accounts[b, ACCOUNT.consumed_bits] += bits * hops[k]
         episode.stored -= bits * hops[k]
         episode.qber_bits += bits * qber
-        episode.strained_bits += bits * strain
+        episode.relative_qber_bits += bits * relative_qber
     else:
         if nearest >= 0:
-            note_shortage(s, b, paths[nearest], hops[nearest], bits)
-        s.bits[b, BLOCKED] += bits
+            record_shortage(s, b, paths[nearest], hops[nearest], bits)
+        s.accounts[b, ACCOUNT.blocked_bits] += bits
         blocked[request.first] += gain
         blocked[request.second] += gain
-    s.bits[b, OFFERED] += bits
-    s.bits[b, REQUESTS] += 1
+    s.accounts[b, ACCOUNT.offered_bits] += bits
+    s.accounts[b, ACCOUNT.requests] += 1
     episode.cursor += 1

@@ -6,27 +6,17 @@ import math
 
 import numpy as np
 
+from qkd_gym.features import FRESHNESS_SCALE_S
+from qkd_gym.jit import compiled, inlined
 from qkd_gym.network.bank import Bank
-from qkd_gym.network.compiled.jit import entry, inlined
 from qkd_gym.network.compiled.rng import RESET, exponential, normal_pair, stream, uniform
 from qkd_gym.network.compiled.workspace import Workspace
 from qkd_gym.network.dynamics.demand import draw_peer, draw_site
-from qkd_gym.network.dynamics.disturbance import link_budget
+from qkd_gym.network.dynamics.disturbance import link_rates
 from qkd_gym.network.dynamics.generation import observe_link
-from qkd_gym.network.dynamics.step import ACTIVATION, account, wait_for_request
+from qkd_gym.network.dynamics.step import account, wait_for_request
 from qkd_gym.network.dynamics.switching import activate
-from qkd_gym.network.state import (
-    FRESHNESS_S,
-    L_DRIFT,
-    L_EXCESS_LOSS,
-    L_FRESHNESS,
-    L_POOL_QBER,
-    POOL,
-    S_FOG,
-    S_MISALIGNMENT,
-    STORED_EVER,
-    State,
-)
+from qkd_gym.network.state import LINK_ROW, POOL_ROW, SITE_ROW, State
 
 
 @inlined
@@ -39,12 +29,12 @@ def _clear(s: State, b: int) -> None:
     episode.n_active = 0
     episode.stored = 0
     episode.qber_bits = 0.0
-    episode.strained_bits = 0.0
+    episode.relative_qber_bits = 0.0
     s.sites[b] = 0.0
     s.links[b] = 0.0
     s.pools[b] = 0
     s.stored_history[b] = 0
-    s.bits[b] = 0
+    s.accounts[b] = 0
 
 
 @inlined
@@ -53,14 +43,14 @@ def _hidden_quality(s: State, bank: Bank, p: np.record, b: int, state: np.uint64
     sites, links = s.sites[b], s.links[b]
     for v in range(bank.n_sites):
         state, draw, _ = normal_pair(state)
-        sites[S_MISALIGNMENT, v] = p.site_misalignment * abs(draw)
+        sites[SITE_ROW.misalignment, v] = p.site_misalignment * abs(draw)
     for e in range(network.n_links):
-        state, links[L_EXCESS_LOSS, e] = exponential(state, p.link_excess_loss_db)
+        state, links[LINK_ROW.excess_loss_db, e] = exponential(state, p.link_excess_loss_db)
         state, draw, _ = normal_pair(state)
-        links[L_DRIFT, e] = p.drift_std * draw
+        links[LINK_ROW.drift, e] = p.drift_std * draw
     for d in range(network.n_districts):
         state, draw = uniform(state)
-        sites[S_FOG, d] = 1.0 if draw < p.fog_share else 0.0
+        sites[SITE_ROW.fog, d] = 1.0 if draw < p.fog_share else 0.0
     return state
 
 
@@ -89,26 +79,27 @@ def _start_links(s: State, bank: Bank, p: np.record, b: int, state: np.uint64) -
         state, measured = uniform(state)
         state, age = uniform(state)
         state, draw, _ = normal_pair(state)
-        now = links[L_DRIFT, e]
+        now = links[LINK_ROW.drift, e]
         freshness = 1.0
         if facts[e].plan:
             activate(s, bank, b, e, 0.0, p.protection_s)
-            s.pools[b, POOL, e] = initial_bits
-            s.pools[b, STORED_EVER, e] = initial_bits
+            s.pools[b, POOL_ROW.pool, e] = initial_bits
+            s.pools[b, POOL_ROW.stored_ever, e] = initial_bits
             s.episodes[b].stored += initial_bits
-            links[L_POOL_QBER, e] = facts[e].nominal_qber
+            links[LINK_ROW.pool_qber, e] = facts[e].nominal_qber
         elif measured < p.measured_share:
             # The drift is reversible, so its past is distributed as its future is.
             age_s = age * p.measured_age_s
             memory = math.exp(-age_s / p.drift_memory_s)
-            links[L_DRIFT, e] = memory * now + p.drift_std * math.sqrt(1.0 - memory**2) * draw
-            freshness = math.exp(-age_s / FRESHNESS_S)
+            shock = p.drift_std * math.sqrt(1.0 - memory**2) * draw
+            links[LINK_ROW.drift, e] = memory * now + shock
+            freshness = math.exp(-age_s / FRESHNESS_SCALE_S)
         else:
             continue
-        rate, _, qber = link_budget(s, bank, p, b, e)
+        rate, _, qber = link_rates(s, bank, p, b, e)
         observe_link(links, facts[e], e, rate, qber)
-        links[L_FRESHNESS, e] = freshness
-        links[L_DRIFT, e] = now
+        links[LINK_ROW.freshness, e] = freshness
+        links[LINK_ROW.drift, e] = now
 
 
 @inlined
@@ -119,7 +110,6 @@ def reset_one(
     b: int,
     network: int,
     key: np.uint64,
-    decides: int,
     work: Workspace,
 ) -> None:
     """Starts episode ``b`` on this network, with this key."""
@@ -130,16 +120,14 @@ def reset_one(
     state = _hidden_quality(s, bank, p, b, state)
     state = _demand_start(s, bank, p, b, state)
     _start_links(s, bank, p, b, state)
-    if decides != ACTIVATION:
+    if p.decides_paths:
         wait_for_request(s, bank, p, b, work)
-        s.bits[b] = 0
-    account(s, bank, p, b, decides)
+        s.accounts[b] = 0
+    account(s, bank, p, b)
 
 
-@entry
-def reset_some(  # type: ignore[no-untyped-def]
-    episodes, networks, keys, s, bank, params, decides, work
-):
+@compiled
+def reset_some(episodes, networks, keys, s, bank, params, work):  # type: ignore[no-untyped-def]
     """Starts these episodes on these networks, with these keys."""
     for i in range(len(episodes)):
-        reset_one(s, bank, params[0], episodes[i], networks[i], keys[i], decides, work)
+        reset_one(s, bank, params[0], episodes[i], networks[i], keys[i], work)

@@ -4,29 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
+from qkd_gym.jit import compiled, inlined
+from qkd_gym.network.accounts import ACCOUNT
 from qkd_gym.network.bank import Bank
-from qkd_gym.network.compiled.jit import entry, fill, inlined, use_widest_vectors, whole
+from qkd_gym.network.compiled.vectors import fill, use_widest_vectors, whole
 from qkd_gym.network.compiled.workspace import Workspace
 from qkd_gym.network.dynamics.demand import draw_requests
 from qkd_gym.network.dynamics.disturbance import advance_drift, advance_faults, advance_weather
 from qkd_gym.network.dynamics.generation import expire, generate
-from qkd_gym.network.dynamics.relay import price_links, settle
+from qkd_gym.network.dynamics.relay import BUILT_IN_ROUTER, price_links, serve_request
 from qkd_gym.network.dynamics.switching import toggle
-from qkd_gym.network.state import (
-    DELIVERED,
-    L_BLOCKED_AVERAGE,
-    L_BLOCKED_NOW,
-    L_DEMAND_AVERAGE,
-    L_DEMAND_NOW,
-    POOL,
-    S_BLOCKED,
-    S_DEMAND,
-    STORED,
-    State,
-)
-
-# What one step decides.
-ACTIVATION, ROUTING, BOTH = 0, 1, 2
+from qkd_gym.network.reward import reward_terms
+from qkd_gym.network.state import LINK_ROW, POOL_ROW, SITE_ROW, State
 
 
 @inlined
@@ -46,19 +35,19 @@ def average_demand(s: State, bank: Bank, p: np.record, b: int) -> None:
     gain = np.float32((1.0 - p.demand_decay) / p.interval_s)
     links, sites = s.links[b], s.sites[b]
     n_links = bank.networks[s.episodes[b].network].n_links
-    _average(links[L_DEMAND_AVERAGE], links[L_DEMAND_NOW], n_links, keep, gain)
-    _average(links[L_BLOCKED_AVERAGE], links[L_BLOCKED_NOW], n_links, keep, gain)
+    _average(links[LINK_ROW.demand_average], links[LINK_ROW.demand_now], n_links, keep, gain)
+    _average(links[LINK_ROW.blocked_average], links[LINK_ROW.blocked_now], n_links, keep, gain)
     for v in range(whole(bank.n_sites)):
-        sites[S_DEMAND, v] *= keep
-        sites[S_BLOCKED, v] *= keep
+        sites[SITE_ROW.demand_average, v] *= keep
+        sites[SITE_ROW.blocked_average, v] *= keep
 
 
 @inlined
 def advance(s: State, bank: Bank, p: np.record, b: int, work: Workspace) -> None:
     """Lets one interval pass: disturbances, key generation, expiry, new requests."""
     episode = s.episodes[b]
-    fill(s.links[b, L_DEMAND_NOW], 0, s.links.shape[2], 0.0)
-    fill(s.links[b, L_BLOCKED_NOW], 0, s.links.shape[2], 0.0)
+    fill(s.links[b, LINK_ROW.demand_now], 0, s.links.shape[2], 0.0)
+    fill(s.links[b, LINK_ROW.blocked_now], 0, s.links.shape[2], 0.0)
     advance_drift(s, bank, p, b, work)
     advance_weather(s, bank, p, b)
     advance_faults(s, bank, p, b)
@@ -77,31 +66,30 @@ def step_one(
     bank: Bank,
     p: np.record,
     b: int,
-    decides: int,
     path: int,
     link: int,
     work: Workspace,
 ) -> None:
     """One step of episode ``b``; the accounts of the step are left in the state."""
     episode = s.episodes[b]
-    fill(s.bits[b], 0, s.bits.shape[1], 0)
+    fill(s.accounts[b], 0, s.accounts.shape[1], 0)
     episode.qber_bits = 0.0
-    episode.strained_bits = 0.0
-    if decides == ACTIVATION:
+    episode.relative_qber_bits = 0.0
+    if p.decides_paths:
+        if episode.cursor < episode.n_requests:
+            serve_request(s, bank, p, b, max(path, 0), work)
+        if p.decides_links:
+            toggle(s, bank, p, b, link, work.rows[0])
+        wait_for_request(s, bank, p, b, work)
+    else:
         toggle(s, bank, p, b, link, work.rows[0])
         advance(s, bank, p, b, work)
         n_links = bank.networks[episode.network].n_links
-        price_links(s.pools[b, POOL], n_links, p.capacity, work)
+        price_links(s.pools[b, POOL_ROW.pool], n_links, p.capacity, work)
         while episode.cursor < episode.n_requests:
-            settle(s, bank, p, b, -1, work)
+            serve_request(s, bank, p, b, BUILT_IN_ROUTER, work)
         average_demand(s, bank, p, b)
-    else:
-        if episode.cursor < episode.n_requests:
-            settle(s, bank, p, b, max(path, 0), work)
-        if decides == BOTH:
-            toggle(s, bank, p, b, link, work.rows[0])
-        wait_for_request(s, bank, p, b, work)
-    account(s, bank, p, b, decides)
+    account(s, bank, p, b)
 
 
 @inlined
@@ -113,22 +101,17 @@ def wait_for_request(s: State, bank: Bank, p: np.record, b: int, work: Workspace
 
 
 @inlined
-def account(s: State, bank: Bank, p: np.record, b: int, decides: int) -> None:
-    """Totals and reward terms of the step."""
+def account(s: State, bank: Bank, p: np.record, b: int) -> None:
+    """Closes the accounts of the step: what is stored, and the terms of the reward."""
     episode = s.episodes[b]
-    s.bits[b, STORED] = episode.stored
-    mean_offered = bank.networks[episode.network].mean_request_bits
-    if decides == ACTIVATION:
-        mean_offered = bank.networks[episode.network].mean_offered_bps * p.interval_s
-    delivered = s.bits[b, DELIVERED]
-    episode.key_term = delivered / mean_offered
-    episode.qber_term = 0.0
-    if delivered > 0:
-        episode.qber_term = -p.qber_weight * episode.strained_bits / delivered
+    s.accounts[b, ACCOUNT.stored_bits] = episode.stored
+    terms = reward_terms(s.accounts[b], episode, bank.networks[episode.network], p)
+    for i in range(len(terms)):
+        s.reward_terms[b, i] = terms[i]
 
 
-@entry
-def step_all(s, bank, params, decides, paths, links, work):  # type: ignore[no-untyped-def]
+@compiled
+def step_all(s, bank, params, paths, links, work):  # type: ignore[no-untyped-def]
     """Steps all episodes."""
     for b in range(len(s.episodes)):
-        step_one(s, bank, params[0], b, decides, paths[b], links[b], work)
+        step_one(s, bank, params[0], b, paths[b], links[b], work)

@@ -4,28 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
+from qkd_gym.jit import inlined
+from qkd_gym.network.accounts import ACCOUNT
 from qkd_gym.network.bank import Bank
-from qkd_gym.network.compiled.jit import inlined
-from qkd_gym.network.state import (
-    ILLEGAL,
-    L_ACTIVE,
-    L_BLOCKED_AVERAGE,
-    L_CALIBRATION_LEFT,
-    L_DEMAND_AVERAGE,
-    L_FRESHNESS,
-    L_RUNNING,
-    L_SEEN_SHARE,
-    POOL,
-    S_MODULES_USED,
-    SWITCHES,
-    State,
-)
+from qkd_gym.network.state import LINK_ROW, POOL_ROW, SITE_ROW, State
 
 _ONE, _WORKS = np.float32(1.0), np.float32(0.1)
 
 
 @inlined
-def pool_share(pool: int, capacity: float) -> np.float32:
+def pool_fill(pool: int, capacity: float) -> np.float32:
     """Fill of a pool."""
     return np.float32(pool) * np.float32(1.0 / capacity)
 
@@ -42,9 +30,9 @@ def link_need(links: np.ndarray, stored_share: np.float32, e: int | np.uint32) -
         stored_share: Fill of the link's pool.
         e: Link.
     """
-    estimate = _ONE + links[L_FRESHNESS, e] * (links[L_SEEN_SHARE, e] - _ONE)
-    unmet = links[L_DEMAND_AVERAGE, e] * (_ONE - stored_share)
-    return links[L_BLOCKED_AVERAGE, e] + (unmet if estimate > _WORKS else np.float32(0.0))
+    estimate = _ONE + links[LINK_ROW.freshness, e] * (links[LINK_ROW.observed_rate, e] - _ONE)
+    unmet = links[LINK_ROW.demand_average, e] * (_ONE - stored_share)
+    return links[LINK_ROW.blocked_average, e] + (unmet if estimate > _WORKS else np.float32(0.0))
 
 
 @inlined
@@ -78,7 +66,7 @@ def least_needed(
 
 
 @inlined
-def _forget(entries: np.ndarray, count: int, e: int) -> None:
+def _remove(entries: np.ndarray, count: int, e: int) -> None:
     """Puts the last of ``count`` entries in the place of ``e``."""
     at = 0
     for i in range(count):  # to the end, since nobody can foresee where it is
@@ -92,14 +80,14 @@ def activate(s: State, bank: Bank, b: int, e: int, calibration_s: float, running
     episode = s.episodes[b]
     for side in range(2):
         site = bank.link_endpoints[episode.network, e, side]
-        s.held[b, site, int(s.sites[b, S_MODULES_USED, site])] = e
-        s.sites[b, S_MODULES_USED, site] += 1.0
+        s.held[b, site, int(s.sites[b, SITE_ROW.modules_used, site])] = e
+        s.sites[b, SITE_ROW.modules_used, site] += 1.0
     s.active[b, episode.n_active] = e
     episode.n_active += 1
     links = s.links[b]
-    links[L_ACTIVE, e] = 1.0
-    links[L_CALIBRATION_LEFT, e] = calibration_s
-    links[L_RUNNING, e] = running_s
+    links[LINK_ROW.active, e] = 1.0
+    links[LINK_ROW.calibration_left_s, e] = calibration_s
+    links[LINK_ROW.running_time_s, e] = running_s
 
 
 @inlined
@@ -108,27 +96,27 @@ def release(s: State, bank: Bank, b: int, e: int) -> None:
     episode = s.episodes[b]
     for side in range(2):
         site = bank.link_endpoints[episode.network, e, side]
-        _forget(s.held[b, site], int(s.sites[b, S_MODULES_USED, site]), e)
-        s.sites[b, S_MODULES_USED, site] -= 1.0
-    _forget(s.active[b], episode.n_active, e)
+        _remove(s.held[b, site], int(s.sites[b, SITE_ROW.modules_used, site]), e)
+        s.sites[b, SITE_ROW.modules_used, site] -= 1.0
+    _remove(s.active[b], episode.n_active, e)
     episode.n_active -= 1
     links = s.links[b]
-    links[L_ACTIVE, e] = 0.0
-    links[L_CALIBRATION_LEFT, e] = 0.0
-    links[L_RUNNING, e] = 0.0
+    links[LINK_ROW.active, e] = 0.0
+    links[LINK_ROW.calibration_left_s, e] = 0.0
+    links[LINK_ROW.running_time_s, e] = 0.0
 
 
 @inlined
-def make_room(s: State, bank: Bank, p: np.record, b: int, site: int, need: np.ndarray) -> None:
+def free_module(s: State, bank: Bank, p: np.record, b: int, site: int, need: np.ndarray) -> None:
     """Releases a link at a site without a free module; ``need`` is room for (E,) numbers."""
-    links, pool = s.links[b], s.pools[b, POOL]
-    held, count = s.held[b, site], int(s.sites[b, S_MODULES_USED, site])
+    links, pool = s.links[b], s.pools[b, POOL_ROW.pool]
+    held, count = s.held[b, site], int(s.sites[b, SITE_ROW.modules_used, site])
     if count < p.modules:
         return
     for i in range(count):
         e = held[i]
-        need[e] = link_need(links, pool_share(pool[e], p.capacity), e)
-    release(s, bank, b, least_needed(held, count, links[L_RUNNING], need, p))
+        need[e] = link_need(links, pool_fill(pool[e], p.capacity), e)
+    release(s, bank, b, least_needed(held, count, links[LINK_ROW.running_time_s], need, p))
 
 
 @inlined
@@ -138,12 +126,12 @@ def toggle(s: State, bank: Bank, p: np.record, b: int, e: int, need: np.ndarray)
     if e == bank.link_endpoints.shape[1]:
         return
     if e < 0 or e >= bank.networks[g].n_links:
-        s.bits[b, ILLEGAL] += 1
+        s.accounts[b, ACCOUNT.illegal_actions] += 1
         return
-    s.bits[b, SWITCHES] += 1
-    if s.links[b, L_ACTIVE, e] > 0.0:
+    s.accounts[b, ACCOUNT.switches] += 1
+    if s.links[b, LINK_ROW.active, e] > 0.0:
         release(s, bank, b, e)
         return
     for side in range(2):
-        make_room(s, bank, p, b, bank.link_endpoints[g, e, side], need)
+        free_module(s, bank, p, b, bank.link_endpoints[g, e, side], need)
     activate(s, bank, b, e, p.calibration_s, 0.0)

@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from qkd_gym.errors import InvalidInput, require_choice
-from qkd_gym.physics.detector import Detector
-from qkd_gym.physics.entropy import F64, Real, binary_entropy, ratio
-from qkd_gym.physics.optimum import maximise
-from qkd_gym.physics.protocols.base import (
-    ERROR,
-    INEFFICIENCY,
-    NOT_NEGATIVE,
-    SHARE,
-    LinkBudget,
-    Protocol,
-    check_fields,
-    checked_transmittance,
-    make_budget,
-    with_misalignment,
-)
-from qkd_gym.physics.sampling import Counts, sample_counts
+from qkd_gym.fields import Real, real
+from qkd_gym.physics.entropy import binary_entropy
+from qkd_gym.physics.numerics import F64, bisect, checked_transmittance, maximise, ratio
+from qkd_gym.physics.protocols.base import ClickProtocol, LinkBudget
 
 
 class Filtered(NamedTuple):
@@ -34,9 +21,14 @@ class Filtered(NamedTuple):
     bit_error: F64
     phase_error: F64
 
+    @property
+    def qber(self) -> F64:
+        """Share of the conclusive results with a bit error; 1/2 where nothing is conclusive."""
+        return ratio(self.bit_error, self.conclusive, 0.5)
+
 
 @dataclass(frozen=True)
-class B92(Protocol):
+class B92(ClickProtocol):
     """Two non-orthogonal states of a single photon; Bob keeps conclusive results only.
 
     Unambiguous discrimination makes it fragile: no key is possible once the loss exceeds the
@@ -53,25 +45,10 @@ class B92(Protocol):
     Sources: Bennett, PRL 68, 3121 (1992); Tamaki, Luetkenhaus, PRA 69, 032316 (2004).
     """
 
-    detector: Detector = field(default_factory=Detector)
-    overlap: Real | str = "optimal"
-    misalignment: Real = 0.015
-    error_correction_efficiency: Real = 1.16
+    overlap: Real | str = real("optimal", 0.0, 1.0, low_open=True, high_open=True, word="optimal")
+    misalignment: Real = real(0.015, 0.0, 0.5)
+    error_correction_efficiency: Real = real(1.16, 1.0)
     trusted_detector: bool = False
-
-    def __post_init__(self) -> None:
-        if isinstance(self.overlap, str):
-            require_choice("overlap", self.overlap, ("optimal",))
-        else:
-            check_fields(self, overlap=SHARE)
-            if np.any(np.asarray(self.overlap) >= 1.0):
-                raise InvalidInput(f"overlap is {np.max(self.overlap):g}, but must be below 1.")
-        check_fields(
-            self,
-            misalignment=ERROR,
-            error_correction_efficiency=INEFFICIENCY,
-            repetition_rate_hz=NOT_NEGATIVE,
-        )
 
     @property
     def sifted_per_detection(self) -> F64:
@@ -83,26 +60,24 @@ class B92(Protocol):
         """QBER at which the key vanishes without loss; with loss it vanishes earlier."""
         overlap = np.linspace(0.01, 0.99, 99) if isinstance(self.overlap, str) else self.overlap
         c = np.asarray(overlap)
-        low, high = np.zeros(c.shape), np.full(c.shape, 0.5)
-        for _ in range(50):
-            middle = (low + high) / 2.0
-            alive = self._key(b92_filter(1.0, 1.5 * middle, c)) > 0.0
-            low, high = np.where(alive, middle, low), np.where(alive, high, middle)
-        last = b92_filter(1.0, 1.5 * low, c)
-        return np.asarray(np.max(last.bit_error / last.conclusive))
 
-    def evaluate(
-        self, transmittance: ArrayLike, *, misalignment: ArrayLike | None = None
-    ) -> LinkBudget:
-        eta = checked_transmittance(transmittance)
-        protocol = with_misalignment(self, misalignment)
-        overlap, share = protocol.state_overlap(eta), protocol._registered_share
-        filtered = protocol._filter(eta, overlap)
+        def noisy(misalignment: F64) -> Filtered:
+            return b92_filter(1.0, 1.5 * misalignment, c)
+
+        start = np.zeros(c.shape)
+        worst, _ = bisect(lambda error: self._key(noisy(error)) > 0.0, start, start + 0.5, 50)
+        return np.asarray(np.max(noisy(worst).qber))
+
+    def _evaluate(self, eta: F64) -> LinkBudget:
+        filtered = self._filter(eta, self.state_overlap(eta))
+        share, qber = self._registered_share, filtered.qber
         gain = filtered.conclusive * share
-        live = protocol.detector.saturation(gain, protocol.repetition_rate_hz)
-        qber = ratio(filtered.bit_error, filtered.conclusive, 0.5)
-        key = np.maximum(protocol._key(filtered), 0.0) * share * live
-        return make_budget(gain * live, qber, gain, qber, key, protocol.repetition_rate_hz)
+        live = self._live(gain)
+        return self._budget(gain * live, qber, gain, qber, self._key(filtered) * share * live)
+
+    def _detections(self, eta: F64) -> tuple[F64, F64]:
+        filtered = self._filter(eta, self.state_overlap(eta))
+        return filtered.conclusive * self._registered_share, filtered.qber
 
     def state_overlap(self, transmittance: ArrayLike) -> F64:
         """Overlap of the states at each transmittance: as set, or the optimal one."""
@@ -110,8 +85,7 @@ class B92(Protocol):
             return np.asarray(self.overlap, dtype=np.float64)
         eta = checked_transmittance(transmittance)
         # Of beta^2 - alpha^2 the optimum nears 1 with loss, so the distance from 1 is searched.
-        low, high = np.asarray(1e-7), np.asarray(0.99)
-        return 1.0 - maximise(lambda gap: self._key(self._filter(eta, 1.0 - gap)), low, high, 49)
+        return 1.0 - maximise(lambda gap: self._key(self._filter(eta, 1.0 - gap)), 1e-7, 0.99, 49)
 
     @property
     def _registered_share(self) -> F64:
@@ -129,26 +103,9 @@ class B92(Protocol):
         return b92_filter(arrived, 0.75 * (1.0 - polarised), overlap)
 
     def _key(self, filtered: Filtered) -> F64:
-        bit = ratio(filtered.bit_error, filtered.conclusive, 0.5)
         phase = np.minimum(ratio(filtered.phase_error, filtered.conclusive, 0.5), 0.5)
-        leak = np.asarray(self.error_correction_efficiency) * binary_entropy(bit)
+        leak = np.asarray(self.error_correction_efficiency) * binary_entropy(filtered.qber)
         return np.asarray(filtered.conclusive * (1.0 - leak - binary_entropy(phase)))
-
-    def sample(
-        self,
-        transmittance: ArrayLike,
-        pulses: ArrayLike,
-        rng: np.random.Generator,
-        *,
-        misalignment: ArrayLike | None = None,
-    ) -> Counts:
-        eta = checked_transmittance(transmittance)
-        protocol = with_misalignment(self, misalignment)
-        filtered = protocol._filter(eta, protocol.state_overlap(eta))
-        qber = ratio(filtered.bit_error, filtered.conclusive, 0.5)
-        dead = protocol.detector.dead_time_s * protocol.pulse_rate_hz
-        gain = filtered.conclusive * protocol._registered_share
-        return sample_counts(pulses, gain, 1.0, qber, rng, dead)
 
 
 def b92_filter(arrival: ArrayLike, depolarising: ArrayLike, overlap: ArrayLike) -> Filtered:
@@ -178,16 +135,16 @@ def b92_filter(arrival: ArrayLike, depolarising: ArrayLike, overlap: ArrayLike) 
     kept = t - alpha2
     coherence = (conclusive / 2.0 - bit_error) / np.sqrt(alpha2 * beta2)
     # Without bit errors the root is here, the top of a parabola.
-    low = np.clip(ratio((alpha2 - b) * b, a - b, 0.0), 0.0, None)
     high = np.minimum(b, kept)
-    low = np.minimum(low, high)
-    for _ in range(60):
-        n01 = (low + high) / 2.0
+    low = np.minimum(np.clip(ratio((alpha2 - b) * b, a - b, 0.0), 0.0, None), high)
+
+    def feasible(n01: F64) -> F64:
         n00, n11, n10 = kept - n01, b - n01, a - kept + n01
         amount = np.sqrt(np.maximum(n00 * n11, 0.0)) + np.sqrt(np.maximum(n01 * n10, 0.0))
-        feasible = amount >= coherence
-        low, high = np.where(feasible, n01, low), np.where(feasible, high, n01)
+        return amount >= coherence
+
+    largest, _ = bisect(feasible, low, high)
     # Rounding may leave less than nothing of a vanishing phase error.
-    phase_error = np.maximum(low + alpha2 * (a - kept), 0.0)
+    phase_error = np.maximum(largest + alpha2 * (a - kept), 0.0)
     unlimited = b >= kept
     return Filtered(conclusive, bit_error, np.where(unlimited, conclusive, phase_error))

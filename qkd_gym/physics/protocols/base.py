@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from qkd_gym.errors import require_between
-from qkd_gym.physics.entropy import F64, Real
-from qkd_gym.physics.sampling import Counts
+from qkd_gym.fields import Real, check_fields, real
+from qkd_gym.physics.detector import Detector
+from qkd_gym.physics.numerics import F64, checked_transmittance
+from qkd_gym.physics.sampling import Counts, sample_counts
 
 P = TypeVar("P", bound="Protocol")
-
-Range = tuple[float, float, bool]  # low, high, whether low itself is excluded
-POSITIVE: Range = (0.0, math.inf, True)
-NOT_NEGATIVE: Range = (0.0, math.inf, False)
-PROBABILITY: Range = (0.0, 1.0, False)
-SHARE: Range = (0.0, 1.0, True)
-ERROR: Range = (0.0, 0.5, False)
-INEFFICIENCY: Range = (1.0, math.inf, False)
 
 
 @dataclass(frozen=True)
@@ -35,7 +27,8 @@ class LinkBudget:
         qber: Error rate of the sifted bits.
         single_photon_yield: Click probability of a single-photon pulse, as known or bounded by
             the protocol; NaN where the notion does not apply.
-        single_photon_qber: Error rate of single-photon pulses, likewise.
+        single_photon_qber: Error rate of the clicks of single-photon pulses, as known or bounded
+            by the protocol; NaN where the notion does not apply.
         key_per_pulse: Secret bits per emitted pulse, never negative.
         key_rate_bps: Secret bits per second.
     """
@@ -58,7 +51,11 @@ class Protocol(ABC):
         repetition_rate_hz: Emitted pulses (pairs, symbols) per second.
     """
 
-    repetition_rate_hz: Real = field(default=10e6, kw_only=True)
+    _: KW_ONLY
+    repetition_rate_hz: Real = real(10e6, 0.0, unit="Hz")
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     @property
     @abstractmethod
@@ -75,22 +72,22 @@ class Protocol(ABC):
         """Emitted pulses (pairs, symbols) per second."""
         return np.asarray(self.repetition_rate_hz, dtype=np.float64)
 
-    @abstractmethod
     def evaluate(
         self, transmittance: ArrayLike, *, misalignment: ArrayLike | None = None
     ) -> LinkBudget:
         """Expected rates of a link.
 
         Args:
-            transmittance: Of the channel alone, in [0, 1], any shape; the protocol applies the
-                receiver's efficiency.
-            misalignment: Takes the place of the field of that name.
+            transmittance: Transmittance of the channel alone, in [0, 1], any shape; the protocol
+                applies the receiver's efficiency.
+            misalignment: Error probability in place of the field of that name; broadcasts.
 
         Raises:
             InvalidInput: Naming the value outside its range.
         """
+        eta = checked_transmittance(transmittance)
+        return with_misalignment(self, misalignment)._evaluate(eta)
 
-    @abstractmethod
     def sample(
         self,
         transmittance: ArrayLike,
@@ -102,57 +99,84 @@ class Protocol(ABC):
         """Random counts of an interval, exact in distribution, in time independent of its length.
 
         Args:
-            transmittance: Of the channel alone, in [0, 1].
+            transmittance: Transmittance of the channel alone, in [0, 1], any shape.
             pulses: Emitted pulses, whole numbers up to 2^53; broadcasts.
             rng: Source of randomness.
-            misalignment: Takes the place of the field of that name.
+            misalignment: Error probability in place of the field of that name; broadcasts.
 
         Raises:
             InvalidInput: Naming the value outside its range.
         """
+        eta = checked_transmittance(transmittance)
+        return with_misalignment(self, misalignment)._sample(eta, pulses, rng)
+
+    @abstractmethod
+    def _evaluate(self, eta: F64) -> LinkBudget:
+        """`evaluate` at checked transmittances, with the protocol's own misalignment."""
+
+    @abstractmethod
+    def _sample(self, eta: F64, pulses: ArrayLike, rng: np.random.Generator) -> Counts:
+        """`sample` at checked transmittances, with the protocol's own misalignment."""
+
+    def _budget(
+        self,
+        gain: ArrayLike,
+        qber: ArrayLike,
+        single_photon_yield: ArrayLike,
+        single_photon_qber: ArrayLike,
+        key_per_pulse: ArrayLike,
+    ) -> LinkBudget:
+        """A budget with all fields broadcast to one shape and the key clamped at zero."""
+        key = np.maximum(key_per_pulse, 0.0)
+        columns = np.broadcast_arrays(
+            gain, qber, single_photon_yield, single_photon_qber, key, key * self.repetition_rate_hz
+        )
+        return LinkBudget(*(np.array(column, dtype=np.float64) for column in columns))
+
+
+@dataclass(frozen=True)
+class ClickProtocol(Protocol):
+    """A protocol whose key comes from the clicks of single-photon detectors.
+
+    Attributes:
+        detector: The receiver.
+    """
+
+    detector: Detector = field(default_factory=Detector)
+
+    @abstractmethod
+    def _detections(self, eta: F64) -> tuple[F64, F64]:
+        """Detections per pulse before dead time, and the QBER of those that are sifted."""
+
+    def _live(self, gain: F64) -> F64:
+        """Share of the detections that survive the dead time."""
+        return self.detector.saturation(gain, self.repetition_rate_hz)
+
+    def _sample(self, eta: F64, pulses: ArrayLike, rng: np.random.Generator) -> Counts:
+        gain, qber = self._detections(eta)
+        dead_gates = self.detector.dead_time_s * self.pulse_rate_hz
+        return sample_counts(pulses, gain, self.sifted_per_detection, qber, rng, dead_gates)
 
 
 def with_misalignment(protocol: P, misalignment: ArrayLike | None) -> P:
-    """The protocol itself, or a copy with another misalignment."""
+    """The protocol itself, or a copy with another misalignment.
+
+    Raises:
+        InvalidInput: If the misalignment is outside the range of the protocol's field.
+    """
     if misalignment is None:
         return protocol
     return dataclasses.replace(protocol, misalignment=misalignment)  # type: ignore[call-arg]
 
 
-def checked_transmittance(transmittance: ArrayLike) -> F64:
-    """The transmittance as an array.
+def arms(transmittance: ArrayLike, position: Real, detector: Detector) -> tuple[F64, F64]:
+    """Transmittances of the two parts of a channel, the efficiency of a detector included in each.
 
-    Raises:
-        InvalidInput: If any is outside [0, 1].
+    Args:
+        transmittance: Transmittance of the whole channel, in [0, 1], any shape.
+        position: Share of the loss in dB that lies in the first part, in [0, 1].
+        detector: The receiver at the end of either part.
     """
-    require_between("transmittance", transmittance, 0.0, 1.0)
-    return np.asarray(transmittance, dtype=np.float64)
-
-
-def check_fields(protocol: Protocol, **ranges: Range) -> None:
-    """Checks numeric fields against their ranges and turns sequences into arrays.
-
-    Raises:
-        InvalidInput: Naming the field, its value and the range.
-    """
-    for name, (low, high, low_open) in ranges.items():
-        value = getattr(protocol, name)
-        require_between(name, value, low, high, low_open=low_open)
-        array = np.asarray(value, dtype=np.float64)
-        object.__setattr__(protocol, name, array if array.ndim else float(array))
-
-
-def make_budget(
-    gain: ArrayLike,
-    qber: ArrayLike,
-    single_photon_yield: ArrayLike,
-    single_photon_qber: ArrayLike,
-    key_per_pulse: ArrayLike,
-    repetition_rate_hz: ArrayLike,
-) -> LinkBudget:
-    """A budget with all fields broadcast to one shape and the key clamped at zero."""
-    key = np.maximum(key_per_pulse, 0.0)
-    columns = np.broadcast_arrays(
-        gain, qber, single_photon_yield, single_photon_qber, key, key * repetition_rate_hz
-    )
-    return LinkBudget(*(np.array(column, dtype=np.float64) for column in columns))
+    eta, share = np.asarray(transmittance, dtype=np.float64), np.asarray(position)
+    efficiency = np.asarray(detector.efficiency)
+    return eta**share * efficiency, eta ** (1.0 - share) * efficiency

@@ -3,39 +3,27 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from qkd_gym.errors import InvalidInput, require_between, require_choice
+from qkd_gym.fields import Real, choice, number, real
 from qkd_gym.physics import decoy as decoys
 from qkd_gym.physics.blocks import BlockCounts, expected_counts, mixture, sample_block_counts
 from qkd_gym.physics.clicks import Clicks, coherent_clicks, single_photon_clicks
-from qkd_gym.physics.detector import Detector
-from qkd_gym.physics.entropy import F64, Real, binary_entropy, threshold
+from qkd_gym.physics.entropy import binary_entropy, threshold
 from qkd_gym.physics.finite_key import FiniteKey, one_decoy_key, two_decoy_key
-from qkd_gym.physics.optimum import maximise
-from qkd_gym.physics.protocols.base import (
-    ERROR,
-    INEFFICIENCY,
-    NOT_NEGATIVE,
-    POSITIVE,
-    SHARE,
-    LinkBudget,
-    Protocol,
-    check_fields,
-    checked_transmittance,
-    make_budget,
-    with_misalignment,
-)
-from qkd_gym.physics.sampling import Counts, as_pulses, sample_counts
+from qkd_gym.physics.numerics import F64, checked_transmittance, maximise
+from qkd_gym.physics.protocols.base import ClickProtocol, LinkBudget
+from qkd_gym.physics.sampling import as_pulses
 
-DECOYS = ("infinite", "vacuum+weak", "one", "none")
+BOUNDED = ("vacuum+weak", "one")  # decoys that bound the single photons, as finite blocks need
 
 
 @dataclass(frozen=True)
-class BB84(Protocol):
+class BB84(ClickProtocol):
     """BB84 with weak coherent pulses and two threshold detectors.
 
     Attributes:
@@ -59,10 +47,10 @@ class BB84(Protocol):
             2018). Pulses of all intensities then make key, in a basis that both parties choose with
             probability sqrt(``sifting``); the other basis is the test. Gain and QBER are those of
             the mixture of intensities.
-        intensity_probabilities: Those of signal, weak decoy and, with two decoys, vacuum in finite
-            blocks, as relative weights.
+        intensity_probabilities: Relative weights with which signal, weak decoy and, with two
+            decoys, vacuum are chosen in finite blocks.
         secrecy: Failure probability of the secrecy of a finite block.
-        correctness: Failure probability of its correctness.
+        correctness: Failure probability of the correctness of a finite block.
 
     No key is made once the QBER reaches `qber_threshold`, even where vacuum clicks could be told
     apart.
@@ -71,40 +59,26 @@ class BB84(Protocol):
     Lo, PRA 72, 012326 (2005), Eq. 1. The vacuum term of later papers is left out.
     """
 
-    detector: Detector = field(default_factory=Detector)
-    mean_photon_number: Real | str = 0.5
-    decoy: str = "infinite"
-    decoy_photon_number: Real = 0.1
-    vacuum_photon_number: Real = 0.0
-    misalignment: Real = 0.015
-    sifting: Real = 0.5
-    error_correction_efficiency: Real = 1.16
+    mean_photon_number: Real | str = real(0.5, 0.0, low_open=True, word="optimal")
+    decoy: str = choice("infinite", ("infinite", *BOUNDED, "none"))
+    decoy_photon_number: Real = real(0.1, 0.0, low_open=True)
+    vacuum_photon_number: Real = real(0.0, 0.0)
+    misalignment: Real = real(0.015, 0.0, 0.5)
+    sifting: Real = real(0.5, 0.0, 1.0, low_open=True)
+    error_correction_efficiency: Real = real(1.16, 1.0)
     block_size: float = math.inf
     intensity_probabilities: tuple[float, float, float] = (0.7, 0.2, 0.1)
-    secrecy: float = 1e-10
-    correctness: float = 1e-15
+    secrecy: float = number(1e-10, 0.0, 1.0, low_open=True, high_open=True)
+    correctness: float = number(1e-15, 0.0, 1.0, low_open=True, high_open=True)
 
     def __post_init__(self) -> None:
-        require_choice("decoy", self.decoy, DECOYS)
-        if isinstance(self.mean_photon_number, str):
-            require_choice("mean_photon_number", self.mean_photon_number, ("optimal",))
-        else:
-            check_fields(self, mean_photon_number=POSITIVE)
-        check_fields(
-            self,
-            decoy_photon_number=POSITIVE,
-            vacuum_photon_number=NOT_NEGATIVE,
-            misalignment=ERROR,
-            sifting=SHARE,
-            error_correction_efficiency=INEFFICIENCY,
-            repetition_rate_hz=NOT_NEGATIVE,
-        )
+        super().__post_init__()
         self._check_intensities()
         if self.finite:
             self._check_block()
 
     def _check_intensities(self) -> None:
-        if self.decoy not in ("vacuum+weak", "one"):
+        if self.decoy not in BOUNDED:
             return
         nu, vacuum = np.asarray(self.decoy_photon_number), np.asarray(self._weakest)
         if (vacuum >= nu).any():
@@ -121,7 +95,7 @@ class BB84(Protocol):
 
     def _check_block(self) -> None:
         require_between("block_size", self.block_size, 1.0)
-        require_choice("decoy of a finite block", self.decoy, ("vacuum+weak", "one"))
+        require_choice("decoy of a finite block", self.decoy, BOUNDED)
         require_between("sifting of a finite block", self.sifting, 0.0, 1.0, high_open=True)
         chances = self.intensity_probabilities
         if len(chances) != 3:
@@ -129,8 +103,6 @@ class BB84(Protocol):
                 f"intensity_probabilities has {len(chances)} values, but must have 3."
             )
         require_between("intensity_probabilities", chances, 0.0, low_open=True)
-        for name in ("secrecy", "correctness"):
-            require_between(name, getattr(self, name), 0.0, 1.0, low_open=True, high_open=True)
 
     @property
     def finite(self) -> bool:
@@ -151,25 +123,16 @@ class BB84(Protocol):
         """Share of the detections that become sifted key."""
         return np.asarray(self.sifting, dtype=np.float64)
 
-    def evaluate(
-        self, transmittance: ArrayLike, *, misalignment: ArrayLike | None = None
-    ) -> LinkBudget:
-        eta = checked_transmittance(transmittance)
-        protocol = with_misalignment(self, misalignment)
-        mu = protocol.photon_number(eta)
-        clicks = protocol.sifted_clicks(eta, mu)
-        single = protocol._single_photons(eta, mu)
-        live = protocol.detector.saturation(clicks.gain, protocol.repetition_rate_hz)
-        alive = clicks.qber < protocol.qber_threshold
-        key = np.where(alive, np.maximum(protocol._key(eta, mu), 0.0), 0.0)
-        return make_budget(
-            clicks.gain * live,
-            clicks.qber,
-            single.yield_,
-            single.error,
-            key * live,
-            protocol.repetition_rate_hz,
-        )
+    def _evaluate(self, eta: F64) -> LinkBudget:
+        mu = self.photon_number(eta)
+        clicks, single = self.sifted_clicks(eta, mu), self._single_photons(eta, mu)
+        live = self._live(clicks.gain)
+        key = np.where(clicks.qber < self.qber_threshold, self._key(eta, mu), 0.0) * live
+        return self._budget(clicks.gain * live, clicks.qber, single.yield_, single.error, key)
+
+    def _detections(self, eta: F64) -> tuple[F64, F64]:
+        clicks = self.sifted_clicks(eta, self.photon_number(eta))
+        return clicks.gain, clicks.qber
 
     def photon_number(self, transmittance: ArrayLike) -> F64:
         """Mean photon number of the signal at each transmittance: as set, or the optimal one."""
@@ -178,17 +141,21 @@ class BB84(Protocol):
         eta = checked_transmittance(transmittance)
         # Above all decoys for the bounds to hold; without decoys the optimum shrinks with eta.
         low = np.asarray(1e-9)
-        if self.decoy in ("vacuum+weak", "one"):
+        if self.decoy in BOUNDED:
             low = (np.asarray(self.decoy_photon_number) + self._weakest) * (1.0 + 1e-6)
 
         def rate(mu: F64) -> F64:
-            gain = self.sifted_clicks(eta, mu).gain
-            return self._key(eta, mu) * self.detector.saturation(gain, self.repetition_rate_hz)
+            return self._key(eta, mu) * self._live(self.sifted_clicks(eta, mu).gain)
 
         return maximise(rate, low, np.maximum(4.0, 2.0 * low))
 
     def signal_clicks(self, transmittance: ArrayLike, mean_photon_number: ArrayLike) -> Clicks:
-        """Gain and error gain of pulses of some intensity, before dead time."""
+        """Clicks per pulse of some intensity, right and wrong, before dead time.
+
+        Args:
+            transmittance: Transmittance of the channel alone, in [0, 1].
+            mean_photon_number: Mean photon number of the pulses; broadcasts.
+        """
         light = np.asarray(transmittance) * np.asarray(mean_photon_number)
         return coherent_clicks(light, self.misalignment, self.detector)
 
@@ -196,8 +163,8 @@ class BB84(Protocol):
         """Clicks of a pulse that may make key: a signal, or in finite blocks any intensity.
 
         Args:
-            transmittance: Of the channel alone.
-            mean_photon_number: Of the signal.
+            transmittance: Transmittance of the channel alone, in [0, 1].
+            mean_photon_number: Mean photon number of the signal; broadcasts.
         """
         if self.finite:
             clicks, _, chances = self._intensities(transmittance, mean_photon_number)
@@ -242,7 +209,8 @@ class BB84(Protocol):
 
         Args:
             counts: Measured (or expected) counts.
-            transmittance: Of the channel; matters for an ``"optimal"`` mean photon number only.
+            transmittance: Transmittance of the channel, which matters for an ``"optimal"`` mean
+                photon number only.
 
         Raises:
             InvalidInput: If ``block_size`` is infinite.
@@ -257,7 +225,7 @@ class BB84(Protocol):
         """Random counts of a block in one multinomial draw, for `key_from_counts`.
 
         Args:
-            transmittance: Of the channel, in [0, 1].
+            transmittance: Transmittance of the channel, in [0, 1].
             pulses: Emitted pulses that meet a live detector.
             rng: Source of randomness.
 
@@ -294,17 +262,3 @@ class BB84(Protocol):
         return decoys.SinglePhotons(
             np.minimum(bound.yield_, clicks.gain), np.maximum(bound.error, clicks.qber)
         )
-
-    def sample(
-        self,
-        transmittance: ArrayLike,
-        pulses: ArrayLike,
-        rng: np.random.Generator,
-        *,
-        misalignment: ArrayLike | None = None,
-    ) -> Counts:
-        eta = checked_transmittance(transmittance)
-        protocol = with_misalignment(self, misalignment)
-        clicks = protocol.sifted_clicks(eta, protocol.photon_number(eta))
-        dead = protocol.detector.dead_time_s * protocol.pulse_rate_hz
-        return sample_counts(pulses, clicks.gain, protocol.sifting, clicks.qber, rng, dead)

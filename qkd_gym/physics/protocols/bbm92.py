@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from qkd_gym.physics.entropy import F64, binary_entropy, threshold
+from qkd_gym.physics.entropy import binary_entropy, threshold
+from qkd_gym.physics.numerics import F64
 from qkd_gym.physics.protocols.pairs import PairProtocol
 
 
@@ -28,5 +29,5 @@ class BBM92(PairProtocol):
         return threshold(self.error_correction_efficiency)
 
     def key_per_coincidence(self, qber: ArrayLike) -> F64:
-        """1 - (1 + f) h(E)."""
+        """Secret bits per sifted coincidence, 1 - (1 + f) h(E); negative where there is no key."""
         return np.asarray(1.0 - (1.0 + self.error_correction_efficiency) * binary_entropy(qber))

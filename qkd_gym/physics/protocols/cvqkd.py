@@ -8,25 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from qkd_gym.errors import require_between, require_choice
-from qkd_gym.physics.entropy import F64, Real
-from qkd_gym.physics.protocols.base import (
-    ERROR,
-    NOT_NEGATIVE,
-    POSITIVE,
-    SHARE,
-    LinkBudget,
-    Protocol,
-    check_fields,
-    checked_transmittance,
-    make_budget,
-    with_misalignment,
-)
+from qkd_gym.errors import require_between
+from qkd_gym.fields import Real, choice, number, real
+from qkd_gym.physics.numerics import F64, bisect
+from qkd_gym.physics.protocols.base import LinkBudget, Protocol
 from qkd_gym.physics.sampling import Counts, as_pulses
 
 Extended = NDArray[np.longdouble]
 
-DETECTIONS = ("homodyne", "heterodyne")
 NOISE_PER_ERROR = 8.0  # interception of a share s adds 2 s shot noise units, or s / 4 to a QBER
 
 
@@ -40,15 +29,15 @@ class CVQKD(Protocol):
 
     Attributes:
         efficiency: Efficiency of the detector.
-        electronic_noise: Its electronic noise.
+        electronic_noise: Variance of the detector's electronic noise.
         modulation_variance: Variance V_A of Alice's modulation.
-        excess_noise: Noise xi of the channel.
+        excess_noise: Excess noise xi of the channel.
         reconciliation_efficiency: Share beta of the mutual information that becomes common bits.
         detection: ``"homodyne"`` (one quadrature) or ``"heterodyne"`` (both).
         trusted_detector: Whether the eavesdropper has no use of the detector's loss and noise.
         block_size: Symbols per block for finite-size effects; infinite for the asymptotic rate.
         estimation_share: Share of a finite block spent on estimating the channel.
-        failure_probability: Of the finite-size analysis.
+        failure_probability: Failure probability of the security of a finite block.
         misalignment: Polarisation error. Up to ``tracked_misalignment`` it only dims the signal,
             which interferes with a local oscillator; beyond, it counts as an attack, as 8 units of
             excess noise per unit of error.
@@ -59,36 +48,23 @@ class CVQKD(Protocol):
     (2010).
     """
 
-    efficiency: Real = 0.6
-    electronic_noise: Real = 0.05
-    modulation_variance: Real = 5.0
-    excess_noise: Real = 0.01
-    reconciliation_efficiency: Real = 0.95
-    detection: str = "homodyne"
+    efficiency: Real = real(0.6, 0.0, 1.0, low_open=True)
+    electronic_noise: Real = real(0.05, 0.0)
+    modulation_variance: Real = real(5.0, 0.0, low_open=True)
+    excess_noise: Real = real(0.01, 0.0)
+    reconciliation_efficiency: Real = real(0.95, 0.0, 1.0, low_open=True)
+    detection: str = choice("homodyne", ("homodyne", "heterodyne"))
     trusted_detector: bool = True
     block_size: float = math.inf
-    estimation_share: float = 0.5
-    failure_probability: float = 1e-10
-    misalignment: Real = 0.0
-    tracked_misalignment: Real = 0.05
+    estimation_share: float = number(0.5, 0.0, 1.0, low_open=True, high_open=True)
+    failure_probability: float = number(1e-10, 0.0, 1.0, low_open=True, high_open=True)
+    misalignment: Real = real(0.0, 0.0, 0.5)
+    tracked_misalignment: Real = real(0.05, 0.0, 0.5)
 
     def __post_init__(self) -> None:
-        require_choice("detection", self.detection, DETECTIONS)
-        check_fields(
-            self,
-            efficiency=SHARE,
-            electronic_noise=NOT_NEGATIVE,
-            modulation_variance=POSITIVE,
-            excess_noise=NOT_NEGATIVE,
-            reconciliation_efficiency=SHARE,
-            misalignment=ERROR,
-            tracked_misalignment=ERROR,
-            repetition_rate_hz=NOT_NEGATIVE,
-        )
+        super().__post_init__()
         if self.block_size != math.inf:
             require_between("block_size", self.block_size, 2)
-        for name in ("estimation_share", "failure_probability"):
-            require_between(name, getattr(self, name), 0.0, 1.0, low_open=True, high_open=True)
 
     @property
     def sifted_per_detection(self) -> F64:
@@ -98,16 +74,22 @@ class CVQKD(Protocol):
     @property
     def qber_threshold(self) -> F64:
         """Excess noise, divided by 8, at which the asymptotic key vanishes without loss."""
-        low = np.zeros(np.broadcast(self.modulation_variance, self.electronic_noise).shape)
-        high = np.full_like(low, 0.5)
-        for _ in range(50):
-            middle = (low + high) / 2.0
-            alive = self.secret_fraction(1.0, NOISE_PER_ERROR * middle) > 0.0
-            low, high = np.where(alive, middle, low), np.where(alive, high, middle)
-        return np.asarray(low)
+        start = np.zeros(np.broadcast(self.modulation_variance, self.electronic_noise).shape)
+
+        def key(qber: F64) -> F64:
+            return self.secret_fraction(1.0, NOISE_PER_ERROR * qber)
+
+        return bisect(lambda qber: key(qber) > 0.0, start, start + 0.5, 50)[0]
 
     def channel(self, transmittance: ArrayLike) -> tuple[F64, F64]:
-        """Transmittance and excess noise that the stations find, misalignment included."""
+        """Transmittance and excess noise that the stations find, misalignment included.
+
+        Args:
+            transmittance: Transmittance of the fibre, in [0, 1], any shape.
+
+        Returns:
+            Two arrays: the dimmed transmittance, and the excess noise in shot noise units.
+        """
         error = np.asarray(self.misalignment)
         attack = np.maximum(error - self.tracked_misalignment, 0.0)
         t = np.asarray(transmittance, dtype=np.float64) * (1.0 - (error - attack))
@@ -115,31 +97,28 @@ class CVQKD(Protocol):
         t, noise = np.broadcast_arrays(t, noise)
         return t, noise
 
-    def evaluate(
-        self, transmittance: ArrayLike, *, misalignment: ArrayLike | None = None
-    ) -> LinkBudget:
-        eta = checked_transmittance(transmittance)
-        protocol = with_misalignment(self, misalignment)
-        t, noise = protocol.channel(eta)
-        if protocol.block_size == math.inf:
-            key = protocol.secret_fraction(t, noise)
-        else:
-            key = protocol._finite(t, noise)
+    def _evaluate(self, eta: F64) -> LinkBudget:
+        t, noise = self.channel(eta)
+        finite = self.block_size != math.inf
+        key = self._finite(t, noise) if finite else self.secret_fraction(t, noise)
         qber = np.minimum(noise / NOISE_PER_ERROR, 0.5)
-        key = np.where(qber < 0.5, key, 0.0)
-        return make_budget(1.0, qber, np.nan, np.nan, key, protocol.repetition_rate_hz)
+        return self._budget(1.0, qber, np.nan, np.nan, np.where(qber < 0.5, key, 0.0))
 
     def mutual_information(self, transmittance: ArrayLike, excess_noise: ArrayLike) -> F64:
-        """Bits per symbol that Alice and Bob share."""
-        t, xi, detector = self._receiver(
-            np.asarray(transmittance, dtype=np.float64), np.asarray(excess_noise)
-        )
+        """Bits per symbol that Alice and Bob share.
+
+        Args:
+            transmittance: Transmittance of the channel, in [0, 1], any shape.
+            excess_noise: Excess noise of the channel in shot noise units; broadcasts.
+        """
+        t, xi, detector = self._receiver(transmittance, excess_noise)
         snr = np.asarray(self.modulation_variance) * t / (1.0 + t * xi + detector)
         bits = np.log1p(snr) / np.log(2.0)
         return np.asarray(bits / 2.0 if self.detection == "homodyne" else bits)
 
-    def _receiver(self, t: F64, xi: F64) -> tuple[F64, F64, F64]:
-        """Channel as the eavesdropper holds it, and the detector's noise at its own input."""
+    def _receiver(self, transmittance: ArrayLike, excess_noise: ArrayLike) -> tuple[F64, F64, F64]:
+        """Channel as the eavesdropper holds it, and the noise of the detector at its input."""
+        t, xi = np.asarray(transmittance, dtype=np.float64), np.asarray(excess_noise)
         eta, electronic = np.asarray(self.efficiency), np.asarray(self.electronic_noise)
         double = self.detection == "heterodyne"
         if self.trusted_detector:
@@ -149,14 +128,17 @@ class CVQKD(Protocol):
         return t, xi + added / np.maximum(t, 1e-300), np.asarray(float(double))
 
     def holevo_information(self, transmittance: ArrayLike, excess_noise: ArrayLike) -> F64:
-        """Bits per symbol that the eavesdropper can know about Bob's results."""
+        """Bits per symbol that the eavesdropper can know about Bob's results.
+
+        Args:
+            transmittance: Transmittance of the channel, in [0, 1], any shape.
+            excess_noise: Excess noise of the channel in shot noise units; broadcasts.
+        """
         # Entropies of order 1 differ by the transmittance: extended precision, where the machine
         # has it, keeps six digits of the difference beyond 300 km.
         t, xi, noise = (
             np.asarray(value, dtype=np.longdouble)
-            for value in self._receiver(
-                np.asarray(transmittance, dtype=np.float64), np.asarray(excess_noise)
-            )
+            for value in self._receiver(transmittance, excess_noise)
         )
         va = np.asarray(self.modulation_variance, dtype=np.longdouble)
         v = 1.0 + va
@@ -187,7 +169,12 @@ class CVQKD(Protocol):
         return np.asarray(known - _g(third) - _g(np.sqrt(d) / third), dtype=np.float64)
 
     def secret_fraction(self, transmittance: ArrayLike, excess_noise: ArrayLike) -> F64:
-        """beta I_AB - chi_BE, in bits per symbol; negative where no key can be made."""
+        """Asymptotic key beta I_AB - chi_BE in bits per symbol; negative where there is none.
+
+        Args:
+            transmittance: Transmittance of the channel, in [0, 1], any shape.
+            excess_noise: Excess noise of the channel in shot noise units; broadcasts.
+        """
         shared = self.mutual_information(transmittance, excess_noise)
         known = self.holevo_information(transmittance, excess_noise)
         return np.asarray(self.reconciliation_efficiency * shared - known)
@@ -212,30 +199,21 @@ class CVQKD(Protocol):
         key = n / self.block_size * (shared - known - delta)
         return np.where((low > 0.0) & (worst_xi < 100.0), key, 0.0)
 
-    def sample(
-        self,
-        transmittance: ArrayLike,
-        pulses: ArrayLike,
-        rng: np.random.Generator,
-        *,
-        misalignment: ArrayLike | None = None,
-    ) -> Counts:
+    def _sample(self, eta: F64, pulses: ArrayLike, rng: np.random.Generator) -> Counts:
         """Counts of an interval; all symbols are detected.
 
         The errors are the estimated excess noise as a QBER (see the class) times the sifted
         symbols. The estimate comes from a sample variance, whose chi-square law is drawn exactly.
         """
-        eta = checked_transmittance(transmittance)
-        protocol = with_misalignment(self, misalignment)
-        t, xi = protocol.channel(eta)
+        t, xi = self.channel(eta)
         sent, t, xi = np.broadcast_arrays(as_pulses(pulses), t, xi)
-        estimated = np.maximum(np.rint(sent * protocol.estimation_share), 1.0)
-        scale = np.asarray(protocol.efficiency) * t
-        floor = 1.0 + np.asarray(protocol.electronic_noise)
+        estimated = np.maximum(np.rint(sent * self.estimation_share), 1.0)
+        scale = np.asarray(self.efficiency) * t
+        floor = 1.0 + np.asarray(self.electronic_noise)
         measured = (floor + scale * xi) * rng.chisquare(estimated) / estimated
         noise = np.maximum(measured - floor, 0.0) / np.maximum(scale, 1e-300)
         share = np.minimum(noise / NOISE_PER_ERROR, 0.5)
-        sifted = np.floor(sent * protocol.sifted_per_detection).astype(np.int64)
+        sifted = np.floor(sent * self.sifted_per_detection).astype(np.int64)
         errors = np.rint(sifted * share).astype(np.int64)
         return Counts(sent.copy(), sent.copy(), sifted, errors)
 

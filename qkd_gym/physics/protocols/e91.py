@@ -7,12 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from qkd_gym.errors import require_choice
-from qkd_gym.physics.entropy import F64, Real, binary_entropy, threshold
-from qkd_gym.physics.protocols.base import checked_transmittance, with_misalignment
+from qkd_gym.fields import Real, choice, real
+from qkd_gym.physics.entropy import binary_entropy, threshold
+from qkd_gym.physics.numerics import F64, bisect, checked_transmittance
+from qkd_gym.physics.protocols.base import with_misalignment
 from qkd_gym.physics.protocols.pairs import PairProtocol
-
-ANALYSES = ("trusted", "device-independent")
 
 
 @dataclass(frozen=True)
@@ -30,25 +29,16 @@ class E91(PairProtocol):
     Sources: Ekert, PRL 67, 661 (1991); Acin et al., PRL 98, 230501 (2007), Eq. 3.
     """
 
-    sifting: Real = 2.0 / 9.0
-    analysis: str = "trusted"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_choice("analysis", self.analysis, ANALYSES)
+    sifting: Real = real(2.0 / 9.0, 0.0, 1.0, low_open=True)
+    analysis: str = choice("trusted", ("trusted", "device-independent"))
 
     @property
     def qber_threshold(self) -> F64:
         """QBER at which the key vanishes: device-independent, 7.15 % at f = 1."""
         if self.analysis == "trusted":
             return threshold(self.error_correction_efficiency)
-        low = np.zeros(np.shape(self.error_correction_efficiency))
-        high = np.full_like(low, 0.5)
-        for _ in range(60):
-            middle = (low + high) / 2.0
-            alive = self.key_per_coincidence(middle) > 0.0
-            low, high = np.where(alive, middle, low), np.where(alive, high, middle)
-        return np.asarray(low)
+        start = np.zeros(np.shape(self.error_correction_efficiency))
+        return bisect(lambda qber: self.key_per_coincidence(qber) > 0.0, start, start + 0.5)[0]
 
     def key_per_coincidence(self, qber: ArrayLike) -> F64:
         """Secret bits per sifted coincidence; minus the error correction where S <= 2."""
@@ -65,8 +55,8 @@ class E91(PairProtocol):
         """Expected CHSH value of the coincidences, at most 2 sqrt(2).
 
         Args:
-            transmittance: Of the channel, in [0, 1].
-            misalignment: Takes the place of the field of that name.
+            transmittance: Transmittance of the channel, in [0, 1], any shape.
+            misalignment: Error probability in place of the field of that name; broadcasts.
 
         Raises:
             InvalidInput: If an argument is outside its range.

@@ -8,35 +8,22 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import i0
 
-from qkd_gym.errors import require_choice
+from qkd_gym.fields import Real, real
 from qkd_gym.physics.clicks import Clicks
 from qkd_gym.physics.detector import Detector
-from qkd_gym.physics.entropy import F64, Real, binary_entropy, threshold
-from qkd_gym.physics.optimum import maximise
-from qkd_gym.physics.protocols.base import (
-    ERROR,
-    INEFFICIENCY,
-    NOT_NEGATIVE,
-    POSITIVE,
-    PROBABILITY,
-    SHARE,
-    LinkBudget,
-    Protocol,
-    check_fields,
-    checked_transmittance,
-    make_budget,
-    with_misalignment,
-)
-from qkd_gym.physics.sampling import Counts, sample_counts
+from qkd_gym.physics.entropy import binary_entropy, threshold
+from qkd_gym.physics.numerics import F64, checked_transmittance, maximise
+from qkd_gym.physics.protocols.base import ClickProtocol, LinkBudget, arms
 
 
 @dataclass(frozen=True)
-class MDI(Protocol):
+class MDI(ClickProtocol):
     """Weak coherent pulses of both stations meet in a Bell measurement; infinite decoys.
 
     Attributes:
         detector: The relay's detectors; dark counts are per detector.
-        mean_photon_number: Mean photon number of either station's signal, or ``"optimal"``.
+        mean_photon_number: Mean photon number mu of either station's signal, or ``"optimal"`` for
+            the one with the largest key rate at each transmittance.
         misalignment: Error probability e_d of the rectilinear basis.
         sifting: Share of the Bell measurements that become key; near 1 where the rectilinear basis
             is chosen almost always.
@@ -47,25 +34,11 @@ class MDI(Protocol):
     """
 
     detector: Detector = field(default_factory=lambda: Detector(0.145, 3e-6))
-    mean_photon_number: Real | str = 0.5
-    misalignment: Real = 0.015
-    sifting: Real = 1.0
-    error_correction_efficiency: Real = 1.16
-    relay_position: Real = 0.5
-
-    def __post_init__(self) -> None:
-        if isinstance(self.mean_photon_number, str):
-            require_choice("mean_photon_number", self.mean_photon_number, ("optimal",))
-        else:
-            check_fields(self, mean_photon_number=POSITIVE)
-        check_fields(
-            self,
-            misalignment=ERROR,
-            sifting=SHARE,
-            error_correction_efficiency=INEFFICIENCY,
-            relay_position=PROBABILITY,
-            repetition_rate_hz=NOT_NEGATIVE,
-        )
+    mean_photon_number: Real | str = real(0.5, 0.0, low_open=True, word="optimal")
+    misalignment: Real = real(0.015, 0.0, 0.5)
+    sifting: Real = real(1.0, 0.0, 1.0, low_open=True)
+    error_correction_efficiency: Real = real(1.16, 1.0)
+    relay_position: Real = real(0.5, 0.0, 1.0)
 
     @property
     def qber_threshold(self) -> F64:
@@ -79,37 +52,25 @@ class MDI(Protocol):
 
     def arms(self, transmittance: ArrayLike) -> tuple[F64, F64]:
         """Transmittances from either station to the relay, detectors included."""
-        eta = np.asarray(transmittance, dtype=np.float64)
-        position = np.asarray(self.relay_position)
-        efficiency = np.asarray(self.detector.efficiency)
-        return eta**position * efficiency, eta ** (1.0 - position) * efficiency
+        return arms(transmittance, self.relay_position, self.detector)
 
-    def evaluate(
-        self, transmittance: ArrayLike, *, misalignment: ArrayLike | None = None
-    ) -> LinkBudget:
-        eta = checked_transmittance(transmittance)
-        protocol = with_misalignment(self, misalignment)
-        mu = protocol.photon_number(eta)
-        signal = protocol.bell_measurements(eta, mu)
-        single = protocol.single_photons(eta)
-        live = protocol.detector.saturation(signal.gain, protocol.repetition_rate_hz)
-        alive = signal.qber < protocol.qber_threshold
-        key = np.where(alive, np.maximum(protocol._key(eta, mu), 0.0), 0.0) * live
-        return make_budget(
-            signal.gain * live,
-            signal.qber,
-            single.gain,
-            single.qber,
-            key,
-            protocol.repetition_rate_hz,
-        )
+    def _evaluate(self, eta: F64) -> LinkBudget:
+        mu = self.photon_number(eta)
+        signal, single = self.bell_measurements(eta, mu), self.single_photons(eta)
+        live = self._live(signal.gain)
+        key = np.where(signal.qber < self.qber_threshold, self._key(eta, mu), 0.0) * live
+        return self._budget(signal.gain * live, signal.qber, single.gain, single.qber, key)
+
+    def _detections(self, eta: F64) -> tuple[F64, F64]:
+        signal = self.bell_measurements(eta, self.photon_number(eta))
+        return signal.gain, signal.qber
 
     def photon_number(self, transmittance: ArrayLike) -> F64:
-        """Mean photon number of either signal: as set, or the optimal one."""
+        """Mean photon number of either signal at each transmittance: as set, or the optimal one."""
         if not isinstance(self.mean_photon_number, str):
             return np.asarray(self.mean_photon_number, dtype=np.float64)
         eta = checked_transmittance(transmittance)
-        return maximise(lambda mu: self._key(eta, mu), np.asarray(1e-3), np.asarray(2.0))
+        return maximise(lambda mu: self._key(eta, mu), 1e-3, 2.0)
 
     def _key(self, eta: F64, mu: F64) -> F64:
         signal, single = self.bell_measurements(eta, mu), self.single_photons(eta)
@@ -141,20 +102,6 @@ class MDI(Protocol):
         both = a * b / 2.0
         errors = quiet * (random / 2.0 + np.asarray(self.misalignment) * both)
         return Clicks(quiet * (both + random), errors)
-
-    def sample(
-        self,
-        transmittance: ArrayLike,
-        pulses: ArrayLike,
-        rng: np.random.Generator,
-        *,
-        misalignment: ArrayLike | None = None,
-    ) -> Counts:
-        eta = checked_transmittance(transmittance)
-        protocol = with_misalignment(self, misalignment)
-        signal = protocol.bell_measurements(eta, protocol.photon_number(eta))
-        dead = protocol.detector.dead_time_s * protocol.pulse_rate_hz
-        return sample_counts(pulses, signal.gain, protocol.sifting, signal.qber, rng, dead)
 
 
 def _bessel_less_one(x: F64) -> F64:

@@ -3,35 +3,20 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from qkd_gym.errors import require_choice
+from qkd_gym.fields import Real, real
 from qkd_gym.physics.clicks import Clicks
 from qkd_gym.physics.detector import Detector
-from qkd_gym.physics.entropy import F64, Real
-from qkd_gym.physics.optimum import maximise
-from qkd_gym.physics.protocols.base import (
-    ERROR,
-    INEFFICIENCY,
-    NOT_NEGATIVE,
-    POSITIVE,
-    PROBABILITY,
-    SHARE,
-    LinkBudget,
-    Protocol,
-    check_fields,
-    checked_transmittance,
-    make_budget,
-    with_misalignment,
-)
-from qkd_gym.physics.sampling import Counts, sample_counts
+from qkd_gym.physics.numerics import F64, checked_transmittance, maximise
+from qkd_gym.physics.protocols.base import ClickProtocol, LinkBudget, arms
 
 
 @dataclass(frozen=True)
-class PairProtocol(Protocol):
+class PairProtocol(ClickProtocol):
     """A source of photon pairs between two stations with equal receivers.
 
     Attributes:
@@ -45,26 +30,11 @@ class PairProtocol(Protocol):
             station; 1/2 puts the source in the middle.
     """
 
-    detector: Detector = field(default_factory=Detector)
-    brightness: Real | str = 0.05
-    misalignment: Real = 0.015
-    sifting: Real = 0.5
-    error_correction_efficiency: Real = 1.16
-    source_position: Real = 0.5
-
-    def __post_init__(self) -> None:
-        if isinstance(self.brightness, str):
-            require_choice("brightness", self.brightness, ("optimal",))
-        else:
-            check_fields(self, brightness=POSITIVE)
-        check_fields(
-            self,
-            misalignment=ERROR,
-            sifting=SHARE,
-            error_correction_efficiency=INEFFICIENCY,
-            source_position=PROBABILITY,
-            repetition_rate_hz=NOT_NEGATIVE,
-        )
+    brightness: Real | str = real(0.05, 0.0, low_open=True, word="optimal")
+    misalignment: Real = real(0.015, 0.0, 0.5)
+    sifting: Real = real(0.5, 0.0, 1.0, low_open=True)
+    error_correction_efficiency: Real = real(1.16, 1.0)
+    source_position: Real = real(0.5, 0.0, 1.0)
 
     @property
     def sifted_per_detection(self) -> F64:
@@ -77,10 +47,7 @@ class PairProtocol(Protocol):
 
     def arms(self, transmittance: ArrayLike) -> tuple[F64, F64]:
         """Transmittances from the source to either station, detectors included."""
-        eta = np.asarray(transmittance, dtype=np.float64)
-        position = np.asarray(self.source_position)
-        efficiency = np.asarray(self.detector.efficiency)
-        return eta**position * efficiency, eta ** (1.0 - position) * efficiency
+        return arms(transmittance, self.source_position, self.detector)
 
     def coincidences(self, transmittance: ArrayLike, brightness: ArrayLike) -> Clicks:
         """Coincidences per pulse and those with an error, before dead time."""
@@ -97,39 +64,18 @@ class PairProtocol(Protocol):
             pairs = self.coincidences(eta, brightness)
             return np.asarray(pairs.gain * self.key_per_coincidence(pairs.qber))
 
-        return maximise(rate, np.asarray(1e-6), np.asarray(2.0))
+        return maximise(rate, 1e-6, 2.0)
 
-    def evaluate(
-        self, transmittance: ArrayLike, *, misalignment: ArrayLike | None = None
-    ) -> LinkBudget:
-        eta = checked_transmittance(transmittance)
-        protocol = with_misalignment(self, misalignment)
-        pairs = protocol.coincidences(eta, protocol.pair_brightness(eta))
-        live = protocol.detector.saturation(pairs.gain, protocol.repetition_rate_hz)
-        key = np.maximum(protocol.key_per_coincidence(pairs.qber), 0.0)
-        one_pair = single_pair(*protocol.arms(eta), protocol.misalignment, protocol.detector)
-        return make_budget(
-            pairs.gain * live,
-            pairs.qber,
-            one_pair.gain,
-            one_pair.qber,
-            protocol.sifting * pairs.gain * live * key,
-            protocol.repetition_rate_hz,
-        )
+    def _evaluate(self, eta: F64) -> LinkBudget:
+        pairs = self.coincidences(eta, self.pair_brightness(eta))
+        one_pair = single_pair(*self.arms(eta), self.misalignment, self.detector)
+        live = self._live(pairs.gain)
+        key = self.sifting * pairs.gain * live * self.key_per_coincidence(pairs.qber)
+        return self._budget(pairs.gain * live, pairs.qber, one_pair.gain, one_pair.qber, key)
 
-    def sample(
-        self,
-        transmittance: ArrayLike,
-        pulses: ArrayLike,
-        rng: np.random.Generator,
-        *,
-        misalignment: ArrayLike | None = None,
-    ) -> Counts:
-        eta = checked_transmittance(transmittance)
-        protocol = with_misalignment(self, misalignment)
-        pairs = protocol.coincidences(eta, protocol.pair_brightness(eta))
-        dead = protocol.detector.dead_time_s * protocol.pulse_rate_hz
-        return sample_counts(pulses, pairs.gain, protocol.sifting, pairs.qber, rng, dead)
+    def _detections(self, eta: F64) -> tuple[F64, F64]:
+        pairs = self.coincidences(eta, self.pair_brightness(eta))
+        return pairs.gain, pairs.qber
 
 
 def spdc_coincidences(
@@ -145,11 +91,14 @@ def spdc_coincidences(
     coincidences of light with light, light with noise and noise with noise.
 
     Args:
-        alice: Transmittance of one arm, detector included.
-        bob: Transmittance of the other.
-        brightness: b, half the mean number of pairs.
-        misalignment: Error probability e_d of a pair.
-        detector: Both receivers; only their noise is used.
+        alice: Transmittance of the first station's arm, detector included, any shape.
+        bob: Transmittance of the second station's arm, detector included; broadcasts.
+        brightness: b, half the mean number of pairs per pulse.
+        misalignment: Error probability e_d of a pair, in [0, 1/2].
+        detector: The receiver of either station; only its noise is used.
+
+    Returns:
+        Coincidences per pulse and those with an error, before dead time.
 
     Source: Ma, Fung, Lo, PRA 76, 012307 (2007), Eqs. 9 and 10.
     """
@@ -174,7 +123,16 @@ def spdc_coincidences(
 def single_pair(
     alice: ArrayLike, bob: ArrayLike, misalignment: ArrayLike, detector: Detector
 ) -> Clicks:
-    """Coincidences of exactly one pair; arguments as for `spdc_coincidences`.
+    """Coincidences of exactly one pair.
+
+    Args:
+        alice: Transmittance of the first station's arm, detector included, any shape.
+        bob: Transmittance of the second station's arm, detector included; broadcasts.
+        misalignment: Error probability e_d of a pair, in [0, 1/2].
+        detector: The receiver of either station; only its noise is used.
+
+    Returns:
+        Probability of a coincidence, and of one with an error.
 
     Source: Ma, Fung, Lo, PRA 76, 012307 (2007), Eqs. 5 and 8.
     """

@@ -1,0 +1,36 @@
+"""What every step is accounted for."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Accounts(NamedTuple):
+    """Accounts of one step by their columns: bits, then counts."""
+
+    offered_bits: int
+    """Requested key."""
+    delivered_bits: int
+    """Key of the requests that were served."""
+    blocked_bits: int
+    """Key of the requests that were not."""
+    generated_bits: int
+    """Key that links have made."""
+    consumed_bits: int
+    """Key taken from pools: delivered key times hops."""
+    overflow_bits: int
+    """Generated key that found its pool full."""
+    expired_bits: int
+    """Stored key destroyed by age."""
+    stored_bits: int
+    """Key in all pools after the step."""
+    switches: int
+    """Links switched by the action."""
+    illegal_actions: int
+    """Actions that were illegal and did nothing."""
+    requests: int
+    """Requests that were decided."""
+
+
+ACCOUNT_NAMES = Accounts._fields
+ACCOUNT = Accounts(*range(len(ACCOUNT_NAMES)))
