@@ -17,6 +17,7 @@ from stable_baselines3.common.policies import MultiInputActorCriticPolicy
 
 from qkd_gym.baselines import make_policy
 from qkd_gym.errors import InvalidInput, require_between, require_integer, require_known_keys
+from qkd_gym.fields import check_fields, integer, number
 from qkd_gym.gnn import load_pretrained
 from qkd_gym.sb3.advice import make_adviser
 from qkd_gym.sb3.extractor import GraphFeaturesExtractor
@@ -59,25 +60,21 @@ class Recipe:
         InvalidInput: On a value outside its range, or a baseline that does not exist.
     """
 
-    pointer: bool
-    total_timesteps: int
-    num_envs: int = 64
+    pointer: bool = True
+    total_timesteps: int = integer(64_000, 1)
+    num_envs: int = integer(64, 1)
     teacher: str = ""
-    imitation_rounds: int = 0
+    imitation_rounds: int = integer(0, 0)
     adviser: str = ""
     control_policy: str = ""
-    learning_rate: float = 1e-3
-    reward_scale: float = 0.05
+    learning_rate: float = number(1e-3, 0.0, low_open=True)
+    reward_scale: float = number(0.05, 0.0, low_open=True)
     ppo: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not isinstance(self.pointer, bool):
             raise InvalidInput(f"pointer is {self.pointer!r}, but must be true or false.")
-        require_integer("total_timesteps", self.total_timesteps, 1)
-        require_integer("num_envs", self.num_envs, 1)
-        require_integer("imitation_rounds", self.imitation_rounds, 0)
-        require_between("learning_rate", self.learning_rate, 0.0, low_open=True)
-        require_between("reward_scale", self.reward_scale, 0.0, low_open=True)
+        check_fields(self)
         if self.starts_from and not self.pointer:
             raise InvalidInput("pointer is false, but must be true with a teacher or an adviser.")
         if self.adviser:
@@ -158,8 +155,9 @@ def policy_class(pointer: bool, adviser: str) -> tuple[type[Any], dict[str, Any]
     """The class of an agent's policy and the arguments that its weights hang on.
 
     Args:
-        pointer: As in `Recipe`.
-        adviser: As in `Recipe`.
+        pointer: Whether `LinkPointerPolicy` scores actions one by one; otherwise a dense layer
+            decides from the pooled graph.
+        adviser: Baseline whose scores that policy starts from; empty for none.
     """
     if pointer:
         return LinkPointerPolicy, {"adviser": adviser}
@@ -171,7 +169,7 @@ def load_recipes(path: Path) -> dict[str, Recipe]:
     """The recipes of a TOML file, in which every table is a `Recipe`, by name.
 
     Raises:
-        InvalidInput: If the file cannot be read, or a table has an unknown, missing or bad field.
+        InvalidInput: If the file cannot be read, or a table has an unknown or bad field.
     """
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -183,11 +181,7 @@ def load_recipes(path: Path) -> dict[str, Recipe]:
 def _recipe(owner: str, table: Any) -> Recipe:
     if not isinstance(table, dict):
         raise InvalidInput(f"{owner} is {table!r}, but must be a table.")
-    fields = dataclasses.fields(Recipe)
-    require_known_keys(owner, table, [field.name for field in fields])
-    for name in ("pointer", "total_timesteps"):
-        if name not in table:
-            raise InvalidInput(f"{owner} has no {name}, but must have one.")
+    require_known_keys(owner, table, [field.name for field in dataclasses.fields(Recipe)])
     try:
         return Recipe(**table)
     except InvalidInput as error:

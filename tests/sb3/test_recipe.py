@@ -47,7 +47,7 @@ def test_a_recipe_says_what_is_not_the_default(tmp_path):
         (f"[a]\n{LEAST}ppo = {{ n_steps = 0.5 }}", "ppo.n_steps is 0.5"),
         (f"[a]\n{LEAST}ppo = 3", "ppo is 3, but must be a table"),
         ("[a]\npointer = 1\ntotal_timesteps = 64", "pointer is 1, but must be true or false"),
-        ("[a]\npointer = true", "has no total_timesteps"),
+        ("[a]\ntotal_timesteps = 0", "total_timesteps is 0, but must be at least 1"),
         ("[a]\npointer = false\ntotal_timesteps = 64\nteacher = 'random'", "pointer is false"),
         ("a = 3", "is 3, but must be a table"),
         ("[a", "cannot be read"),
