@@ -4,7 +4,8 @@ Both train the same policy on LinkActivation with 20 sites. The naive form joins
 graphs one by one with torch-geometric's ``Batch.from_data_list``, trains every weight, keeps no
 embeddings, and takes Stable-Baselines3's defaults (2,048 steps per rollout, 10 epochs, minibatches
 of 64). Both learn from nothing and for the same rewards; the recipe as ``train.py`` runs it, with
-its adviser and its rival, is measured as a third. All figures are per CPU-second, of one thread.
+its adviser and its control policy, is measured as a third. All figures are per CPU-second, of one
+thread.
 
     python -m speed.training                         # speed and where the time goes
     python -m speed.training --cpu-s 120 --seeds 3   # and returns after equal CPU time
@@ -19,6 +20,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -30,14 +32,15 @@ from sb3_contrib.ppo_mask import ppo_mask
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from torch_geometric.data import Batch, Data
 
-from agents import RECIPES, Recipe
 from qkd_gym.evaluation import evaluate
 from qkd_gym.gnn.graphs import GraphBatch
 from qkd_gym.gnn.model import LinkViabilityGNN
 from qkd_gym.sb3 import GraphFeaturesExtractor, LinkPointerPolicy, QKDVecEnv
+from qkd_gym.sb3.recipe import Recipe, load_recipes
 from qkd_gym.sb3.rollout import LeanRolloutBuffer
 
 ENV_ID = "qkd_gym/LinkActivation-v0"
+RECIPE = load_recipes(Path(__file__).parents[1] / "agents" / "LinkActivation.toml")["pointer"]
 NETWORK = {"scenario": "metro"}
 NAIVE_ENVS, NAIVE_ROLLOUT = 8, 2048
 VALIDATION_SEED, VALIDATION_EPISODES = 500_000, 64
@@ -86,13 +89,11 @@ def naive(seed: int = 0) -> OnPolicyAlgorithm:
 
 def tuned(seed: int = 0) -> OnPolicyAlgorithm:
     """The recipe of ``train.py``, without the baseline that it starts from."""
-    scratch = dataclasses.replace(RECIPES["LinkActivation"]["pointer"], adviser="", rival="")
+    scratch = dataclasses.replace(RECIPE, adviser="", control_policy="")
     return complete(seed, dataclasses.replace(scratch, reward_scale=0.05))
 
 
-def complete(
-    seed: int = 0, recipe: Recipe = RECIPES["LinkActivation"]["pointer"]
-) -> OnPolicyAlgorithm:
+def complete(seed: int = 0, recipe: Recipe = RECIPE) -> OnPolicyAlgorithm:
     """The recipe of ``train.py``."""
     env = recipe.environment(ENV_ID, NETWORK)
     env.seed(seed)

@@ -9,29 +9,33 @@ pytest.importorskip("stable_baselines3")
 pytest.importorskip("tyro")
 
 import train
-from agents import RECIPES
 from qkd_gym.baselines import make_policy
 from qkd_gym.errors import InvalidInput
 from qkd_gym.evaluation import evaluate
-from qkd_gym.sb3.recipe import Recipe
+from qkd_gym.sb3 import load_agent
 
 TINY = ["--scenario", "vienna", "--episodes", "2", "--total-timesteps", "128"]
 
 
 @pytest.fixture(autouse=True)
-def _small_recipe(monkeypatch):
-    """The recipe's own course, but seconds long."""
+def _small_recipes(tmp_path_factory, monkeypatch):
+    """The recipes in small: seconds of training instead of minutes."""
     monkeypatch.setattr(train, "_VALIDATION_EPISODES", 2)
     monkeypatch.setattr(train, "_CHECKPOINTS", 2)
-    ppo = {"n_steps": 8, "batch_size": 32, "n_epochs": 1, "gamma": 0.97}
+    folder = tmp_path_factory.mktemp("agents")
+    monkeypatch.setattr(train, "AGENTS", folder)
+    sizes = """
+total_timesteps = 64
+num_envs = 4
+ppo = { n_steps = 8, batch_size = 32, n_epochs = 1, gamma = 0.97 }
+"""
     for env, start in (
-        ("LinkActivation", {"adviser": "demand-deficit", "rival": "demand-deficit"}),
-        ("Routing", {"teacher": "exponential-price", "imitation_rounds": 1}),
-        ("Network", {"teacher": "demand-deficit+exponential-price", "imitation_rounds": 1}),
+        ("LinkActivation", 'adviser = "demand-deficit"\ncontrol_policy = "demand-deficit"'),
+        ("Routing", 'teacher = "exponential-price"\nimitation_rounds = 1'),
+        ("Network", 'teacher = "demand-deficit+exponential-price"\nimitation_rounds = 1'),
     ):
-        small = Recipe(pointer=True, total_timesteps=64, num_envs=4, ppo=ppo, **start)
-        dense = Recipe(pointer=False, total_timesteps=64, num_envs=4, ppo=ppo)
-        monkeypatch.setitem(RECIPES, env, {"pointer": small, "ppo": dense})
+        text = f"[pointer]\npointer = true\n{start}{sizes}[ppo]\npointer = false{sizes}"
+        (folder / f"{env}.toml").write_text(text)
 
 
 def call(monkeypatch, *arguments):
@@ -48,6 +52,11 @@ def test_a_run_leaves_its_results(tmp_path, monkeypatch, capsys, env):
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
     for result in metrics.values():
         assert len(result["episodes"]) == 2
+    settings = {"scenario": "vienna", "split": "test"}
+    agent = load_agent(tmp_path / "run", f"qkd_gym/{env}-v0", settings)
+    again = evaluate(agent, f"qkd_gym/{env}-v0", 2, train.HELD_OUT_SEED, scenario="vienna")
+    played = [episode["delivered_share"] for episode in metrics["agent"]["episodes"]]
+    assert again.metrics["delivered_share"].tolist() == played
     printed = capsys.readouterr().out
     assert "agent" in printed
     assert str(tmp_path / "run") in printed.replace("\n", "")

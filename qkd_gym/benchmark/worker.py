@@ -20,7 +20,6 @@ from qkd_gym.envs import QKDVectorEnv
 from qkd_gym.envs.tasks import get_task
 from qkd_gym.evaluation.episodes import evaluate, metrics_of, play
 from qkd_gym.network.scenarios import resolve
-from qkd_gym.sb3.agents import load_agent
 
 BOUND = "clairvoyant-bound"
 REFERENCE = "foresight-reference"
@@ -126,6 +125,9 @@ def _policy(unit: Unit) -> Any:
 @lru_cache(maxsize=1)
 def _agent(folder: str, env_id: str, scenario: str, split: str, fingerprint: str) -> Any:
     """An agent; a fingerprint that differs stands for other weights in the same folder."""
+    # Here, so that baselines need no torch.
+    from qkd_gym.sb3 import load_agent
+
     return load_agent(Path(folder), env_id, {"scenario": scenario, "split": split})
 
 

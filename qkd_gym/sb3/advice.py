@@ -1,4 +1,4 @@
-"""What a classical rule thinks of every link, as a starting point for a policy that learns."""
+"""How a classical rule scores every link, as a starting point for a policy that learns."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def make_adviser(name: str) -> ScoredActivation:
 def advise(rule: ScoredActivation, observation: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
     """How much better than holding each choice is by the rule, (B, E + 1).
 
-    The last choice, to hold, has zero; the rule takes the largest. Choices that the rule does not
-    consider, running links above all, have a negative constant.
+    The last choice, to hold, has zero; the rule makes the choice with the largest value. Choices
+    that it does not consider, running links above all, have a negative constant.
 
     Args:
         rule: The rule.

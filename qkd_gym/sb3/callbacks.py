@@ -1,4 +1,4 @@
-"""What a training run logs and keeps."""
+"""What a training run logs, and when it saves."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from qkd_gym.sb3.vec_env import QKDVecEnv
 
 
 class DomainMetrics(BaseCallback):
-    """Logs delivered share, blocked share, mean QBER and switches of every rollout.
+    """Logs shares of delivered, blocked and overflown key and the mean QBER of every rollout.
 
     Attributes:
         history: One dictionary per rollout, with the number of steps so far.
@@ -27,7 +27,7 @@ class DomainMetrics(BaseCallback):
     def _on_rollout_end(self) -> None:
         env = self.training_env
         assert isinstance(env, QKDVecEnv)
-        totals = env.take_totals()
+        totals = env.pop_totals()
         offered, delivered = max(totals["offered_bits"], 1.0), totals["delivered_bits"]
         row = {
             "delivered_share": delivered / offered,

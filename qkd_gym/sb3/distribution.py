@@ -32,7 +32,7 @@ class MaskedCategoricals(MaskableDistribution):
         return nn.Identity()
 
     def proba_distribution(self, action_logits: Tensor) -> MaskedCategoricals:  # type: ignore[override]
-        """Takes logits, (B, sum of choices)."""
+        """Sets the logits, (B, sum of choices), and returns itself."""
         self._logits = action_logits
         self._normalised: tuple[Tensor, ...] | None = None
         return self
@@ -62,21 +62,21 @@ class MaskedCategoricals(MaskableDistribution):
         return torch.stack(parts).sum(0)
 
     def sample(self) -> Tensor:
-        """Draws actions."""
+        """Drawn actions, (B,) or (B, decisions)."""
         return self._joined([part.exp().multinomial(1) for part in self._log_probabilities()])
 
     def mode(self) -> Tensor:
-        """The likeliest actions."""
+        """The likeliest actions, (B,) or (B, decisions)."""
         return self._joined([part.argmax(1, keepdim=True) for part in self._log_probabilities()])
 
     def _joined(self, columns: list[Tensor]) -> Tensor:
         return columns[0][:, 0] if self.single else torch.cat(columns, dim=1)
 
     def actions_from_params(self, action_logits: Tensor, deterministic: bool = False) -> Tensor:  # type: ignore[override]
-        """Actions of a batch of logits."""
+        """Actions, (B,) or (B, decisions), of logits, (B, sum of choices)."""
         return self.proba_distribution(action_logits).get_actions(deterministic)
 
     def log_prob_from_params(self, action_logits: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
-        """Drawn actions of a batch of logits, and the logarithm of their probabilities."""
+        """Drawn actions of logits, (B, sum of choices), and their log-probabilities, (B,)."""
         actions = self.actions_from_params(action_logits)
         return actions, self.log_prob(actions)

@@ -140,18 +140,18 @@ def fit_critic(
     for step in reversed(range(steps)):
         later = rewards[step] + gamma * later
         returns[step] = later
-    kept = 2 * steps // 3
+    fitted = 2 * steps // 3
     rng = np.random.default_rng(seed)
     heads: Any = policy.mlp_extractor
     optimizer = torch.optim.Adam(heads.value.parameters(), lr=learning_rate)
     loss = 0.0
     for _ in range(epochs):
         losses = []
-        for step in rng.permutation(kept):
+        for step in rng.permutation(fitted):
             error = mse_loss(heads.forward_critic(features[step])[:, 0], returns[step])
             optimizer.zero_grad()
             error.backward()
             optimizer.step()
             losses.append(float(error.detach()))
         loss = float(np.mean(losses))
-    return 1.0 - loss / float(returns[:kept].var())
+    return 1.0 - loss / float(returns[:fitted].var())

@@ -13,22 +13,28 @@ from stable_baselines3.common.type_aliases import Schedule
 from torch import Tensor, nn
 
 from qkd_gym.baselines.activation import ScoredActivation
+from qkd_gym.envs.tasks import Task, task_of
 from qkd_gym.features import LINK, LINK_FEATURES, PATH_FEATURES, REQUEST_FEATURES
 from qkd_gym.sb3.advice import advise, make_adviser
 from qkd_gym.sb3.distribution import ILLEGAL, MaskedCategoricals
 from qkd_gym.sb3.extractor import Encoding, GraphFeaturesExtractor
 
-# What a rule needs to know.
-_ADVISED = ("nodes", "links", "link_endpoints", "action_mask")
+# What an adviser reads of an observation.
+_ADVISER_READS = ("nodes", "links", "link_endpoints", "action_mask")
 # Logit per unit of a rule's gain: at 10 the random policy is .3 points worse than the rule itself,
 # and yet tries most links that the rule ranks close to its choice.
-_TRUST = 10.0
+_LOGIT_PER_GAIN = 10.0
 # Means over all links differ little.
-_LEAD_SCALE = 10.0
+_DIFFERENCE_SCALE = 10.0
 
 
 class Situation(NamedTuple):
-    """Encoded links and the rest of the observation, as the heads need them."""
+    """What the heads read.
+
+    Attributes:
+        encoding: The encoded links of a batch of B observations.
+        observation: Those observations, arrays with leading axis B by name.
+    """
 
     encoding: Encoding
     observation: dict[str, Tensor]
@@ -38,35 +44,32 @@ class PointerHeads(nn.Module):
     """Scores actions one by one; no weight depends on how many there are.
 
     Args:
-        extractor: Tells the widths.
-        decides_paths: Whether paths are decided.
-        decides_links: Whether links are decided.
+        extractor: Encodes the observations; its widths are those of the heads' inputs.
+        task: What is decided: links, paths or both.
         hidden: Width of the hidden layers.
-        adviser: Rule whose opinion of the links is added to their scores.
+        adviser: Rule whose scores of the links are added to those of the network.
     """
 
     def __init__(
         self,
         extractor: GraphFeaturesExtractor,
-        decides_paths: bool,
-        decides_links: bool,
+        task: Task,
         hidden: int,
         adviser: ScoredActivation | None,
     ) -> None:
         super().__init__()
-        self.adviser = adviser
+        self.task, self.adviser = task, adviser
         width, pooled = extractor.width, extractor.features_dim
         # SB3 builds layers of these sizes behind the heads; the policy replaces them.
         self.latent_dim_pi = self.latent_dim_vf = 1
-        if decides_links:
+        if task.decides_links:
             self.link_score = _last(width, 2)
             self.hold_score = _scorer(pooled, hidden)
-        if decides_paths:
+        if task.decides_paths:
             of_path = len(PATH_FEATURES) + len(REQUEST_FEATURES) + width
             self.path_score = _scorer(of_path, hidden)
             self.refuse_score = _scorer(pooled + len(REQUEST_FEATURES), hidden)
-        self.decides_paths, self.decides_links = decides_paths, decides_links
-        asked = len(REQUEST_FEATURES) if decides_paths else 0
+        asked = len(REQUEST_FEATURES) if task.decides_paths else 0
         self.value = nn.Sequential(
             nn.Linear(pooled + asked + len(LINK_FEATURES), 64),
             nn.Tanh(),
@@ -82,9 +85,9 @@ class PointerHeads(nn.Module):
     def forward_actor(self, situation: Situation) -> Tensor:
         """Masked logits, (B, actions): paths and refusal, then links and hold."""
         logits = []
-        if self.decides_paths:
+        if self.task.decides_paths:
             logits += self._paths(situation)
-        if self.decides_links:
+        if self.task.decides_links:
             logits.append(self._links(situation))
         legal = situation.observation["action_mask"] > 0
         return torch.cat(logits, dim=1).masked_fill(~legal, ILLEGAL)
@@ -96,12 +99,12 @@ class PointerHeads(nn.Module):
         actor's gradient and would drown it.
         """
         pooled = situation.encoding.pooled.detach()
-        if self.decides_paths:
+        if self.task.decides_paths:
             pooled = torch.cat([pooled, situation.observation["request"]], dim=1)
-        lead = situation.observation.get("lead")
-        if lead is None:
-            lead = pooled.new_zeros(len(pooled), len(LINK_FEATURES))
-        pooled = torch.cat([pooled, _LEAD_SCALE * lead], dim=1)
+        difference = situation.observation.get("control_difference")
+        if difference is None:
+            difference = pooled.new_zeros(len(pooled), len(LINK_FEATURES))
+        pooled = torch.cat([pooled, _DIFFERENCE_SCALE * difference], dim=1)
         value: Tensor = self.value(pooled)
         return value
 
@@ -114,13 +117,13 @@ class PointerHeads(nn.Module):
         logits = torch.cat([scores, self.hold_score(encoding.pooled)], dim=1)
         if self.adviser is None:
             return logits
-        return logits + _TRUST * self._advice(situation.observation)
+        return logits + _LOGIT_PER_GAIN * self._advice(situation.observation)
 
     def _advice(self, observation: dict[str, Tensor]) -> Tensor:
         if "advice" in observation:
             return observation["advice"]
         assert self.adviser is not None
-        known = {name: observation[name].cpu().numpy() for name in _ADVISED}
+        known = {name: observation[name].cpu().numpy() for name in _ADVISER_READS}
         known["link_endpoints"] = known["link_endpoints"].astype(np.int64)
         return torch.as_tensor(advise(self.adviser, known), device=observation["links"].device)
 
@@ -208,13 +211,9 @@ class LinkPointerPolicy(MaskableActorCriticPolicy):
         return {**super()._get_constructor_parameters(), **own}
 
     def _build_mlp_extractor(self) -> None:
-        decides_paths = "paths" in self.observation_space.spaces  # type: ignore[attr-defined]
-        links = self.observation_space["links"].shape[0]  # type: ignore[index]
-        decides_links = self.observation_space["action_mask"].shape[0] > links  # type: ignore[index]
         self.mlp_extractor = PointerHeads(  # type: ignore[assignment]
             self.features_extractor,
-            decides_paths,
-            decides_links,
+            task_of(self.observation_space.spaces),  # type: ignore[attr-defined]
             self.hidden,
             make_adviser(self.adviser) if self.adviser else None,
         )
@@ -242,7 +241,9 @@ class LinkPointerPolicy(MaskableActorCriticPolicy):
     def _lower_precision(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed_precision)
 
-    def _judge(self, obs: Any, action_masks: Any) -> tuple[MaskableDistribution, Tensor]:
+    def _distribution_and_values(
+        self, obs: Any, action_masks: Any
+    ) -> tuple[MaskableDistribution, Tensor]:
         with self._lower_precision():
             logits, values = self.mlp_extractor(self.extract_features(obs))
         distribution = self._get_action_dist_from_latent(logits.float())
@@ -253,7 +254,7 @@ class LinkPointerPolicy(MaskableActorCriticPolicy):
         self, obs: Any, deterministic: bool = False, action_masks: Any = None
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Actions, values (B, 1), and the logarithm of the actions' probabilities (B,)."""
-        distribution, values = self._judge(obs, action_masks)
+        distribution, values = self._distribution_and_values(obs, action_masks)
         actions = distribution.get_actions(deterministic=deterministic)
         return actions, values, distribution.log_prob(actions)
 
@@ -261,7 +262,7 @@ class LinkPointerPolicy(MaskableActorCriticPolicy):
         self, obs: Any, actions: Tensor, action_masks: Any = None
     ) -> tuple[Tensor, Tensor, Tensor | None]:
         """Values (B, 1), logarithm of the actions' probabilities (B,), and entropies (B,)."""
-        distribution, values = self._judge(obs, action_masks)
+        distribution, values = self._distribution_and_values(obs, action_masks)
         return values, distribution.log_prob(actions), distribution.entropy()
 
     def get_distribution(self, obs: Any, action_masks: Any = None) -> MaskableDistribution:

@@ -1,20 +1,41 @@
-"""What a recipe says, and how it becomes a model."""
+"""How an agent is trained: what a recipe says, how it is read and how it becomes a model."""
 
 from __future__ import annotations
 
+import dataclasses
+import math
+import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
 from sb3_contrib import MaskablePPO
 from stable_baselines3 import PPO
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+from stable_baselines3.common.policies import MultiInputActorCriticPolicy
 
 from qkd_gym.baselines import make_policy
+from qkd_gym.errors import InvalidInput, require_between, require_integer, require_known_keys
+from qkd_gym.fields import check_fields, integer, number
 from qkd_gym.gnn import load_pretrained
-from qkd_gym.sb3 import GraphFeaturesExtractor, LinkPointerPolicy, QKDVecEnv
 from qkd_gym.sb3.advice import make_adviser
+from qkd_gym.sb3.extractor import GraphFeaturesExtractor
+from qkd_gym.sb3.policy import LinkPointerPolicy
 from qkd_gym.sb3.rollout import LeanRolloutBuffer
+from qkd_gym.sb3.vec_env import QKDVecEnv
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+# Arguments of PPO that a recipe may set: integers with their lowest values, and other numbers,
+# which are not negative, with their highest.
+_INTEGERS = {"n_steps": 1, "batch_size": 2, "n_epochs": 1}
+_NUMBERS = {"gamma": 1.0, "gae_lambda": 1.0} | dict.fromkeys(
+    ("clip_range", "ent_coef", "vf_coef", "max_grad_norm", "target_kl"), math.inf
+)
 
 
 @dataclass(frozen=True)
@@ -29,22 +50,45 @@ class Recipe:
         teacher: Baseline that is imitated first; empty for none.
         imitation_rounds: Rounds of imitation.
         adviser: Baseline whose scores the policy starts from; empty for none.
-        rival: Baseline whose rewards on the same episodes are subtracted; empty for none.
+        control_policy: Baseline whose rewards on the same episodes are subtracted, as a control
+            variate; empty for none.
         learning_rate: Adam's step size at the start; it falls linearly to a twentieth.
         reward_scale: Factor on the rewards.
-        ppo: Further arguments of the algorithm.
+        ppo: Further arguments of the algorithm, for instance ``n_steps`` or ``gamma``.
+
+    Raises:
+        InvalidInput: On a value outside its range, or a baseline that does not exist.
     """
 
-    pointer: bool
-    total_timesteps: int
-    num_envs: int = 64
+    pointer: bool = True
+    total_timesteps: int = integer(64_000, 1)
+    num_envs: int = integer(64, 1)
     teacher: str = ""
-    imitation_rounds: int = 0
+    imitation_rounds: int = integer(0, 0)
     adviser: str = ""
-    rival: str = ""
-    learning_rate: float = 1e-3
-    reward_scale: float = 0.05
+    control_policy: str = ""
+    learning_rate: float = number(1e-3, 0.0, low_open=True)
+    reward_scale: float = number(0.05, 0.0, low_open=True)
     ppo: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.pointer, bool):
+            raise InvalidInput(f"pointer is {self.pointer!r}, but must be true or false.")
+        check_fields(self)
+        if self.starts_from and not self.pointer:
+            raise InvalidInput("pointer is false, but must be true with a teacher or an adviser.")
+        if self.adviser:
+            make_adviser(self.adviser)
+        for name in filter(None, (self.teacher, self.control_policy)):
+            make_policy(name)
+        if not isinstance(self.ppo, dict):
+            raise InvalidInput(f"ppo is {self.ppo!r}, but must be a table.")
+        require_known_keys("ppo", self.ppo, [*_INTEGERS, *_NUMBERS])
+        for name, value in self.ppo.items():
+            if name in _INTEGERS:
+                require_integer(f"ppo.{name}", value, _INTEGERS[name])
+            else:
+                require_between(f"ppo.{name}", value, 0.0, _NUMBERS[name])
 
     @property
     def starts_from(self) -> str:
@@ -54,13 +98,22 @@ class Recipe:
     def environment(
         self, env_id: str, network: dict[str, Any], device: torch.device | str = "cpu"
     ) -> QKDVecEnv:
-        """Training environments, with the embeddings of the frozen viability network."""
+        """Training environments, with the embeddings of the frozen viability network.
+
+        Args:
+            env_id: One of the package's environments.
+            network: Keyword arguments of the environment, for instance ``scenario``.
+            device: Where the viability network runs.
+
+        Raises:
+            InvalidInput: If the network cannot be built.
+        """
         return QKDVecEnv(
             env_id,
             self.num_envs,
             reward_scale=self.reward_scale,
             subtract_offered=True,
-            rival=make_policy(self.rival) if self.rival else None,
+            control_policy=make_policy(self.control_policy) if self.control_policy else None,
             adviser=make_adviser(self.adviser) if self.adviser else None,
             embedder=load_pretrained().eval().to(device) if self.pointer else None,
             **{**network, "split": "train"},
@@ -73,22 +126,63 @@ class Recipe:
         tensorboard: str | None,
         device: torch.device | str = "cpu",
     ) -> OnPolicyAlgorithm:
-        """A fresh model; on a GPU its matrix products are computed in bfloat16."""
+        """An untrained model.
+
+        Args:
+            env: From `environment`.
+            seed: Seed of the weights and of the training.
+            tensorboard: Folder of the logs; None for no logs.
+            device: Where the model runs; on a GPU its matrix products are computed in bfloat16.
+        """
         device = torch.device(device)
         torch.manual_seed(seed)
+        policy, arguments = policy_class(self.pointer, self.adviser)
         settings: dict[str, Any] = {
             "learning_rate": lambda left: self.learning_rate * max(left, 0.05),
             "seed": seed,
             "tensorboard_log": tensorboard,
             "device": device,
+            "policy_kwargs": arguments,
             **self.ppo,
         }
-        if self.pointer:
-            policy = {"adviser": self.adviser, "mixed_precision": device.type == "cuda"}
-            settings |= {"policy_kwargs": policy, "rollout_buffer_class": LeanRolloutBuffer}
-            return MaskablePPO(LinkPointerPolicy, env, **settings)
-        graph = {
-            "features_extractor_class": GraphFeaturesExtractor,
-            "ortho_init": False,
-        }
-        return PPO("MultiInputPolicy", env, policy_kwargs=graph, **settings)
+        if not self.pointer:
+            return PPO(policy, env, **settings)
+        arguments["mixed_precision"] = device.type == "cuda"
+        return MaskablePPO(policy, env, rollout_buffer_class=LeanRolloutBuffer, **settings)
+
+
+def policy_class(pointer: bool, adviser: str) -> tuple[type[Any], dict[str, Any]]:
+    """The class of an agent's policy and the arguments that its weights hang on.
+
+    Args:
+        pointer: Whether `LinkPointerPolicy` scores actions one by one; otherwise a dense layer
+            decides from the pooled graph.
+        adviser: Baseline whose scores that policy starts from; empty for none.
+    """
+    if pointer:
+        return LinkPointerPolicy, {"adviser": adviser}
+    graph = {"features_extractor_class": GraphFeaturesExtractor, "ortho_init": False}
+    return MultiInputActorCriticPolicy, graph
+
+
+def load_recipes(path: Path) -> dict[str, Recipe]:
+    """The recipes of a TOML file, in which every table is a `Recipe`, by name.
+
+    Raises:
+        InvalidInput: If the file cannot be read, or a table has an unknown or bad field.
+    """
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InvalidInput(f"recipes {str(path)!r} cannot be read: {error}.") from None
+    return {name: _recipe(f"recipe {name!r} of {str(path)!r}", tables[name]) for name in tables}
+
+
+def _recipe(owner: str, table: Any) -> Recipe:
+    if not isinstance(table, dict):
+        raise InvalidInput(f"{owner} is {table!r}, but must be a table.")
+    require_known_keys(owner, table, [field.name for field in dataclasses.fields(Recipe)])
+    try:
+        return Recipe(**table)
+    except InvalidInput as error:
+        raise InvalidInput(f"{owner}: {error}") from None

@@ -17,35 +17,35 @@ class LeanRolloutBuffer(MaskableDictRolloutBuffer):
     """Gives the minibatches that its base class gives, with fewer copies.
 
     Observations are stored here and not in the base class, so `observations` is empty. Their
-    memory is kept from rollout to rollout: the system clears fresh memory when it is first written
+    memory is used again by every rollout: the system clears fresh memory when it is first written
     to, which costs more than the writing. Each member's observations lie one after the other, as
     the minibatches count them, so they need not be sorted first.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self._kept: dict[str, NDArray[Any]] = {}
+        self._stored: dict[str, NDArray[Any]] = {}
         super().__init__(*args, **kwargs)
 
     def reset(self) -> None:
         """Empties the buffer."""
         super().reset()
         for name, array in self.observations.items():
-            if name not in self._kept:
-                self._kept[name] = np.zeros(array.swapaxes(0, 1).shape, array.dtype)
+            if name not in self._stored:
+                self._stored[name] = np.zeros(array.swapaxes(0, 1).shape, array.dtype)
         self.observations = {}
 
     def add(self, obs: dict[str, NDArray[Any]], *args: Any, **kwargs: Any) -> None:  # type: ignore[override]
         """Adds a step of all members; further arguments as in the base class."""
-        for name, kept in self._kept.items():
-            kept[:, self.pos] = obs[name]
+        for name, stored in self._stored.items():
+            stored[:, self.pos] = obs[name]
         super().add(obs, *args, **kwargs)
 
     def _get_samples(  # type: ignore[override]
         self, batch_inds: NDArray[np.int64], env: Any = None
     ) -> MaskableDictRolloutBufferSamples:
         chosen = {
-            name: self.to_torch(kept.reshape(-1, *kept.shape[2:]).take(batch_inds, axis=0))
-            for name, kept in self._kept.items()
+            name: self.to_torch(stored.reshape(-1, *stored.shape[2:]).take(batch_inds, axis=0))
+            for name, stored in self._stored.items()
         }
         return super()._get_samples(batch_inds, env)._replace(observations=chosen)
 

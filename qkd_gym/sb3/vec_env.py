@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import gymnasium as gym
 import numpy as np
@@ -12,9 +12,9 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
 
-import qkd_gym  # noqa: F401  registers the environments
 from qkd_gym.baselines import Policy
 from qkd_gym.baselines.activation import ScoredActivation
+from qkd_gym.envs.tasks import LINK_ACTIVATION, get_task
 from qkd_gym.envs.vector import Batch, QKDVectorEnv
 from qkd_gym.errors import InvalidInput, require_between
 from qkd_gym.features import FEATURE_LIMIT
@@ -22,14 +22,13 @@ from qkd_gym.gnn.graphs import GRAPH_KEYS, batch_graphs
 from qkd_gym.gnn.model import LinkViabilityGNN
 from qkd_gym.sb3.advice import advise
 
-ACCOUNTS = (
+_ACCOUNTS = (
     "offered_bits",
     "delivered_bits",
     "blocked_bits",
     "qber_weighted_bits",
     "overflow_bits",
     "generated_bits",
-    "switches",
 )
 
 
@@ -45,63 +44,69 @@ class QKDVecEnv(VecEnv):
             variance is less.
         embedder: A frozen viability network. Its embeddings are then part of the observation, as
             ``link_embedding``, and are computed once per step instead of in every update.
-        adviser: A rule whose opinion is then part of the observation, as ``advice``.
-        rival: A policy that plays the same episodes beside and whose rewards are subtracted. They
-            do not depend on the actions taken here, so the best policy is the same; but what the
-            two have in common, luck above all, no longer disturbs the learner. How the links' mean
-            features differ from the rival's becomes part of the observation, as ``lead``, for
-            critics, which must foresee the difference.
+        adviser: A rule whose scores of the links are then part of the observation, as ``advice``.
+        control_policy: A policy that plays the same episodes in a control environment, and whose
+            rewards are subtracted as a control variate. They do not depend on the actions taken
+            here, so the best policy is the same; but what the two have in common, luck above all,
+            no longer disturbs the learner. How the links' mean features differ from those in the
+            control environment becomes part of the observation, as ``control_difference``, for
+            critics, which must foresee the difference in rewards.
         **env_kwargs: Arguments of the environment.
 
     Attributes:
-        totals: Accounts of all steps since `take_totals` was last called.
+        env: The vector environment behind it.
+        control_env: The vector environment of the control policy; None without one.
+        totals: Accounts of all steps since `pop_totals` was last called.
+
+    Raises:
+        InvalidInput: On an unknown environment, or a value outside its range.
     """
 
     def __init__(
         self,
-        env_id: str = "qkd_gym/LinkActivation-v0",
+        env_id: str = LINK_ACTIVATION.env_id,
         num_envs: int = 64,
         *,
         reward_scale: float = 1.0,
         subtract_offered: bool = False,
         embedder: LinkViabilityGNN | None = None,
         adviser: ScoredActivation | None = None,
-        rival: Policy | None = None,
+        control_policy: Policy | None = None,
         **env_kwargs: Any,
     ) -> None:
         require_between("reward_scale", reward_scale, 0.0, low_open=True)
-        made = gym.make_vec(env_id, num_envs=num_envs, **env_kwargs).unwrapped
-        if not isinstance(made, QKDVectorEnv):
-            raise InvalidInput(f"env_id is {env_id!r}, but must be one of the package's.")
-        self.env = made
+        self._task = get_task(env_id)
+
+        def make() -> QKDVectorEnv:
+            return cast("QKDVectorEnv", gym.make_vec(env_id, num_envs, **env_kwargs).unwrapped)
+
+        self.env = make()
+        self.control_env = None if control_policy is None else make()
         self.reward_scale, self.subtract_offered = reward_scale, subtract_offered
-        self._embedder, self._adviser, self._rival = embedder, adviser, rival
-        self._beside = None
-        if rival is not None:
-            beside = gym.make_vec(env_id, num_envs=num_envs, **env_kwargs).unwrapped
-            assert isinstance(beside, QKDVectorEnv)
-            self._beside = beside
-        self._seen_beside: Any = None
-        space: Any = made.single_observation_space
-        if rival is not None:
-            width = (space["links"].shape[1],)
-            lead = spaces.Box(-FEATURE_LIMIT, FEATURE_LIMIT, width, np.float32)
-            space = spaces.Dict({**space.spaces, "lead": lead})
+        self._embedder, self._adviser = embedder, adviser
+        self._control_policy = control_policy
+        self._control_observation: Any = None
+        space: Any = self.env.single_observation_space
+        n_links, n_features = space["links"].shape
+        added: dict[str, tuple[int, ...]] = {}
+        if control_policy is not None:
+            added["control_difference"] = (n_features,)
         if embedder is not None:
-            shape = (space["links"].shape[0], embedder.hidden)
-            embedding = spaces.Box(-FEATURE_LIMIT, FEATURE_LIMIT, shape, np.float32)
-            space = spaces.Dict({**space.spaces, "link_embedding": embedding})
+            added["link_embedding"] = (n_links, embedder.hidden)
         if adviser is not None:
-            choices = (space["links"].shape[0] + 1,)
-            advice = spaces.Box(-FEATURE_LIMIT, FEATURE_LIMIT, choices, np.float32)
-            space = spaces.Dict({**space.spaces, "advice": advice})
-        super().__init__(num_envs, space, made.single_action_space)
+            added["advice"] = (n_links + 1,)
+        boxes = {
+            name: spaces.Box(-FEATURE_LIMIT, FEATURE_LIMIT, shape, np.float32)
+            for name, shape in added.items()
+        }
+        space = spaces.Dict({**space.spaces, **boxes})
+        super().__init__(num_envs, space, self.env.single_action_space)
         self._seed: int | None = None
         self._actions: NDArray[np.int64] = np.zeros(num_envs, dtype=np.int64)
         self._returns = np.zeros(num_envs)
         self._lengths = np.zeros(num_envs, dtype=np.int64)
-        self._nothing: list[dict[str, Any]] = [{} for _ in range(num_envs)]
-        self.totals = dict.fromkeys(ACCOUNTS, 0.0)
+        self._no_infos: list[dict[str, Any]] = [{} for _ in range(num_envs)]
+        self.totals = dict.fromkeys(_ACCOUNTS, 0.0)
 
     def seed(self, seed: int | None = None) -> Sequence[int | None]:
         """Seeds the next reset; member i gets ``seed + i``."""
@@ -110,58 +115,68 @@ class QKDVecEnv(VecEnv):
 
     def reset(self) -> dict[str, NDArray[Any]]:  # type: ignore[override]
         """Starts all episodes."""
-        if self._beside is not None:
-            if self._seed is None and self._seen_beside is None:
+        if self.control_env is not None:
+            if self._seed is None and self._control_observation is None:
+                # Both environments must play the same episodes.
                 self._seed = int(np.random.default_rng().integers(2**31))
-            self._seen_beside, _ = self._beside.reset(seed=self._seed)
+            self._control_observation, _ = self.control_env.reset(seed=self._seed)
         observation, _ = self.env.reset(seed=self._seed)
         self._seed = None
         self._returns[:] = 0.0
         self._lengths[:] = 0
         return self._extended(observation)
 
-    def _extended(self, observation: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        if self._beside is not None:
-            lead = _lead(observation, self._seen_beside)
-            observation = {**observation, "lead": lead}
+    def _extended(self, observation: Batch) -> Batch:
+        """The observation with what this class adds to it."""
+        observation = dict(observation)
+        if self.control_env is not None:
+            difference = _link_difference(observation, self._control_observation)
+            observation["control_difference"] = difference
         if self._adviser is not None:
-            observation = {**observation, "advice": advise(self._adviser, observation)}
-        if self._embedder is None:
-            return observation
-        device = next(self._embedder.parameters()).device
+            observation["advice"] = advise(self._adviser, observation)
+        if self._embedder is not None:
+            observation["link_embedding"] = self._embedding(self._embedder, observation)
+        return observation
+
+    def _embedding(self, embedder: LinkViabilityGNN, observation: Batch) -> NDArray[np.float32]:
+        """Embeddings of the links, (B, E, hidden); padding has zeros."""
+        device = next(embedder.parameters()).device
         tensors = {name: torch.as_tensor(observation[name]).to(device) for name in GRAPH_KEYS}
         graphs = batch_graphs(tensors)
-        shape = (*observation["link_mask"].shape, self._embedder.hidden)
-        embedding = np.zeros((shape[0] * shape[1], shape[2]), np.float32)
+        members, slots = observation["link_mask"].shape
+        embedding = np.zeros((members * slots, embedder.hidden), np.float32)
         with torch.no_grad():
-            embedding[graphs.slots.cpu().numpy()] = self._embedder.embed(graphs).cpu().numpy()
-        return {**observation, "link_embedding": embedding.reshape(shape)}
+            embedding[graphs.slots.cpu().numpy()] = embedder.embed(graphs).cpu().numpy()
+        return embedding.reshape(members, slots, embedder.hidden)
 
     def step_async(self, actions: NDArray[Any]) -> None:
-        """Keeps the actions for `step_wait`."""
+        """Holds the actions until `step_wait`."""
         self._actions = actions
 
     def step_wait(self) -> Any:
         """Steps all environments; infos are empty but for those that ended."""
         observation, rewards, _, ended, infos = self.env.step(self._actions)
-        for name in ACCOUNTS:
+        for name in _ACCOUNTS:
             self.totals[name] += float(infos[name].sum())
         self._returns += rewards
         self._lengths += 1
-        if self._beside is not None and self._rival is not None:
-            actions, _ = self._rival.predict(self._seen_beside)
-            self._seen_beside, others, _, _, infos_beside = self._beside.step(actions)
-            rewards = rewards - others
+        if self.control_env is not None and self._control_policy is not None:
+            actions, _ = self._control_policy.predict(self._control_observation)
+            self._control_observation, control_rewards, _, _, control_infos = self.control_env.step(
+                actions
+            )
+            rewards = rewards - control_rewards
         elif self.subtract_offered:
             rewards = rewards - infos["offered_bits"] / self._mean_offered()
-        given = (self.reward_scale * rewards).astype(np.float32)
-        reported = self._nothing
+        scaled = (self.reward_scale * rewards).astype(np.float32)
+        reported = self._no_infos
         if ended.any():
-            reported = list(self._nothing)
+            reported = list(self._no_infos)
             for i in np.flatnonzero(ended):
                 last = infos["final_obs"][i]
-                if self._beside is not None:
-                    last = {**last, "lead": _lead(last, infos_beside["final_obs"][i])}
+                if self.control_env is not None:
+                    difference = _link_difference(last, control_infos["final_obs"][i])
+                    last = {**last, "control_difference": difference}
                 reported[i] = {
                     "terminal_observation": last,
                     "TimeLimit.truncated": True,
@@ -169,21 +184,21 @@ class QKDVecEnv(VecEnv):
                 }
             self._returns[ended] = 0.0
             self._lengths[ended] = 0
-        return self._extended(observation), given, ended, reported
+        return self._extended(observation), scaled, ended, reported
 
     def _mean_offered(self) -> NDArray[np.float64]:
         """Mean offered bits per step of each member's network."""
         simulator = self.env.core.simulator
         networks = simulator.bank.networks[simulator.state.episodes["network"]]
-        if "paths" in self.observation_space.spaces:  # type: ignore[attr-defined]
+        if self._task.decides_paths:
             return np.asarray(networks["mean_request_bits"])
         return np.asarray(networks["mean_offered_bps"] * simulator.params["interval_s"][0])
 
-    def take_totals(self) -> dict[str, float]:
-        """The accounts since the last call."""
-        taken = self.totals
-        self.totals = dict.fromkeys(taken, 0.0)
-        return taken
+    def pop_totals(self) -> dict[str, float]:
+        """The accounts of all steps since the last call, which begin anew."""
+        totals = self.totals
+        self.totals = dict.fromkeys(_ACCOUNTS, 0.0)
+        return totals
 
     def close(self) -> None:
         """Nothing to free."""
@@ -212,6 +227,6 @@ class QKDVecEnv(VecEnv):
         return [False for _ in self._get_indices(indices)]
 
 
-def _lead(own: Batch, others: Batch) -> NDArray[np.float32]:
-    """Mean link features of the observations less those of others, (..., features)."""
-    return np.asarray((own["links"] - others["links"]).mean(axis=-2))
+def _link_difference(own: Batch, control: Batch) -> NDArray[np.float32]:
+    """Mean link features of the observations less those of the control, (..., features)."""
+    return np.asarray((own["links"] - control["links"]).mean(axis=-2))

@@ -58,6 +58,19 @@ def test_weights_serve_networks_of_other_sizes(env_id):
     assert len(actions) == 2
 
 
+@pytest.mark.parametrize("env_id", IDS)
+def test_more_paths_than_links_are_told_apart(env_id):
+    """Where the mask is longer than the list of links although no link is decided."""
+    env = QKDVecEnv(env_id, num_envs=2, n_sites=6, bank_size=1, candidate_paths=40)
+    observation = env.reset()
+    paths, links = 40, observation["links"].shape[1]
+    assert paths > links
+    actions, _ = pointer(env).policy.predict(observation)
+    masks = observation["action_mask"].astype(bool)
+    if "paths" in observation:
+        assert masks[[0, 1], np.asarray(actions).reshape(2, -1)[:, 0]].all()
+
+
 def test_padding_and_order_of_links_do_not_change_the_decision():
     env = QKDVecEnv(num_envs=4, **SMALL)
     policy = pointer(env).policy

@@ -85,11 +85,28 @@ def test_totals_account_for_every_step():
     for _ in range(25):
         env.step(np.zeros(2, dtype=np.int64))
         offered += env.env.core.info()["offered_bits"].sum()
-    totals = env.take_totals()
+    totals = env.pop_totals()
     assert totals["delivered_bits"] + totals["blocked_bits"] == totals["offered_bits"]
-    assert env.take_totals()["offered_bits"] == 0.0
+    assert env.pop_totals()["offered_bits"] == 0.0
 
 
 def test_attributes_cannot_be_set():
     with pytest.raises(InvalidInput, match="native vector"):
         QKDVecEnv(num_envs=1, **SHORT).set_attr("config", None)
+
+
+def test_an_unknown_environment_is_refused():
+    with pytest.raises(InvalidInput, match="Did you mean 'qkd_gym/Routing-v0'"):
+        QKDVecEnv("qkd_gym/Ruoting-v0", num_envs=1)
+
+
+def test_the_mean_offered_key_is_a_request_s_where_paths_are_decided():
+    for env_id, name in (
+        ("qkd_gym/Routing-v0", "mean_request_bits"),
+        ("qkd_gym/LinkActivation-v0", "mean_offered_bps"),
+    ):
+        env = QKDVecEnv(env_id, num_envs=1, **SHORT)
+        env.reset()
+        simulator = env.env.core.simulator
+        step_s = simulator.params["interval_s"][0] if name == "mean_offered_bps" else 1.0
+        assert env._mean_offered() == pytest.approx(simulator.bank.networks[name][0] * step_s)

@@ -1,0 +1,96 @@
+"""Trained agents in folders."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("sb3_contrib")
+
+from qkd_gym.errors import InvalidInput  # noqa: E402
+from qkd_gym.sb3 import QKDVecEnv, load_agent, save_agent  # noqa: E402
+from qkd_gym.sb3.recipe import Recipe  # noqa: E402
+
+SMALL = {"n_sites": 8, "bank_size": 1, "episode_s": 1200.0}
+ENV_ID = "qkd_gym/LinkActivation-v0"
+PPO = {"n_steps": 8, "batch_size": 32}
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        Recipe(pointer=True, total_timesteps=64, num_envs=4, adviser="max-weight", ppo=PPO),
+        Recipe(pointer=False, total_timesteps=64, num_envs=4, ppo=PPO),
+    ],
+)
+def test_a_saved_agent_acts_as_it_was_trained(tmp_path, recipe):
+    env = recipe.environment(ENV_ID, SMALL)
+    env.seed(0)
+    policy = recipe.model(env, 0, None).learn(64).policy
+    save_agent(tmp_path, recipe, {"env": "LinkActivation"}, {"note": 1}, policy)
+    config = json.loads((tmp_path / "config.json").read_text())
+    assert list(config) == ["version", "options", "recipe", "note"]
+    loaded = load_agent(tmp_path, ENV_ID, SMALL)
+    assert not loaded.training
+    plain = QKDVecEnv(ENV_ID, num_envs=4, **SMALL)
+    plain.seed(1)
+    observation = plain.reset()
+    for _ in range(10):
+        first, _ = policy.predict(observation, deterministic=True)
+        second, _ = loaded.predict(observation, deterministic=True)
+        np.testing.assert_array_equal(first, second)
+        observation = plain.step(first)[0]
+
+
+def test_folders_of_earlier_versions_load(tmp_path):
+    recipe = Recipe(pointer=True, total_timesteps=64, num_envs=2, adviser="max-weight", ppo=PPO)
+    policy = recipe.model(recipe.environment(ENV_ID, SMALL), 0, None).policy
+    save_agent(tmp_path, recipe, {"env": "LinkActivation"}, {}, policy)
+    config = json.loads((tmp_path / "config.json").read_text())
+    config["recipe"]["rival"] = config["recipe"].pop("control_policy")
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert load_agent(tmp_path, ENV_ID, SMALL).adviser == "max-weight"
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        None,
+        "",
+        "[]",
+        "{}",
+        '{"recipe": {}, "options": {"env": "Routing"}}',
+        '{"recipe": {"pointer": true}, "options": {"env": "Ruoting"}}',
+    ],
+)
+def test_other_folders_are_refused(tmp_path, config):
+    if config is not None:
+        (tmp_path / "config.json").write_text(config)
+    with pytest.raises(InvalidInput, match="must be a baseline or the folder of a trained agent"):
+        load_agent(tmp_path, ENV_ID, SMALL)
+
+
+def test_an_agent_of_another_environment_is_refused(tmp_path):
+    recipe = Recipe(pointer=True, total_timesteps=64)
+    save_agent(tmp_path, recipe, {"env": "Routing"}, {})
+    with pytest.raises(InvalidInput, match=f"trained to play qkd_gym/Routing-v0, .* {ENV_ID}"):
+        load_agent(tmp_path, ENV_ID, SMALL)
+
+
+def test_an_agent_without_weights_is_refused(tmp_path):
+    recipe = Recipe(pointer=True, total_timesteps=64)
+    save_agent(tmp_path, recipe, {"env": "LinkActivation"}, {})
+    with pytest.raises(InvalidInput, match="does not exist"):
+        load_agent(tmp_path, ENV_ID, SMALL)
+
+
+def test_the_benchmark_loads_torch_for_trained_agents_only():
+    code = (
+        "import sys, qkd_gym.cli, qkd_gym.benchmark.runner, qkd_gym.benchmark.worker;"
+        "print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

@@ -1,0 +1,68 @@
+"""Recipes are read from TOML and checked."""
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("sb3_contrib")
+
+from qkd_gym.envs.tasks import TASKS
+from qkd_gym.errors import InvalidInput
+from qkd_gym.sb3.recipe import load_recipes
+
+AGENTS = Path(__file__).parents[2] / "agents"
+LEAST = "pointer = true\ntotal_timesteps = 64\n"
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_every_environment_has_its_recipes(task):
+    recipes = load_recipes(AGENTS / f"{task}.toml")
+    assert list(recipes) == ["pointer", "ppo"]
+    assert recipes["pointer"].pointer
+    assert not recipes["ppo"].pointer
+
+
+def test_a_recipe_says_what_is_not_the_default(tmp_path):
+    path = tmp_path / "a.toml"
+    path.write_text(f"[mine]\n{LEAST}adviser = 'max-weight'\nppo = {{ gamma = 0.9 }}\n")
+    recipe = load_recipes(path)["mine"]
+    assert recipe.adviser == recipe.starts_from == "max-weight"
+    assert recipe.ppo == {"gamma": 0.9}
+    assert (recipe.num_envs, recipe.control_policy) == (64, "")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (f"[a]\n{LEAST}advisor = 'max-weight'", "Did you mean 'adviser'"),
+        (f"[a]\n{LEAST}adviser = 'max-wieght'", "Did you mean 'max-weight'"),
+        (f"[a]\n{LEAST}adviser = 'static-plan'", "must be a baseline that scores links"),
+        (f"[a]\n{LEAST}control_policy = 'maxweight'", "Did you mean 'max-weight'"),
+        (f"[a]\n{LEAST}num_envs = 0", "num_envs is 0, but must be at least 1"),
+        (f"[a]\n{LEAST}imitation_rounds = 1.5", "imitation_rounds is 1.5"),
+        (f"[a]\n{LEAST}learning_rate = 0", "learning_rate is 0, but must be above 0"),
+        (f"[a]\n{LEAST}reward_scale = 'x'", "reward_scale is 'x', but must be a number"),
+        (f"[a]\n{LEAST}ppo = {{ gama = 0.9 }}", "Did you mean 'gamma'"),
+        (f"[a]\n{LEAST}ppo = {{ gamma = 1.9 }}", "ppo.gamma is 1.9, but must be in [0, 1]"),
+        (f"[a]\n{LEAST}ppo = {{ n_steps = 0.5 }}", "ppo.n_steps is 0.5"),
+        (f"[a]\n{LEAST}ppo = 3", "ppo is 3, but must be a table"),
+        ("[a]\npointer = 1\ntotal_timesteps = 64", "pointer is 1, but must be true or false"),
+        ("[a]\ntotal_timesteps = 0", "total_timesteps is 0, but must be at least 1"),
+        ("[a]\npointer = false\ntotal_timesteps = 64\nteacher = 'random'", "pointer is false"),
+        ("a = 3", "is 3, but must be a table"),
+        ("[a", "cannot be read"),
+    ],
+)
+def test_bad_recipes_are_refused_in_one_sentence(tmp_path, text, words):
+    path = tmp_path / "recipes.toml"
+    path.write_text(text)
+    with pytest.raises(InvalidInput) as refused:
+        load_recipes(path)
+    assert words in str(refused.value)
+    assert str(path) in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(InvalidInput, match="absent.toml"):
+        load_recipes(tmp_path / "absent.toml")
