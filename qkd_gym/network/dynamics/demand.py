@@ -20,8 +20,9 @@ from qkd_gym.network.compiled.rng import (
     stream,
     uniform,
 )
-from qkd_gym.network.compiled.vectors import use_widest_vectors, whole
+from qkd_gym.network.compiled.vectors import fetch, use_widest_vectors, whole
 from qkd_gym.network.compiled.workspace import Workspace
+from qkd_gym.network.dynamics.relay import pair_index
 from qkd_gym.network.state import State
 
 
@@ -128,6 +129,10 @@ def draw_requests(s: State, bank: Bank, p: np.record, b: int, work: Workspace) -
         request.first = min(first, second)
         request.second = max(first, second)
         request.bits = max(1, int(sizes[i]))
+        # Which paths it has is far away in memory, and soon needed.
+        row = pair_index(request.first, request.second, bank.n_sites)
+        fetch(bank.path_hops[g, row])
+        fetch(bank.path_links[g, row])
         count += threshold < 2.0 + p.diurnal_amplitude * swing
     episode.n_requests = count
     episode.cursor = 0
