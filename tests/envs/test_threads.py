@@ -34,12 +34,16 @@ def test_threads_change_nothing(env_id, batch):
                 np.testing.assert_array_equal(array, other[name], err_msg=name)
 
 
-@pytest.mark.parametrize(("batch", "count"), [(1, 1), (7, 3), (256, 2), (5, 5)])
+@pytest.mark.parametrize(("batch", "count"), [(1, 1), (7, 3), (256, 2), (5, 5), (64, 3), (1000, 7)])
 def test_parts_cover_the_batch_once(batch, count):
     covered = [b for first, stop in parts(batch, count) for b in range(first, stop)]
     assert covered == list(range(batch))
-    sizes = [stop - first for first, stop in parts(batch, count)]
-    assert max(sizes) - min(sizes) <= 1
+    assert all(first < stop for first, stop in parts(batch, count))
+
+
+def test_the_caller_has_more_to_do_than_threads_that_wake():
+    sizes = [stop - first for first, stop in parts(256, 2)]
+    assert sizes == [144, 112]
 
 
 def test_the_number_of_threads(monkeypatch):
