@@ -196,7 +196,7 @@ def _fill(
             f"topology is {topology.name!r}, but it cannot carry any demand: some sites are "
             "joined only by links without key rate."
         )
-    # One traffic matrix entry per ordered pair; its sum is the whole demand at load 1 twice over.
+    # One number per ordered pair of sites; their sum is the whole demand at load 1 twice over.
     offered_bps = config.load * plan.scale * traffic.sum() / 2.0
     requests_per_s = config.requests_per_site_hour * n / HOUR_S
 

@@ -202,7 +202,7 @@ class State(NamedTuple):
     sites: F32  # (B, len(SITE_ROW), N)
     links: F32  # (B, len(LINK_ROW), E)
     pools: I64  # (B, len(POOL_ROW), E)
-    active: NDArray[np.int32]  # (B, A) active links, the first `n_active` entries
+    active: NDArray[np.int32]  # (B, A) the first `n_active` are the active links
     held: NDArray[np.int32]  # (B, N, M) active links at each site, as many as modules are used
     bursts: Records  # (B, S) BURST
     requests: Records  # (B, R) REQUEST

@@ -76,21 +76,21 @@ def skip(state: np.uint64, draws: int) -> np.uint64:
 
 
 @inlined
-def fill_normals(state: np.uint64, count: int, out: np.ndarray, room: np.ndarray) -> None:
+def fill_normals(state: np.uint64, count: int, out: np.ndarray, second: np.ndarray) -> None:
     """Writes the first halves of the first pairs of a stream, then their second halves.
 
     Args:
         state: Start of the stream.
-        count: How many normals; there is room for two vectors more.
+        count: How many normals; ``out`` is two vectors longer.
         out: Filled in, (count,) single precision.
-        room: Overwritten, (count / 2,) single precision.
+        second: Overwritten, (count / 2,) single precision.
     """
     use_widest_vectors()
     half = (count + 1) // 2
     for i in range(whole(half)):
-        _, out[i], room[i] = normal_pair(skip(state, i))
+        _, out[i], second[i] = normal_pair(skip(state, i))
     for i in range(whole(half)):
-        out[half + i] = room[i]
+        out[half + i] = second[i]
 
 
 @inlined

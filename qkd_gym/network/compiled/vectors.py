@@ -73,7 +73,7 @@ def fetch(array: np.ndarray) -> None:
 def whole(n: int) -> int:
     """``n`` rounded up to whole vectors: a loop so long has no scalar rest.
 
-    Rows of the state have room for it; what the loop does to their padding does not matter.
+    Rows of the state are long enough; what the loop does to their padding does not matter.
     """
     return LANES * ((n + LANES - 1) // LANES)
 

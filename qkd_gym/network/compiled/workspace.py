@@ -14,7 +14,7 @@ _ROWS = 9  # as many as key generation needs
 
 
 class Workspace(NamedTuple):
-    """Numbers per link, site or request, with room for whole vectors at the end.
+    """Numbers per link, site or request, and whole vectors more at the end.
 
     Attributes:
         rows: Whatever a function wants, (rows, at least E + LANES).
@@ -28,5 +28,5 @@ class Workspace(NamedTuple):
 
 def new_workspace(longest: int) -> Workspace:
     """Scratch space for episodes with at most so many links, sites or requests."""
-    entries = longest + LANES
-    return Workspace(**zeros(rows=((_ROWS, entries), np.float32), stored=((entries,), np.float64)))
+    n = longest + LANES
+    return Workspace(**zeros(rows=((_ROWS, n), np.float32), stored=((n,), np.float64)))

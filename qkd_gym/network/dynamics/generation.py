@@ -27,7 +27,7 @@ def observe_link(
     links[LINK_ROW.freshness, e] = 1.0
 
 
-# Rows of the scratch space, an entry per active link that is not calibrating.
+# Rows of the scratch space, a number per active link that is not calibrating.
 _COUNTED, _JUDGED, _LINK, _SECONDS, _RATE, _SIFTED, _QBER, _MADE, _SEEN_QBER = range(9)
 _ZERO, _ONE, _HALF = np.float32(0.0), np.float32(1.0), np.float32(0.5)
 

@@ -39,7 +39,7 @@ def link_price(pool: int, capacity: int) -> np.float32:
     return _FULL_PRICE + _EMPTY_PRICE * exp_single(-_STEEPNESS * share)
 
 
-PRICE = 0  # row of the scratch space while requests are routed, an entry per link
+PRICE = 0  # row of the scratch space while requests are routed, a number per link
 
 
 @inlined
@@ -50,7 +50,7 @@ def price_links(pool: np.ndarray, n_links: int, capacity: int, work: Workspace) 
         pool: Bits in the pools, (E,).
         n_links: How many of them count.
         capacity: Of each of them.
-        work: Scratch space, whose rows have room for more than E entries. The entry after the
+        work: Scratch space, whose rows hold more than E numbers. The one after the
             last, which fills up paths, costs nothing and holds enough.
     """
     use_widest_vectors()

@@ -20,26 +20,26 @@ from qkd_gym.network.state import LINK_ROW, POOL_ROW, SITE_ROW, State
 
 @inlined
 def _average(
-    average: np.ndarray, now: np.ndarray, n: int, keep: np.float32, gain: np.float32
+    average: np.ndarray, now: np.ndarray, n: int, decay: np.float32, gain: np.float32
 ) -> None:
     """Exponential average."""
     use_widest_vectors()
     for e in range(whole(n)):
-        average[e] = keep * average[e] + gain * now[e]
+        average[e] = decay * average[e] + gain * now[e]
 
 
 @inlined
 def average_demand(s: State, bank: Bank, p: np.record, b: int) -> None:
     """Ends the demand account of the last interval and opens the next."""
-    keep = np.float32(p.demand_decay)
+    decay = np.float32(p.demand_decay)
     gain = np.float32((1.0 - p.demand_decay) / p.interval_s)
     links, sites = s.links[b], s.sites[b]
     n_links = bank.networks[s.episodes[b].network].n_links
-    _average(links[LINK_ROW.demand_average], links[LINK_ROW.demand_now], n_links, keep, gain)
-    _average(links[LINK_ROW.blocked_average], links[LINK_ROW.blocked_now], n_links, keep, gain)
+    _average(links[LINK_ROW.demand_average], links[LINK_ROW.demand_now], n_links, decay, gain)
+    _average(links[LINK_ROW.blocked_average], links[LINK_ROW.blocked_now], n_links, decay, gain)
     for v in range(whole(bank.n_sites)):
-        sites[SITE_ROW.demand_average, v] *= keep
-        sites[SITE_ROW.blocked_average, v] *= keep
+        sites[SITE_ROW.demand_average, v] *= decay
+        sites[SITE_ROW.blocked_average, v] *= decay
 
 
 @inlined

@@ -66,12 +66,12 @@ def least_needed(
 
 
 @inlined
-def _remove(entries: np.ndarray, count: int, e: int) -> None:
-    """Puts the last of ``count`` entries in the place of ``e``."""
+def _remove(links: np.ndarray, count: int, e: int) -> None:
+    """Puts the last of ``count`` links in the place of ``e``."""
     at = 0
     for i in range(count):  # to the end, since nobody can foresee where it is
-        at = i if entries[i] == e else at
-    entries[at] = entries[count - 1]
+        at = i if links[i] == e else at
+    links[at] = links[count - 1]
 
 
 @inlined
@@ -108,7 +108,7 @@ def release(s: State, bank: Bank, b: int, e: int) -> None:
 
 @inlined
 def free_module(s: State, bank: Bank, p: np.record, b: int, site: int, need: np.ndarray) -> None:
-    """Releases a link at a site without a free module; ``need`` is room for (E,) numbers."""
+    """Releases a link at a site without a free module; ``need`` is scratch, (E,)."""
     links, pool = s.links[b], s.pools[b, POOL_ROW.pool]
     held, count = s.held[b, site], int(s.sites[b, SITE_ROW.modules_used, site])
     if count < p.modules:
