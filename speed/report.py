@@ -8,6 +8,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from qkd_gym.files import write_bytes, write_figure, write_json
+from qkd_gym.markdown import markdown_table
 
 ROOT = Path(__file__).parent.parent
 BEGIN, END = "<!-- speed: begin -->", "<!-- speed: end -->"
@@ -24,9 +25,9 @@ def table(results: dict[str, Any]) -> str:
         for name, peer in results.get("peers", {}).items()
         if "steps_per_cpu_s" in peer
     ]
-    lines = ["| steps per CPU-second | | times CartPole |", "| --- | ---: | ---: |"]
-    lines += [f"| {name} | {rate:,.0f} | {rate / unit:.2f} |" for name, rate in rows]
-    return "\n".join([*lines, "", _sentence(results)])
+    cells = [(name, f"{rate:,.0f}", f"{rate / unit:.2f}") for name, rate in rows]
+    header = ("steps per CPU-second", "", "times CartPole")
+    return f"{markdown_table(header, cells)}\n\n{_sentence(results)}"
 
 
 def _sentence(results: dict[str, Any]) -> str:
@@ -42,7 +43,7 @@ def _sentence(results: dict[str, Any]) -> str:
     ]
     gains = {n: rates["2"] / rates["1"] for n, rates in threads.items() if "2" in rates}
     parts += [
-        f"Two cores step {n} environments {gain:.2f} times as fast." for n, gain in gains.items()
+        f"Two threads step {n} environments {gain:.2f} times as fast." for n, gain in gains.items()
     ]
     return " ".join(parts)
 
