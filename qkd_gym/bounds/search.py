@@ -12,9 +12,9 @@ from qkd_gym.baselines.activation import DemandDeficit
 from qkd_gym.bounds.horizon import plan_ahead, slot_intervals
 from qkd_gym.bounds.rollout import FOLLOW, HOLD, RuleWeights, action_of, next_intent, try_intents
 from qkd_gym.bounds.trace import episode_trace, start_episode
+from qkd_gym.envs.core import Core
 from qkd_gym.network.accounts import ACCOUNT
 from qkd_gym.network.config import NetworkConfig
-from qkd_gym.network.simulator import Simulator
 from qkd_gym.network.state import State, allocate
 
 I64 = NDArray[np.int64]
@@ -38,8 +38,7 @@ class EpisodeSearch:
 
     def __init__(self, config: NetworkConfig, seed: int) -> None:
         self._config, self._seed = config, seed
-        simulator = start_episode(config, seed)
-        self._simulator = simulator
+        simulator = self._simulator = start_episode(config, seed).simulator
         network = int(simulator.state.episodes["network"][0])
         self.n_links = int(simulator.bank.networks["n_links"][network])
         self.intervals = int(simulator.params["intervals"][0])
@@ -47,7 +46,7 @@ class EpisodeSearch:
 
     def delivered_bits(self, plan: I64, weights: RuleWeights) -> int:
         """What a plan delivers in the whole episode."""
-        start = start_episode(self._config, self._seed)
+        start = start_episode(self._config, self._seed).simulator
         return int(self._try(start.arrays, plan[:1], plan, 0, weights)[0])
 
     def best_rule(self, trials: int, rng: np.random.Generator) -> tuple[RuleWeights, int]:
@@ -78,7 +77,8 @@ class EpisodeSearch:
             The new plan and what it delivers.
         """
         plan = plan.copy()
-        simulator = start_episode(self._config, self._seed)
+        core = start_episode(self._config, self._seed)
+        simulator = core.simulator
         switches = np.arange(1, self.n_links + 1)
         best, so_far = 0, 0
         for t in range(self.intervals):
@@ -88,7 +88,7 @@ class EpisodeSearch:
             delivered = so_far + self._try(simulator.arrays, intents, plan, t, weights)
             plan[t] = intents[delivered.argmax()]
             best = int(delivered.max())
-            so_far += self._step(simulator, plan[t], weights)[1]
+            so_far += self._step(core, plan[t], weights)[1]
         return plan, best
 
     def follow_program(self, slots: int, stock_value: float, relative_gap: float) -> I64:
@@ -100,7 +100,8 @@ class EpisodeSearch:
             relative_gap: Plans this close to the program's bound are good enough.
         """
         trace = episode_trace(self._config, self._seed)
-        simulator = start_episode(self._config, self._seed)
+        core = start_episode(self._config, self._seed)
+        simulator = core.simulator
         links = simulator.state.links[0, : self.n_links]
         steps = slot_intervals(self._config.calibration_s, trace.interval_s)
         plan, unused = np.full(self.intervals, HOLD), rule_weights(DemandDeficit())
@@ -111,20 +112,21 @@ class EpisodeSearch:
                 wanted = ahead.on[0] > 0.5
             fixed = (simulator.arrays, simulator.bank, simulator.params)
             plan[t] = next_intent(*fixed, wanted, trace.link_endpoints, simulator.work)
-            self._step(simulator, plan[t], unused)
+            self._step(core, plan[t], unused)
         return plan
 
     def actions(self, plan: I64, weights: RuleWeights) -> I64:
         """The environment's action in every interval under a plan, shape (T,)."""
-        simulator = start_episode(self._config, self._seed)
-        return np.array([self._step(simulator, intent, weights)[0] for intent in plan])
+        core = start_episode(self._config, self._seed)
+        return np.array([self._step(core, intent, weights)[0] for intent in plan])
 
     @staticmethod
-    def _step(simulator: Simulator, intent: int, weights: RuleWeights) -> tuple[int, int]:
+    def _step(core: Core, intent: int, weights: RuleWeights) -> tuple[int, int]:
         """Carries out an intent; the action that did, and the delivered bits."""
+        simulator = core.simulator
         fixed = (simulator.arrays, simulator.bank, simulator.params)
         action = action_of(*fixed, intent, weights, simulator.work)
-        simulator.step(None, np.array([action]))
+        core.step(np.array([action]))
         return action, int(simulator.state.accounts[0, ACCOUNT.delivered_bits])
 
     def _try(self, state: State, intents: I64, plan: I64, start: int, weights: RuleWeights) -> I64:

@@ -8,6 +8,8 @@ import numpy as np
 from gymnasium.utils.seeding import np_random
 from numpy.typing import NDArray
 
+from qkd_gym.envs.core import Core
+from qkd_gym.envs.tasks import LINK_ACTIVATION
 from qkd_gym.errors import require_integer
 from qkd_gym.network.compiled.memory import padded
 from qkd_gym.network.config import NetworkConfig
@@ -69,12 +71,13 @@ class EpisodeTrace:
         return int(self.request_bits.sum())
 
 
-def start_episode(config: NetworkConfig, seed: int) -> Simulator:
-    """A simulator of one episode, reset as the environments are by ``reset(seed=seed)``."""
+def start_episode(config: NetworkConfig, seed: int) -> Core:
+    """One episode of `LinkActivation-v0`, started as by ``reset(seed=seed)``."""
     require_integer("seed", seed, 0)
-    simulator = Simulator(config, 1)
-    simulator.reset([0], [np_random(seed)[0]])
-    return simulator
+    core = Core(config, {}, 1, LINK_ACTIVATION)
+    core.generators = [np_random(seed)[0]]
+    core.start()
+    return core
 
 
 def episode_trace(config: NetworkConfig, seed: int) -> EpisodeTrace:
@@ -90,7 +93,8 @@ def episode_trace(config: NetworkConfig, seed: int) -> EpisodeTrace:
     Raises:
         InvalidInput: If the seed is not a non-negative integer.
     """
-    simulator = start_episode(config, seed)
+    core = start_episode(config, seed)
+    simulator = core.simulator
     bank, state = simulator.bank, simulator.state
     network = int(state.episodes["network"][0])
     n_links = int(bank.networks["n_links"][network])
@@ -106,7 +110,7 @@ def episode_trace(config: NetworkConfig, seed: int) -> EpisodeTrace:
     hold = np.array([simulator.max_links])
     for t in range(intervals):
         before = links["stored_ever"].copy()
-        simulator.step(None, hold)
+        core.step(hold)
         made[t] = links["stored_ever"] - before
         count = int(state.episodes["n_requests"][0])
         requests.append(state.requests[0, :count].copy())

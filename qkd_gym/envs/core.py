@@ -74,7 +74,8 @@ class Core:
         self.action_space = spaces.action_space(self.frame.buffer, task)
         self._actions_shape = (batch, *self.action_space.shape)  # type: ignore[misc]
         self._undecided = np.zeros(batch, dtype=np.int64)
-        self._work = [scratch_space(self.simulator.arrays) for _ in range(self._threads)]
+        others = (scratch_space(self.simulator.arrays) for _ in range(1, self._threads))
+        self._work = [self.simulator.work, *others]
 
     def start(self) -> None:
         """Starts all episodes."""

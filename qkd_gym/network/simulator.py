@@ -1,4 +1,4 @@
-"""A batch of episodes: the arrays, and the few Python calls that drive the compiled kernel."""
+"""A batch of episodes: its arrays, its networks, and how episodes are drawn."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from qkd_gym.errors import InvalidInput
 from qkd_gym.network.bank import shared_bank
 from qkd_gym.network.config import NetworkConfig
 from qkd_gym.network.dynamics.disturbance import link_truth
-from qkd_gym.network.dynamics.reset import reset_some
-from qkd_gym.network.dynamics.step import step_all
 from qkd_gym.network.state import NamedState, allocate, kernel_params, scratch_space
 
 
 class Simulator:
-    """Steps ``batch`` independent episodes of one configuration.
+    """The arrays of ``batch`` independent episodes of one configuration.
+
+    `qkd_gym.envs.core.Core` starts and steps them.
 
     Args:
         config: The network and its dynamics.
@@ -53,7 +53,6 @@ class Simulator:
         self.arrays = allocate(config, batch, self.n_sites, self.max_links)
         self.work = scratch_space(self.arrays)
         self.state = NamedState(self.arrays, self.n_sites, self.max_links)
-        self._idle = np.zeros(batch, dtype=np.int64)
 
     def draw(
         self, episodes: Sequence[int] | NDArray[np.integer], generators: list[np.random.Generator]
@@ -88,38 +87,6 @@ class Simulator:
         """Builds the networks of these indices that have not been used before."""
         for index in np.unique(indices):
             self.networks.ensure(int(index))
-
-    def reset(
-        self, episodes: Sequence[int] | NDArray[np.integer], generators: list[np.random.Generator]
-    ) -> None:
-        """Starts new episodes, see `draw`."""
-        drawn = self.draw(episodes, generators)
-        reset_some(*drawn, self.arrays, self.bank, self.params, self.work)
-
-    def step(self, paths: NDArray[np.int64] | None, links: NDArray[np.int64] | None) -> None:
-        """Steps all episodes.
-
-        Args:
-            paths: Candidate path for the waiting request, shape (batch,); None if not decided.
-            links: Link to toggle, shape (batch,); None if not decided.
-        """
-        step_all(
-            self.arrays,
-            self.bank,
-            self.params,
-            self._idle if paths is None else paths,
-            self._idle if links is None else links,
-            self.work,
-        )
-
-    @property
-    def finished(self) -> NDArray[np.bool_]:
-        """Whether each episode has reached its end, shape (batch,)."""
-        episodes = self.state.episodes
-        over = episodes["interval"] >= self.params["intervals"][0]
-        if self.params["decides_paths"][0]:
-            over &= episodes["cursor"] >= episodes["n_requests"]
-        return np.asarray(over)
 
     def true_links(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """True key rate (bit/s) and QBER of every link now, both (batch, links).

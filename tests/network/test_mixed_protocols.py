@@ -5,12 +5,13 @@ import json
 import numpy as np
 import pytest
 
+from qkd_gym.envs.core import Core
+from qkd_gym.envs.tasks import LINK_ACTIVATION
 from qkd_gym.errors import InvalidInput
 from qkd_gym.network import NetworkConfig, get_scenario
 from qkd_gym.network.accounts import ACCOUNT
 from qkd_gym.network.bank import NetworkBank
 from qkd_gym.network.reward import RewardTerms
-from qkd_gym.network.simulator import Simulator
 from qkd_gym.network.tables import rate_table
 from qkd_gym.physics import available_presets, preset
 from qkd_gym.topology import Topology, load
@@ -30,11 +31,13 @@ def test_table_follows_every_protocol(name):
 @pytest.mark.parametrize("scenario", ["metro-finite", "hybrid", "vienna"])
 def test_named_scenarios_run(scenario):
     config = get_scenario(scenario).replace(episode_s=1800.0)
-    simulator = Simulator(config, 2)
-    simulator.reset(range(2), [np.random.default_rng(i) for i in range(2)])
+    core = Core(config, {}, 2, LINK_ACTIVATION)
+    core.generators = [np.random.default_rng(i) for i in range(2)]
+    core.start()
+    simulator = core.simulator
     generated = 0
-    while not simulator.finished.any():
-        simulator.step(None, np.full(2, simulator.max_links))
+    while not core.results.over.any():
+        core.step(np.full(2, simulator.max_links))
         generated += simulator.state.accounts[:, ACCOUNT.generated_bits].sum()
     assert generated > 0
 
@@ -91,13 +94,15 @@ def test_reward_weighs_each_link_by_its_own_threshold(tmp_path):
         attacks_per_link_minute=0.0, drift_std=0.0, modules_per_site=2, max_hops=1,
         candidate_paths=1,
     )  # fmt: skip
-    simulator = Simulator(config, 1)
-    simulator.reset([0], [np.random.default_rng(0)])
+    core = Core(config, {}, 1, LINK_ACTIVATION)
+    core.generators = [np.random.default_rng(0)]
+    core.start()
+    simulator = core.simulator
     facts = simulator.bank.links[0]
     checked = 0
-    while not simulator.finished.any():
+    while not core.results.over.any():
         before = simulator.state.links["left_ever"][0].copy()
-        simulator.step(None, np.array([simulator.max_links]))
+        core.step(np.array([simulator.max_links]))
         delivered = simulator.state.accounts[0, ACCOUNT.delivered_bits]
         if delivered:
             drawn = simulator.state.links["left_ever"][0] - before

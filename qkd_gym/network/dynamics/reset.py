@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from qkd_gym.features import FRESHNESS_SCALE_S
-from qkd_gym.jit import compiled, inlined
+from qkd_gym.jit import inlined
 from qkd_gym.network.bank import Bank
 from qkd_gym.network.compiled.rng import RESET, exponential, normal_pair, stream, uniform
 from qkd_gym.network.compiled.workspace import Workspace
@@ -124,10 +124,3 @@ def reset_one(
         wait_for_request(s, bank, p, b, work)
         s.accounts[b] = 0
     account(s, bank, p, b)
-
-
-@compiled
-def reset_some(episodes, networks, keys, s, bank, params, work):  # type: ignore[no-untyped-def]
-    """Starts these episodes on these networks, with these keys."""
-    for i in range(len(episodes)):
-        reset_one(s, bank, params[0], episodes[i], networks[i], keys[i], work)

@@ -1,10 +1,10 @@
-"""The compiled transition: one step of one episode, and of a range of episodes."""
+"""The compiled transition: one step of one episode."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from qkd_gym.jit import compiled, inlined
+from qkd_gym.jit import inlined
 from qkd_gym.network.accounts import ACCOUNT
 from qkd_gym.network.bank import Bank
 from qkd_gym.network.compiled.vectors import fill, use_widest_vectors, whole
@@ -108,10 +108,3 @@ def account(s: State, bank: Bank, p: np.record, b: int) -> None:
     terms = reward_terms(s.accounts[b], episode, bank.networks[episode.network], p)
     for i in range(len(terms)):
         s.reward_terms[b, i] = terms[i]
-
-
-@compiled
-def step_all(s, bank, params, paths, links, work):  # type: ignore[no-untyped-def]
-    """Steps all episodes."""
-    for b in range(len(s.episodes)):
-        step_one(s, bank, params[0], b, paths[b], links[b], work)
