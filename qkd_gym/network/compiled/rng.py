@@ -173,11 +173,4 @@ def draw_alias(table: np.ndarray, draw: float) -> int:
 @compiled
 def search(cumulative: np.ndarray, value: float) -> int:
     """First index whose cumulative weight exceeds ``value``."""
-    low, high = 0, len(cumulative) - 1
-    while low < high:
-        middle = (low + high) // 2
-        if cumulative[middle] > value:
-            high = middle
-        else:
-            low = middle + 1
-    return low
+    return min(np.searchsorted(cumulative, value, side="right"), len(cumulative) - 1)
