@@ -105,18 +105,10 @@ class FreeSpace:
 
         Source: Kim, McArthur, Korevaar, Proc. SPIE 4214, 26 (2001).
         """
-        visibility = self.visibility_km
-        if visibility > 50.0:
-            exponent = 1.6
-        elif visibility > 6.0:
-            exponent = 1.3
-        elif visibility > 1.0:
-            exponent = 0.16 * visibility + 0.34
-        elif visibility > 0.5:
-            exponent = visibility - 0.5
-        else:
-            exponent = 0.0
-        per_km = 3.912 / visibility * (self.wavelength_nm / 550.0) ** -exponent
+        v = self.visibility_km
+        ranges = [v > 50.0, v > 6.0, v > 1.0, v > 0.5]
+        exponent = float(np.select(ranges, [1.6, 1.3, 0.16 * v + 0.34, v - 0.5]))
+        per_km = 3.912 / v * (self.wavelength_nm / 550.0) ** -exponent
         return float(10.0 / np.log(10.0) * per_km)
 
     def transmittance(self, length_km: ArrayLike) -> F64:

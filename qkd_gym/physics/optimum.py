@@ -41,7 +41,4 @@ def optimal_mean_photon_number(
     """
     entropy = binary_entropy(checked("misalignment", misalignment, 0.0, 0.5))
     goal = np.asarray(error_correction_efficiency) * entropy / np.maximum(1.0 - entropy, 1e-300)
-    low, _ = bisect(
-        lambda mu: (1.0 - mu) * np.exp(-mu) > goal, np.zeros_like(goal), np.ones_like(goal)
-    )
-    return low
+    return bisect(lambda mu: (1.0 - mu) * np.exp(-mu) > goal, 0.0, 1.0)[0]

@@ -36,11 +36,6 @@ class PairProtocol(ClickProtocol):
     error_correction_efficiency: Real = real(1.16, 1.0)
     source_position: Real = real(0.5, 0.0, 1.0)
 
-    @property
-    def sifted_per_detection(self) -> F64:
-        """Share of the coincidences that become sifted key."""
-        return np.asarray(self.sifting, dtype=np.float64)
-
     @abstractmethod
     def key_per_coincidence(self, qber: ArrayLike) -> F64:
         """Secret bits per sifted coincidence; negative where no key can be made."""
