@@ -33,12 +33,7 @@ class BlockCounts:
 
 
 def mixture(clicks: Sequence[Clicks], probabilities: Sequence[float]) -> Clicks:
-    """Clicks of a pulse of random intensity.
-
-    Args:
-        clicks: Clicks at each intensity; their shapes broadcast.
-        probabilities: Probabilities with which the intensities are chosen.
-    """
+    """Clicks of a pulse of random intensity, given those at each, whose shapes broadcast."""
     gains, wrong = _weighted(clicks, probabilities)
     return Clicks(gains.sum(axis=0), wrong.sum(axis=0))
 

@@ -19,11 +19,7 @@ def transmittance_of(loss_db: ArrayLike) -> F64:
 def plob_bound(transmittance: ArrayLike) -> F64:
     """Secret key capacity -log2(1 - eta) of a lossy channel without repeaters, in bits per mode.
 
-    Args:
-        transmittance: Transmittance eta in [0, 1], any shape.
-
-    Returns:
-        The bound in the same shape; infinite for a lossless channel.
+    The transmittance eta may have any shape; the bound is infinite where it is 1.
 
     Raises:
         InvalidInput: If a transmittance is outside [0, 1].

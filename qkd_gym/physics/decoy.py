@@ -86,11 +86,8 @@ def _clamped(y1: F64, single_photon_errors: F64) -> SinglePhotons:
 def untagged(signal: Clicks, mean_photon_number: ArrayLike) -> SinglePhotons:
     """Bounds without decoys: the eavesdropper knows every pulse of two or more photons.
 
-    The yield is that of the remaining pulses of zero or one photon, which carry all errors.
-
-    Args:
-        signal: Clicks at the signal intensity.
-        mean_photon_number: Mean photon number mu of the signal; broadcasts.
+    The yield is that of the remaining pulses of zero or one photon, which carry all errors. The
+    clicks are those of the signal, and broadcast against its mean photon number mu.
 
     Source: Gottesman, Lo, Luetkenhaus, Preskill, Quant. Inf. Comput. 4, 325 (2004); Lo, Ma, Chen,
     PRL 94, 230504 (2005), Eqs. 12-13.

@@ -60,20 +60,20 @@ def to_rgb_array(figure: Figure) -> NDArray[np.uint8]:
 def _draw_links(axes: Axes, view: Snapshot, colours: Any) -> None:
     ends = view.positions_km[view.link_endpoints]
     for link in np.argsort(view.active, kind="stable"):
-        (x0, y0), (x1, y1) = ends[link]
+        x, y = ends[link].T
+        middle = ends[link].mean(axis=0)
         colour = colours.to_rgba(view.pool_fill[link])
         if not view.active[link]:
-            axes.plot([x0, x1], [y0, y1], color=_OFF, lw=1.0, zorder=1)
+            axes.plot(x, y, color=_OFF, lw=1.0, zorder=1)
             if view.pool_fill[link] > 0.0:
-                middle = ((x0 + x1) / 2, (y0 + y1) / 2)
                 axes.plot(*middle, "o", ms=5, color=colour, mec="white", mew=0.6, zorder=2)
             continue
         style = (0, (2, 1.2)) if view.calibrating[link] else "-"
-        axes.plot([x0, x1], [y0, y1], color=colour, lw=4.0, ls=style, zorder=3)
+        axes.plot(x, y, color=colour, lw=4.0, ls=style, zorder=3)
         if view.free_space[link]:
-            axes.plot([x0, x1], [y0, y1], color="white", lw=1.0, zorder=3)
+            axes.plot(x, y, color="white", lw=1.0, zorder=3)
         if view.no_key[link]:
-            axes.plot((x0 + x1) / 2, (y0 + y1) / 2, "X", ms=10, color=_ALARM, mec="white", zorder=5)
+            axes.plot(*middle, "X", ms=10, color=_ALARM, mec="white", zorder=5)
 
 
 def _draw_sites(axes: Axes, view: Snapshot) -> None:

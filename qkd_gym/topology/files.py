@@ -94,14 +94,13 @@ def _read(file: Path | Traversable, label: str) -> Any:
         ) from None
 
 
-def _object(where: str, value: Any, allowed: tuple[str, ...], needed: tuple[str, ...]) -> Mapping:
+def _object(where: str, value: Any, allowed: tuple[str, ...], needed: tuple[str, ...]) -> None:
     if not isinstance(value, Mapping):
         raise InvalidInput(f"{where} is {value!r}, but must be an object.")
     require_known_keys(where, value, allowed)
     for key in needed:
         if key not in value:
             raise InvalidInput(f"{where} lacks the field {key!r}, but must have it.")
-    return value
 
 
 def _list(where: str, value: Any) -> list[Any]:

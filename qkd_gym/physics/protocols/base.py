@@ -173,11 +173,7 @@ class ClickProtocol(Protocol):
 
 
 def with_misalignment(protocol: P, misalignment: ArrayLike | None) -> P:
-    """The protocol itself, or a copy with another misalignment.
-
-    Raises:
-        InvalidInput: If the misalignment is outside the range of the protocol's field.
-    """
+    """The protocol, or a copy with another misalignment; `InvalidInput` outside its range."""
     if misalignment is None:
         return protocol
     return dataclasses.replace(protocol, misalignment=misalignment)  # type: ignore[call-arg]
@@ -186,10 +182,8 @@ def with_misalignment(protocol: P, misalignment: ArrayLike | None) -> P:
 def arms(transmittance: ArrayLike, position: Real, detector: Detector) -> tuple[F64, F64]:
     """Transmittances of the two parts of a channel, the efficiency of a detector included in each.
 
-    Args:
-        transmittance: Transmittance of the whole channel, in [0, 1], any shape.
-        position: Share of the loss in dB that lies in the first part, in [0, 1].
-        detector: The receiver at the end of either part.
+    The channel's transmittance has any shape; the position is the share in [0, 1] of its loss in dB
+    that lies in the first part.
     """
     eta, share = np.asarray(transmittance, dtype=np.float64), np.asarray(position)
     efficiency = np.asarray(detector.efficiency)
