@@ -23,12 +23,7 @@ def interval_text(
 ) -> str:
     """An interval in words, as errors and the documentation print it.
 
-    Args:
-        low: Lower end, minus infinity for none.
-        high: Upper end, infinity for none.
-        low_open: Whether ``low`` itself is excluded.
-        high_open: Whether ``high`` itself is excluded.
-        unit: Unit to print behind the numbers.
+    An infinite end is none, an open one is itself excluded; the unit follows the numbers.
     """
     suffix = f" {unit}" if unit else ""
     if math.isinf(high):
@@ -48,13 +43,13 @@ def require_between(
     high_open: bool = False,
     unit: str = "",
 ) -> None:
-    """Raises unless every element of ``value`` is a finite number in the interval.
+    """Raises unless a number, or every element of an array, is finite and in an interval.
 
     Args:
         field: Name of the field, as the user wrote it.
-        value: A number or an array of numbers.
-        low: Lower end of the allowed interval.
-        high: Upper end of the allowed interval.
+        value: The number or array.
+        low: Lower end.
+        high: Upper end.
         low_open: Whether ``low`` itself is excluded.
         high_open: Whether ``high`` itself is excluded.
         unit: Unit to print behind the interval.

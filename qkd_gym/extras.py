@@ -6,11 +6,7 @@ from importlib.util import find_spec
 
 
 def require_extra(extra: str, *modules: str) -> None:
-    """Raises unless all modules can be imported.
-
-    Args:
-        extra: The package's extra that installs them.
-        *modules: Top-level module names.
+    """Raises unless the top-level modules that an extra of the package installs are there.
 
     Raises:
         ModuleNotFoundError: Naming the first missing module and the command that installs it.

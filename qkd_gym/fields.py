@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -29,33 +30,21 @@ Real = float | NDArray[np.float64]
 """A number, or an array of numbers that broadcasts against the other arguments of a formula."""
 
 
-def number(
-    default: float,
-    low: float = -math.inf,
-    high: float = math.inf,
-    *,
-    low_open: bool = False,
-    high_open: bool = False,
-    unit: str = "",
-) -> Any:
+def number(default: float, low: float = -math.inf, high: float = math.inf, **options: Any) -> Any:
     """A field for one finite number.
 
     Args:
         default: Default of the field.
         low: Smallest allowed value.
         high: Largest allowed value.
-        low_open: Whether ``low`` itself is excluded.
-        high_open: Whether ``high`` itself is excluded.
-        unit: Unit to print behind the interval in an error.
+        **options: ``low_open`` and ``high_open``, whether an end itself is excluded, and ``unit``,
+            to print behind the interval in an error.
 
     Returns:
         A `dataclasses.field` for `check_fields`.
     """
-    check = partial(
-        require_between, low=low, high=high, low_open=low_open, high_open=high_open, unit=unit
-    )
-    allowed = interval_text(low, high, low_open, high_open, unit)
-    return dataclasses.field(default=default, metadata={"check": check, "allowed": allowed})
+    check = partial(require_between, low=low, high=high, **options)
+    return _field(default, check, interval_text(low, high, **options))
 
 
 def real(default: float | str, *interval: float, word: str = "", **options: Any) -> Any:
@@ -77,14 +66,16 @@ def real(default: float | str, *interval: float, word: str = "", **options: Any)
 def integer(default: int, low: int, high: float = math.inf) -> Any:
     """A field for a whole number in [low, high], as a `dataclasses.field` for `check_fields`."""
     check = partial(require_integer, low=low, high=high)
-    allowed = f"integer {interval_text(low, high)}"
-    return dataclasses.field(default=default, metadata={"check": check, "allowed": allowed})
+    return _field(default, check, f"integer {interval_text(low, high)}")
 
 
 def choice(default: str, choices: tuple[str, ...]) -> Any:
     """A field for one of several words, as a `dataclasses.field` for `check_fields`."""
     check = partial(require_choice, choices=choices)
-    allowed = " or ".join(choices)
+    return _field(default, check, " or ".join(choices))
+
+
+def _field(default: Any, check: Callable[[str, Any], None], allowed: str) -> Any:
     return dataclasses.field(default=default, metadata={"check": check, "allowed": allowed})
 
 

@@ -33,11 +33,9 @@ def write_figure(path: Path, figure: Any) -> None:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Writes indented JSON, see `write_bytes`.
+    """Writes dictionaries, lists and plain values, numpy's included, as indented JSON.
 
-    Args:
-        path: Where to.
-        content: Dictionaries, lists and plain values, numpy's included; NaN becomes null.
+    Numbers that are not finite become null. See `write_bytes`.
     """
     text = json.dumps(_plain(content), indent=1, ensure_ascii=False, allow_nan=False)
     write_bytes(path, (text + "\n").encode())
@@ -48,10 +46,8 @@ def _plain(value: Any) -> Any:
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
-    if isinstance(value, np.ndarray):
+    if isinstance(value, (np.ndarray, np.generic)):
         return _plain(value.tolist())
-    if isinstance(value, np.generic):
-        return _plain(value.item())
     if isinstance(value, float) and not np.isfinite(value):
         return None
     return value

@@ -1,7 +1,5 @@
 """What one quantum link does: vectorised functions of numpy arrays."""
 
-from __future__ import annotations
-
 from qkd_gym.physics.attacks import (
     blinding,
     detection_probability,

@@ -37,26 +37,22 @@ def intercept_resend_qber(qber: ArrayLike, fraction: ArrayLike) -> F64:
 
 
 def intercept_resend_chsh(fraction: ArrayLike) -> F64:
-    """CHSH value of ideal pairs of which a fraction is intercepted, 2 sqrt(2) (1 - f / 2).
+    """CHSH value of ideal pairs of which a fraction f is intercepted, 2 sqrt(2) (1 - f / 2).
 
-    Args:
-        fraction: Intercepted fraction f in [0, 1], any shape.
+    Fractions in [0, 1] of any shape.
 
     Raises:
         InvalidInput: If the fraction is outside [0, 1].
 
     Source: Naik et al., PRL 84, 4733 (2000).
     """
-    intact = 1.0 - checked("fraction", fraction, 0.0, 1.0) / 2.0
-    return np.asarray(2.0 * np.sqrt(2.0) * intact)
+    return np.asarray(2.0 * np.sqrt(2.0) * (1.0 - checked("fraction", fraction, 0.0, 1.0) / 2.0))
 
 
 def detection_probability(disclosed_bits: ArrayLike, fraction: ArrayLike) -> F64:
     """Chance that comparing sifted bits of an error-free link reveals an intercept-resend attack.
 
-    Args:
-        disclosed_bits: Number n of compared bits; 1 - (1 - f / 4)^n.
-        fraction: Intercepted fraction f in [0, 1].
+    1 - (1 - f / 4)^n for n compared bits and an intercepted fraction f in [0, 1].
 
     Raises:
         InvalidInput: If an argument is out of range.
@@ -112,9 +108,7 @@ def photon_number_splitting(protocol: BB84, transmittance: ArrayLike) -> Splitti
 def jam(detector: Detector, photons: ArrayLike) -> Detector:
     """The receiver while continuous light is shone into it: the gain rises, the QBER goes to 1/2.
 
-    Args:
-        detector: The receiver without the light.
-        photons: Mean number of photons per gate at the receiver's input.
+    The mean number of photons is per gate and at the receiver's input.
 
     Raises:
         InvalidInput: If the number is negative.
@@ -143,10 +137,7 @@ def blinding(
     She resends what she measured, with the gain and the QBER of the undisturbed link; no count
     shows the attack, and she knows the whole key. Only a monitor of the photocurrent would tell.
 
-    Args:
-        protocol: The link.
-        transmittance: Transmittance of the channel, in [0, 1].
-        misalignment: Error probability in place of the protocol's field of that name.
+    Arguments as for `Protocol.evaluate`.
 
     Source: Lydersen et al., Nat. Photon. 4, 686 (2010).
 

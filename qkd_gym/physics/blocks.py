@@ -33,12 +33,7 @@ class BlockCounts:
 
 
 def mixture(clicks: Sequence[Clicks], probabilities: Sequence[float]) -> Clicks:
-    """Clicks of a pulse of random intensity.
-
-    Args:
-        clicks: Clicks at each intensity; their shapes broadcast.
-        probabilities: Probabilities with which the intensities are chosen.
-    """
+    """Clicks of a pulse of random intensity, given those at each, whose shapes broadcast."""
     gains, wrong = _weighted(clicks, probabilities)
     return Clicks(gains.sum(axis=0), wrong.sum(axis=0))
 
@@ -58,17 +53,9 @@ def expected_counts(
             basis is the test.
         pulses: Number of emitted pulses; broadcasts.
     """
-    kept, tested = _basis_shares(key_basis_probability)
-    gains, wrong = _weighted(clicks, probabilities)
-    sent = np.asarray(pulses, dtype=np.float64)
-    return BlockCounts(
-        sent * kept * gains, sent * kept * wrong, sent * tested * gains, sent * tested * wrong
-    )
-
-
-def _basis_shares(key_basis_probability: ArrayLike) -> tuple[F64, F64]:
     basis = np.asarray(key_basis_probability, dtype=np.float64)
-    return np.asarray(basis**2), np.asarray((1.0 - basis) ** 2)
+    sent, weighted = np.asarray(pulses, dtype=np.float64), _weighted(clicks, probabilities)
+    return BlockCounts(*(sent * p**2 * each for p in (basis, 1.0 - basis) for each in weighted))
 
 
 def _weighted(clicks: Sequence[Clicks], probabilities: Sequence[float]) -> tuple[F64, F64]:
@@ -96,12 +83,8 @@ def sample_block_counts(
         rng: Source of randomness.
     """
     gains, wrong = _weighted(clicks, probabilities)
-    cells = [
-        share * outcome
-        for share in _basis_shares(key_basis_probability)
-        for outcome in (gains - wrong, wrong)
-    ]
-    chances = np.concatenate(cells)
+    bases = (key_basis_probability, 1.0 - key_basis_probability)
+    chances = np.concatenate([p**2 * each for p in bases for each in (gains - wrong, wrong)])
     drawn = rng.multinomial(pulses, [*chances, 1.0 - chances.sum()])[:-1]
     right, errors, test_right, test_errors = drawn.reshape(4, -1)
     return BlockCounts(right + errors, errors, test_right + test_errors, test_errors)

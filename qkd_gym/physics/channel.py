@@ -19,11 +19,7 @@ def transmittance_of(loss_db: ArrayLike) -> F64:
 def plob_bound(transmittance: ArrayLike) -> F64:
     """Secret key capacity -log2(1 - eta) of a lossy channel without repeaters, in bits per mode.
 
-    Args:
-        transmittance: Transmittance eta in [0, 1], any shape.
-
-    Returns:
-        The bound in the same shape; infinite for a lossless channel.
+    The transmittance eta may have any shape; the bound is infinite where it is 1.
 
     Raises:
         InvalidInput: If a transmittance is outside [0, 1].
@@ -105,18 +101,10 @@ class FreeSpace:
 
         Source: Kim, McArthur, Korevaar, Proc. SPIE 4214, 26 (2001).
         """
-        visibility = self.visibility_km
-        if visibility > 50.0:
-            exponent = 1.6
-        elif visibility > 6.0:
-            exponent = 1.3
-        elif visibility > 1.0:
-            exponent = 0.16 * visibility + 0.34
-        elif visibility > 0.5:
-            exponent = visibility - 0.5
-        else:
-            exponent = 0.0
-        per_km = 3.912 / visibility * (self.wavelength_nm / 550.0) ** -exponent
+        v = self.visibility_km
+        ranges = [v > 50.0, v > 6.0, v > 1.0, v > 0.5]
+        exponent = float(np.select(ranges, [1.6, 1.3, 0.16 * v + 0.34, v - 0.5]))
+        per_km = 3.912 / v * (self.wavelength_nm / 550.0) ** -exponent
         return float(10.0 / np.log(10.0) * per_km)
 
     def transmittance(self, length_km: ArrayLike) -> F64:

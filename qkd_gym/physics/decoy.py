@@ -50,11 +50,9 @@ def two_decoys(
     up1, up2 = np.exp(nu1), np.exp(nu2)
     y0 = np.maximum((nu1 * weakest.gain * up2 - nu2 * weak.gain * up1) / (nu1 - nu2), 0.0)
     spread = nu1**2 - nu2**2
-    y1 = (
-        mu
-        / (mu * (nu1 - nu2) - spread)
-        * (weak.gain * up1 - weakest.gain * up2 - spread / mu**2 * (signal.gain * np.exp(mu) - y0))
-    )
+    multiple = spread / mu**2 * (signal.gain * np.exp(mu) - y0)
+    singles = weak.gain * up1 - weakest.gain * up2 - multiple
+    y1 = mu / (mu * (nu1 - nu2) - spread) * singles
     errors = (weak.error_gain * up1 - weakest.error_gain * up2) / (nu1 - nu2)
     return _clamped(y1, errors)
 
@@ -75,17 +73,9 @@ def one_decoy(
     mu = np.asarray(mean_photon_number, dtype=np.float64)
     nu = np.asarray(weak_number, dtype=np.float64)
     errors = weak.error_gain * np.exp(nu)
-    y0_upper = 2.0 * errors
-    y1 = (
-        mu
-        / (mu * nu - nu**2)
-        * (
-            weak.gain * np.exp(nu)
-            - signal.gain * np.exp(mu) * nu**2 / mu**2
-            - (mu**2 - nu**2) / mu**2 * y0_upper
-        )
-    )
-    return _clamped(y1, errors / nu)
+    empty = (mu**2 - nu**2) / mu**2 * (2.0 * errors)
+    singles = weak.gain * np.exp(nu) - signal.gain * np.exp(mu) * nu**2 / mu**2 - empty
+    return _clamped(mu / (mu * nu - nu**2) * singles, errors / nu)
 
 
 def _clamped(y1: F64, single_photon_errors: F64) -> SinglePhotons:
@@ -96,11 +86,8 @@ def _clamped(y1: F64, single_photon_errors: F64) -> SinglePhotons:
 def untagged(signal: Clicks, mean_photon_number: ArrayLike) -> SinglePhotons:
     """Bounds without decoys: the eavesdropper knows every pulse of two or more photons.
 
-    The yield is that of the remaining pulses of zero or one photon, which carry all errors.
-
-    Args:
-        signal: Clicks at the signal intensity.
-        mean_photon_number: Mean photon number mu of the signal; broadcasts.
+    The yield is that of the remaining pulses of zero or one photon, which carry all errors. The
+    clicks are those of the signal, and broadcast against its mean photon number mu.
 
     Source: Gottesman, Lo, Luetkenhaus, Preskill, Quant. Inf. Comput. 4, 325 (2004); Lo, Ma, Chen,
     PRL 94, 230504 (2005), Eqs. 12-13.

@@ -39,12 +39,9 @@ class Detector:
 
     @classmethod
     def from_background(cls, efficiency: float, background_probability: float) -> Detector:
-        """A detector pair given the background of the whole receiver, Y0 = 1 - (1 - pd)^2.
+        """A detector pair given its efficiency and the background of the whole receiver.
 
-        Args:
-            efficiency: Probability that a photon at the receiver's input clicks.
-            background_probability: Probability Y0 of a click of either detector without light, in
-                [0, 1).
+        Y0 = 1 - (1 - pd)^2 in [0, 1) is the probability that either clicks without light.
 
         Raises:
             InvalidInput: If a probability is outside its range.
@@ -56,8 +53,7 @@ class Detector:
     def with_stray_light(self, photons: ArrayLike) -> Detector:
         """The receiver with more unpolarised stray light, half of which meets either detector.
 
-        Args:
-            photons: Mean number of stray photons per gate at the receiver's input.
+        The mean number of photons is per gate and at the receiver's input.
 
         Raises:
             InvalidInput: If the number is negative.
@@ -77,9 +73,7 @@ class Detector:
     def saturation(self, click_probability: ArrayLike, repetition_rate_hz: ArrayLike) -> F64:
         """Share of the clicks that survive the dead time, 1 / (1 + Q D) with D gates of hold-off.
 
-        Args:
-            click_probability: Probability Q that a gate clicks, any shape.
-            repetition_rate_hz: Gates per second.
+        Q is the probability that a gate clicks, of any shape.
 
         Source: non-paralysable counter with a common hold-off, Rogers et al., NJP 9, 319 (2007).
         """

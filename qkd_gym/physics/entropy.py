@@ -20,9 +20,7 @@ def binary_entropy(p: ArrayLike) -> F64:
 def inverse_binary_entropy(entropy: ArrayLike) -> F64:
     """The p in [0, 1/2] whose binary entropy is ``entropy`` bits, to machine precision."""
     target = np.clip(np.asarray(entropy, dtype=np.float64), 0.0, 1.0)
-    low, high = bisect(
-        lambda p: binary_entropy(p) < target, np.zeros_like(target), np.full_like(target, 0.5)
-    )
+    low, high = bisect(lambda p: binary_entropy(p) < target, 0.0, 0.5)
     return np.asarray((low + high) / 2.0)
 
 

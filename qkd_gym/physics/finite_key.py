@@ -55,11 +55,25 @@ class _Block:
         secrecy: float,
         correctness: float,
     ) -> None:
-        _check(intensities, probabilities, secrecy, correctness, number)
+        for name, values in (("intensities", intensities), ("probabilities", probabilities)):
+            if len(values) != number:
+                raise InvalidInput(f"{name} has {len(values)} values, but must have {number}.")
+        require_between("probabilities", probabilities, 0.0, 1.0, low_open=True)
+        if abs(sum(probabilities) - 1.0) > 1e-9:
+            raise InvalidInput(f"probabilities sum to {sum(probabilities):g}, but must sum to 1.")
+        mu = np.stack(np.broadcast_arrays(*intensities))
+        require_between("intensities", mu, 0.0)
+        falling = (mu[1] > 0.0) & (mu[0] > mu[1:].sum(axis=0))
+        if not (falling & (np.diff(mu[1:], axis=0) < 0.0).all(axis=0)).all():
+            raise InvalidInput(
+                f"intensities are {mu.tolist()}, but must fall, the first above the others' sum."
+            )
+        for name, chance in (("secrecy", secrecy), ("correctness", correctness)):
+            require_between(name, chance, 0.0, 1.0, low_open=True, high_open=True)
         self.terms, self.counts, self.secrecy = terms, counts, secrecy
         self.efficiency = np.asarray(error_correction_efficiency)
         self.cost = 6.0 * np.log2(terms / secrecy) + np.log2(2.0 / correctness)
-        self.mu = np.stack(np.broadcast_arrays(*intensities)).astype(np.float64)
+        self.mu = mu.astype(np.float64)
         self.p = np.reshape(probabilities, (-1,) + (1,) * (self.mu.ndim - 1))
         weights = self.p * np.exp(-self.mu)
         self.tau0 = weights.sum(axis=0)
@@ -67,32 +81,28 @@ class _Block:
 
     def deviation(self, counts: ArrayLike) -> F64:
         """Hoeffding's deviation delta of counts, summed over the intensities."""
-        return np.asarray(np.sqrt(_total(counts) / 2.0 * np.log(self.terms / self.secrecy)))
+        total = np.sum(counts, axis=0, dtype=np.float64)
+        return np.asarray(np.sqrt(total / 2.0 * np.log(self.terms / self.secrecy)))
 
     def scaled(self, counts: ArrayLike) -> tuple[list[F64], list[F64]]:
         """Lower and upper values e^k / p_k (n_k -+ delta) for each intensity."""
         n = np.asarray(counts, dtype=np.float64)
-        delta = self.deviation(n)
-        scale = np.exp(self.mu) / self.p
-        return (
-            [s * (x - delta) for s, x in zip(scale, n, strict=True)],
-            [s * (x + delta) for s, x in zip(scale, n, strict=True)],
-        )
+        delta, scale = self.deviation(n), np.exp(self.mu) / self.p
+        rows = list(zip(scale, n, strict=True))
+        return [s * (x - delta) for s, x in rows], [s * (x + delta) for s, x in rows]
 
     def key(self, vacuum: F64, singles: F64, test_singles: F64, test_errors: F64) -> FiniteKey:
         """Secret key from bounds on the events of a block.
 
-        Args:
-            vacuum: Lower bound on key-basis detections of empty pulses.
-            singles: Lower bound on key-basis detections of single photons.
-            test_singles: Lower bound on test-basis detections of single photons.
-            test_errors: Upper bound on the errors among the test-basis detections.
+        Lower bounds on the key-basis detections of empty pulses and of single photons and on the
+        test-basis detections of single photons; an upper bound on the errors among the last.
         """
         error = np.minimum(ratio(np.maximum(test_errors, 0.0), test_singles, 0.5), 0.5)
         deviation = sampling_deviation(self.secrecy, error, test_singles, singles, self.terms)
         phase = np.minimum(error + deviation, 0.5)
-        block = _total(self.counts.key)
-        qber = np.minimum(ratio(_total(self.counts.key_errors), block, 0.5), 0.5)
+        block = np.sum(self.counts.key, axis=0, dtype=np.float64)
+        wrong = np.sum(self.counts.key_errors, axis=0, dtype=np.float64)
+        qber = np.minimum(ratio(wrong, block, 0.5), 0.5)
         leak = self.efficiency * block * binary_entropy(qber)
         # Counts that no source produces could otherwise give more events than there are.
         vacuum = np.minimum(vacuum, block)
@@ -103,10 +113,6 @@ class _Block:
         if np.issubdtype(np.asarray(self.counts.key).dtype, np.integer):
             length = np.floor(length)
         return FiniteKey(length, vacuum, singles, phase)
-
-
-def _total(counts: ArrayLike) -> F64:
-    return np.asarray(np.asarray(counts, dtype=np.float64).sum(axis=0))
 
 
 def two_decoy_key(
@@ -228,28 +234,3 @@ def sampling_deviation(
     # spread log(finite / spread / eps^2), which vanishes with the spread.
     bits = (spread * np.log(finite * (terms / secrecy) ** 2) - xlogy(spread, spread)) / np.log(2.0)
     return np.where(known, np.sqrt(np.maximum(finite * bits / np.log(2.0), 0.0)), 0.5)
-
-
-def _check(
-    intensities: Sequence[ArrayLike],
-    probabilities: Sequence[float],
-    secrecy: float,
-    correctness: float,
-    number: int,
-) -> None:
-    for name, values in (("intensities", intensities), ("probabilities", probabilities)):
-        if len(values) != number:
-            raise InvalidInput(f"{name} has {len(values)} values, but must have {number}.")
-    require_between("probabilities", probabilities, 0.0, 1.0, low_open=True)
-    if abs(sum(probabilities) - 1.0) > 1e-9:
-        raise InvalidInput(f"probabilities sum to {sum(probabilities):g}, but must sum to 1.")
-    mu = np.stack(np.broadcast_arrays(*intensities))
-    require_between("intensities", mu, 0.0)
-    falling = (mu[1] > 0.0) & (mu[0] > mu[1:].sum(axis=0))
-    if not (falling & (np.diff(mu[1:], axis=0) < 0.0).all(axis=0)).all():
-        raise InvalidInput(
-            f"intensities are {[x.tolist() for x in mu]}, but must fall, the first above the "
-            "others' sum."
-        )
-    require_between("secrecy", secrecy, 0.0, 1.0, low_open=True, high_open=True)
-    require_between("correctness", correctness, 0.0, 1.0, low_open=True, high_open=True)

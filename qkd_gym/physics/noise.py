@@ -23,12 +23,9 @@ SKY_RADIANCE = {
 
 
 def photons_per_gate(power_w: ArrayLike, gate_s: float, wavelength_nm: float) -> F64:
-    """Mean number of photons of a continuous power in a gate, P dt lambda / (h c).
+    """Mean number of photons of a continuous power P in a gate, P dt lambda / (h c).
 
-    Args:
-        power_w: Power P in W, any shape.
-        gate_s: Length dt of the gate in s.
-        wavelength_nm: Wavelength lambda in nm.
+    P is in W and of any shape, the gate dt in s and the wavelength lambda in nm.
 
     Raises:
         InvalidInput: If an argument is negative.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,9 +21,7 @@ def checked(
     value: ArrayLike,
     low: float = 0.0,
     high: float = math.inf,
-    *,
-    low_open: bool = False,
-    unit: str = "",
+    **options: Any,
 ) -> F64:
     """An argument as a float64 array, once all of it lies in [low, high].
 
@@ -31,13 +30,12 @@ def checked(
         value: A number or an array of numbers.
         low: Smallest allowed element.
         high: Largest allowed element.
-        low_open: Whether ``low`` itself is excluded.
-        unit: Unit to print behind the interval in an error.
+        **options: ``low_open``, ``high_open`` and ``unit``, as for `require_between`.
 
     Raises:
         InvalidInput: Naming the argument, its first element outside the interval and the interval.
     """
-    require_between(field, value, low, high, low_open=low_open, unit=unit)
+    require_between(field, value, low, high, **options)
     return np.asarray(value, dtype=np.float64)
 
 
@@ -64,10 +62,10 @@ def bisect(
     """The last argument at which a condition holds, element by element.
 
     Args:
-        holds: Maps an array of arguments to booleans of the same shape; true below some argument
+        holds: Maps an array of arguments to booleans, which broadcast; true below some argument
             of [low, high] and false above it.
         low: Lower ends of the search.
-        high: Upper ends of the search, of the same shape.
+        high: Upper ends of the search.
         steps: Number of halvings; 60 leave nothing between neighbouring float64 numbers.
 
     Returns:

@@ -12,9 +12,7 @@ from qkd_gym.physics.numerics import F64, bisect, checked
 def efficient_sifting(key_basis_probability: ArrayLike, both_bases: bool = False) -> F64:
     """Share of clicks that become key when both parties choose the key basis with probability p.
 
-    Args:
-        key_basis_probability: p in [0, 1].
-        both_bases: Whether bits of the other basis make key too: p^2 + (1 - p)^2, else p^2.
+    That is p^2, or p^2 + (1 - p)^2 where bits of both bases make key.
 
     Raises:
         InvalidInput: If p is outside [0, 1].
@@ -41,7 +39,4 @@ def optimal_mean_photon_number(
     """
     entropy = binary_entropy(checked("misalignment", misalignment, 0.0, 0.5))
     goal = np.asarray(error_correction_efficiency) * entropy / np.maximum(1.0 - entropy, 1e-300)
-    low, _ = bisect(
-        lambda mu: (1.0 - mu) * np.exp(-mu) > goal, np.zeros_like(goal), np.ones_like(goal)
-    )
-    return low
+    return bisect(lambda mu: (1.0 - mu) * np.exp(-mu) > goal, 0.0, 1.0)[0]

@@ -125,13 +125,14 @@ def _number_or_word(text: str) -> float | str:
 def _with(owner: str, thing: Any, path: list[str], value: float | str) -> Any:
     field, *rest = path
     require_known_keys(owner, [field], [f.name for f in dataclasses.fields(thing)])
-    inner = getattr(thing, field)
-    if rest and not dataclasses.is_dataclass(inner):
-        raise InvalidInput(f"{owner}.{field} has no field {'.'.join(rest)!r}.")
-    changed = _with(f"{owner}.{field}", inner, rest, value) if rest else value
-    if not rest and isinstance(inner, bool):
-        require_choice(f"{owner}.{field}", value, ("true", "false"))
-        changed = value == "true"
-    elif dataclasses.is_dataclass(inner) and not rest:
-        raise InvalidInput(f"{owner}.{field} is {value!r}, but its own fields must be set.")
-    return dataclasses.replace(thing, **{field: changed})
+    inner, place = getattr(thing, field), f"{owner}.{field}"
+    if rest:
+        if not dataclasses.is_dataclass(inner):
+            raise InvalidInput(f"{place} has no field {'.'.join(rest)!r}.")
+        value = _with(place, inner, rest, value)
+    elif dataclasses.is_dataclass(inner):
+        raise InvalidInput(f"{place} is {value!r}, but its own fields must be set.")
+    elif isinstance(inner, bool):
+        require_choice(place, value, ("true", "false"))
+        value = value == "true"
+    return dataclasses.replace(thing, **{field: value})

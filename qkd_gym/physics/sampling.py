@@ -73,10 +73,8 @@ def sample_counts(
     sent, p, q, e, dead = np.broadcast_arrays(
         as_pulses(pulses), click_probability, sifting, qber, np.rint(dead_gates)
     )
-    if np.any(dead):
-        detected = sample_dead_time(sent, p, dead, rng)
-    else:
-        detected = rng.binomial(sent, p)
+    blind = np.any(dead)
+    detected = sample_dead_time(sent, p, dead, rng) if blind else rng.binomial(sent, p)
     sifted = rng.binomial(detected, q)
     errors = rng.binomial(sifted, e)
     return Counts(*(np.array(x, dtype=np.int64) for x in (sent, detected, sifted, errors)))
@@ -100,11 +98,8 @@ def sample_dead_time(
     Returns:
         Counts of mean n p / (1 + p D) and variance n p (1 - p) / (1 + p D)^3 for long intervals.
     """
-    n, p, dead = np.broadcast_arrays(
-        np.asarray(gates, dtype=np.float64),
-        np.asarray(click_probability, dtype=np.float64),
-        np.asarray(dead_gates, dtype=np.float64),
-    )
+    columns = np.broadcast_arrays(gates, click_probability, dead_gates)
+    n, p, dead = (np.asarray(column, dtype=np.float64) for column in columns)
     draw = rng.random(n.shape)
     low = np.zeros(n.shape)  # count >= low always holds
     high = np.floor((n + dead) / (1.0 + dead)) + 1.0  # and never count >= high

@@ -6,8 +6,6 @@ fading, not the rate at the mean loss.
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -71,27 +69,23 @@ def gamma_gamma_fading(variance: ArrayLike, points: int = 24) -> tuple[F64, F64]
     Raises:
         InvalidInput: If the variance is not positive.
     """
-    s = np.atleast_1d(checked("variance", variance, low_open=True))
+    s = checked("variance", variance, low_open=True)
     require_integer("points", points, 1)
     large = 1.0 / np.expm1(0.49 * s / (1.0 + 1.11 * s**1.2) ** (7 / 6))
     small = 1.0 / np.expm1(0.51 * s / (1.0 + 0.69 * s**1.2) ** (5 / 6))
-    factors = np.empty((points**2, *s.shape))
-    weights = np.empty_like(factors)
-    for index in np.ndindex(s.shape):
-        x, wx = _gamma_rule(float(large[index]), points)
-        y, wy = _gamma_rule(float(small[index]), points)
-        factors[(slice(None), *index)] = np.outer(x, y).ravel()
-        weights[(slice(None), *index)] = np.outer(wx, wy).ravel()
-    shape = (points**2, *np.shape(variance))
-    return factors.reshape(shape), weights.reshape(shape)
+    (x, wx), (y, wy) = _gamma_rule(large, points), _gamma_rule(small, points)
+    shape = (points**2, *s.shape)
+    return (x[:, None] * y).reshape(shape), (wx[:, None] * wy).reshape(shape)
 
 
-def _gamma_rule(shape: float, points: int) -> tuple[F64, F64]:
-    """Gauss quadrature of a unit-mean gamma distribution from its Jacobi matrix."""
-    k = np.arange(points)
-    off = np.sqrt(k[1:] * (k[1:] + shape - 1.0))
-    nodes, vectors = np.linalg.eigh(np.diag(2.0 * k + shape) + np.diag(off, 1) + np.diag(off, -1))
-    return nodes / shape, vectors[0] ** 2
+def _gamma_rule(shape: F64, points: int) -> tuple[F64, F64]:
+    """Gauss quadrature of unit-mean gamma distributions from their Jacobi matrices."""
+    k, a = np.arange(points), shape[..., None]
+    jacobi = np.zeros((*shape.shape, points, points))
+    jacobi[..., k, k] = 2.0 * k + a
+    jacobi[..., k[1:], k[:-1]] = np.sqrt(k[1:] * (k[1:] + a - 1.0))  # eigh reads this half only
+    nodes, vectors = np.linalg.eigh(jacobi)
+    return np.moveaxis(nodes / a, -1, 0), np.moveaxis(vectors[..., 0, :] ** 2, -1, 0)
 
 
 def fading_average(
@@ -116,10 +110,7 @@ def fading_average(
     w = weights.reshape(weights.shape + (1,) * (faded.ndim - weights.ndim))
     budget = protocol.evaluate(faded)
     seen = w * budget.gain
-    means = {
-        field.name: (w * getattr(budget, field.name)).sum(axis=0)
-        for field in dataclasses.fields(budget)
-    }
+    means = {name: (w * value).sum(axis=0) for name, value in vars(budget).items()}
     for name in ("qber", "single_photon_qber"):
         means[name] = (seen * getattr(budget, name)).sum(axis=0) / seen.sum(axis=0)
     return LinkBudget(**means)

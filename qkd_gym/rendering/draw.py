@@ -40,19 +40,13 @@ def draw_network(view: Snapshot) -> Figure:
     _draw_links(axes, view, colours)
     _draw_sites(axes, view)
     figure.colorbar(colours, ax=axes, shrink=0.6, label="stored key / pool capacity")
-    minutes = view.elapsed_s / 60.0
-    axes.set_title(
-        f"{view.name}: {int(view.active.sum())} of {len(view.active)} links active, "
-        f"{minutes:.0f} min",
-        color=_INK,
-    )
+    active = f"{view.active.sum()} of {len(view.active)} links active"
+    axes.set_title(f"{view.name}: {active}, {view.elapsed_s / 60.0:.0f} min", color=_INK)
     _legend(axes)
     axes.set_aspect("equal", adjustable="datalim")
-    axes.set_xlabel("km")
-    axes.set_ylabel("km")
+    axes.set(xlabel="km", ylabel="km")
     axes.margins(0.08)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
+    axes.spines[["top", "right"]].set_visible(False)
     return figure
 
 
@@ -66,57 +60,35 @@ def to_rgb_array(figure: Figure) -> NDArray[np.uint8]:
 def _draw_links(axes: Axes, view: Snapshot, colours: Any) -> None:
     ends = view.positions_km[view.link_endpoints]
     for link in np.argsort(view.active, kind="stable"):
-        (x0, y0), (x1, y1) = ends[link]
+        x, y = ends[link].T
+        middle = ends[link].mean(axis=0)
         colour = colours.to_rgba(view.pool_fill[link])
         if not view.active[link]:
-            axes.plot([x0, x1], [y0, y1], color=_OFF, lw=1.0, zorder=1)
+            axes.plot(x, y, color=_OFF, lw=1.0, zorder=1)
             if view.pool_fill[link] > 0.0:
-                middle = ((x0 + x1) / 2, (y0 + y1) / 2)
                 axes.plot(*middle, "o", ms=5, color=colour, mec="white", mew=0.6, zorder=2)
             continue
         style = (0, (2, 1.2)) if view.calibrating[link] else "-"
-        axes.plot([x0, x1], [y0, y1], color=colour, lw=4.0, ls=style, zorder=3)
+        axes.plot(x, y, color=colour, lw=4.0, ls=style, zorder=3)
         if view.free_space[link]:
-            axes.plot([x0, x1], [y0, y1], color="white", lw=1.0, zorder=3)
+            axes.plot(x, y, color="white", lw=1.0, zorder=3)
         if view.no_key[link]:
-            axes.plot((x0 + x1) / 2, (y0 + y1) / 2, "X", ms=10, color=_ALARM, mec="white", zorder=5)
+            axes.plot(*middle, "X", ms=10, color=_ALARM, mec="white", zorder=5)
 
 
 def _draw_sites(axes: Axes, view: Snapshot) -> None:
-    import matplotlib
+    from matplotlib import colormaps
 
-    palette = matplotlib.colormaps["tab10"]
-    full = view.modules_used >= view.modules
-    axes.scatter(
-        view.positions_km[:, 0],
-        view.positions_km[:, 1],
-        s=190,
-        c=[palette(int(d) % 10) for d in view.district],
-        edgecolors=[_INK if site_full else "white" for site_full in full],
-        linewidths=2.0,
-        zorder=6,
-    )
-    for site, name in enumerate(view.site_names):
-        label = f"{view.modules_used[site]}/{view.modules}"
-        axes.annotate(
-            label,
-            view.positions_km[site],
-            ha="center",
-            va="center",
-            fontsize=6.5,
-            color="white",
-            zorder=7,
-        )
-        axes.annotate(
-            name,
-            view.positions_km[site],
-            xytext=(0, 11),
-            textcoords="offset points",
-            ha="center",
-            fontsize=8,
-            color=_INK,
-            zorder=7,
-        )
+    x, y = view.positions_km.T
+    colours = colormaps["tab10"](view.district % 10)
+    rims = np.where(view.modules_used >= view.modules, _INK, "white").tolist()
+    axes.scatter(x, y, s=190, c=colours, edgecolors=rims, linewidths=2.0, zorder=6)
+    inside: Any = {"va": "center", "fontsize": 6.5, "color": "white"}
+    above: Any = {"xytext": (0, 11), "textcoords": "offset points", "fontsize": 8, "color": _INK}
+    for site, place in enumerate(view.positions_km):
+        used = f"{view.modules_used[site]}/{view.modules}"
+        for text, style in ((used, inside), (view.site_names[site], above)):
+            axes.annotate(text, place, ha="center", zorder=7, **style)
 
 
 def _legend(axes: Axes) -> None:

@@ -52,8 +52,7 @@ def snapshot(simulator: Simulator, episode: int = 0) -> Snapshot:
     index = int(state.episodes["network"][episode])
     topology = simulator.networks.topology(index)
     links = state.links[episode, : topology.n_links]
-    active = links["active"].astype(bool)
-    calibrating = links["calibration_left_s"] > 0.0
+    active, calibrating = links["active"].astype(bool), links["calibration_left_s"] > 0.0
     silent = (links["freshness"] == 1.0) & (links["observed_rate"] == 0.0)
     return Snapshot(
         name=topology.name,

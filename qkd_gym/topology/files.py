@@ -94,14 +94,13 @@ def _read(file: Path | Traversable, label: str) -> Any:
         ) from None
 
 
-def _object(where: str, value: Any, allowed: tuple[str, ...], needed: tuple[str, ...]) -> Mapping:
+def _object(where: str, value: Any, allowed: tuple[str, ...], needed: tuple[str, ...]) -> None:
     if not isinstance(value, Mapping):
         raise InvalidInput(f"{where} is {value!r}, but must be an object.")
     require_known_keys(where, value, allowed)
     for key in needed:
         if key not in value:
             raise InvalidInput(f"{where} lacks the field {key!r}, but must have it.")
-    return value
 
 
 def _list(where: str, value: Any) -> list[Any]:
@@ -128,8 +127,8 @@ def _parse(label: str, content: Any) -> Topology:
                 require_between(f"{place}.{key}", node[key])
         weight = node.get("population", 1.0)
         require_between(f"{place}.population", weight, 0.0, low_open=True)
-        graph.add_node(node["id"], weight=weight, **_position(node))
-        graph.nodes[node["id"]]["name"] = str(node.get("name", node["id"]))
+        name = str(node.get("name", node["id"]))
+        graph.add_node(node["id"], name=name, weight=weight, **_position(node))
     for number, edge in enumerate(_list(f"{where}edges", content["edges"])):
         place = f"{where}edges[{number}]"
         _object(place, edge, _EDGE_KEYS, ("source", "target", "length_km"))
@@ -143,10 +142,8 @@ def _position(node: Mapping[str, Any]) -> dict[str, float]:
         return {"x_km": float(node["x_km"]), "y_km": float(node["y_km"])}
     if "lat" in node and "lon" in node:
         shrink = float(np.cos(np.radians(node["lat"])))
-        return {
-            "x_km": node["lon"] * _KM_PER_DEGREE * shrink,
-            "y_km": node["lat"] * _KM_PER_DEGREE,
-        }
+        x, y = node["lon"] * _KM_PER_DEGREE * shrink, node["lat"] * _KM_PER_DEGREE
+        return {"x_km": x, "y_km": y}
     return {}
 
 

@@ -59,20 +59,18 @@ def clustered(n_sites: int = 20, seed: Seed = 0) -> Topology:
     positions = centres[district] + rng.normal(0.0, 5.0, (n_sites, 2))
     gap = _distances(positions)
 
-    links: set[tuple[int, int]] = set()
+    graph = nx.empty_graph(n_sites)
     for site in range(n_sites):
         own = np.flatnonzero((district == district[site]) & (np.arange(n_sites) != site))
-        for other in own[np.argsort(gap[site, own], kind="stable")][:_NEAREST].tolist():
-            links.add((min(site, other), max(site, other)))
-    between = _distances(centres)
-    for cluster in range(clusters):
-        nearest = np.argsort(between[cluster], kind="stable")[1 : _NEIGHBOURS + 1]
-        for other in nearest.tolist():
-            links |= _gateways(district, cluster, other, gap, _GATEWAYS)
-    links |= _bridges(n_sites, links, gap)
+        nearest = own[np.argsort(gap[site, own], kind="stable")][:_NEAREST]
+        graph.add_edges_from((site, other) for other in nearest.tolist())
+    for cluster, distance in enumerate(_distances(centres)):
+        for other in np.argsort(distance, kind="stable")[1 : _NEIGHBOURS + 1]:
+            graph.add_edges_from(_gateways(district, cluster, other, gap))
+    _bridge(graph, gap)
     # Fibre follows streets: it is longer than the straight line.
     detour = 1.2
-    return _assemble(f"clustered-{n_sites}", positions, links, gap * detour, district, rng)
+    return _assemble("clustered", positions, graph, gap * detour, district, rng)
 
 
 def source_study(n_sites: int = 20, seed: Seed = 0) -> Topology:
@@ -99,15 +97,13 @@ def source_study(n_sites: int = 20, seed: Seed = 0) -> Topology:
     centres = rng.uniform(0.0, 20.0, (clusters, 2))
     positions = centres[district] + rng.normal(0.0, 4.0, (n_sites, 2))
     gap = _distances(positions)
-    first, second = np.nonzero(np.triu(gap < 12.0, 1))
-    links = set(zip(first.tolist(), second.tolist(), strict=True))
-    links |= _bridges(n_sites, links, gap)
-    return _assemble(f"source-study-{n_sites}", positions, links, gap, district, None)
+    graph = nx.from_numpy_array(np.triu(gap < 12.0, 1))
+    _bridge(graph, gap)
+    return _assemble("source-study", positions, graph, gap, district, None)
 
 
 def _cluster_of(n_sites: int) -> NDArray[np.int64]:
-    clusters = max(2, round(n_sites / _CLUSTER_SITES))
-    return np.arange(n_sites) % clusters
+    return np.arange(n_sites) % max(2, round(n_sites / _CLUSTER_SITES))
 
 
 def _spread_out(points: int, side: float, rng: np.random.Generator) -> F64:
@@ -125,47 +121,37 @@ def _distances(positions: F64) -> F64:
 
 
 def _gateways(
-    district: NDArray[np.int64], first: int, second: int, gap: F64, count: int
-) -> set[tuple[int, int]]:
+    district: NDArray[np.int64], first: int, second: int, gap: F64
+) -> list[tuple[int, int]]:
     """The shortest links between two clusters that share no site."""
-    links: set[tuple[int, int]] = set()
+    links: list[tuple[int, int]] = []
     left, right = np.flatnonzero(district == first), np.flatnonzero(district == second)
-    used: set[int] = set()
     for flat in np.argsort(gap[np.ix_(left, right)], axis=None, kind="stable").tolist():
         a, b = int(left[flat // len(right)]), int(right[flat % len(right)])
-        if a not in used and b not in used:
-            links.add((min(a, b), max(a, b)))
-            used |= {a, b}
-        if len(links) == count:
-            break
-    return links
+        if all(a != c and b != d for c, d in links):
+            links.append((a, b))
+    return links[:_GATEWAYS]
 
 
-def _bridges(n_sites: int, links: set[tuple[int, int]], gap: F64) -> set[tuple[int, int]]:
-    """The shortest links that join what is not connected yet."""
-    graph = nx.Graph()
-    graph.add_nodes_from(range(n_sites))
-    graph.add_edges_from(links)
-    added: set[tuple[int, int]] = set()
+def _bridge(graph: nx.Graph, gap: F64) -> None:
+    """Adds the shortest links that join what is not connected yet."""
     while not nx.is_connected(graph):
         part = sorted(nx.node_connected_component(graph, 0))
-        rest = sorted(set(range(n_sites)) - set(part))
+        rest = sorted(set(graph) - set(part))
         flat = int(gap[np.ix_(part, rest)].argmin())
-        a, b = part[flat // len(rest)], rest[flat % len(rest)]
-        graph.add_edge(a, b)
-        added.add((min(a, b), max(a, b)))
-    return added
+        graph.add_edge(part[flat // len(rest)], rest[flat % len(rest)])
 
 
 def _assemble(
     name: str,
     positions: F64,
-    links: set[tuple[int, int]],
+    graph: nx.Graph,
     distance_km: F64,
     district: NDArray[np.int64],
     rng: np.random.Generator | None,
 ) -> Topology:
-    ends = np.array(sorted(links), dtype=np.int64)
+    # The nodes come in order, and so do the ends of every edge.
+    ends = np.array(sorted(graph.edges), dtype=np.int64)
     length = np.clip(distance_km[ends[:, 0], ends[:, 1]], _MIN_KM, _MAX_KM)
     free_space = np.zeros(len(ends), dtype=bool)
     if rng is not None:
@@ -173,7 +159,7 @@ def _assemble(
     loss = np.where(free_space, FREE_SPACE.loss_db(length), FIBER.loss_db(length))
     n = len(positions)
     return Topology(
-        name=f"{name}-{zlib.crc32(positions.tobytes()):08x}",
+        name=f"{name}-{n}-{zlib.crc32(positions.tobytes()):08x}",
         site_names=tuple(f"S{site}" for site in range(n)),
         positions_km=positions,
         link_endpoints=ends,

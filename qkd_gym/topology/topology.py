@@ -59,20 +59,14 @@ class Topology:
         where = f"topology {self.name!r}: "
         n, links = len(self.site_names), len(self.link_endpoints)
         shapes = {
-            "positions_km": (n, 2),
-            "link_endpoints": (links, 2),
-            "length_km": (links,),
-            "loss_db": (links,),
-            "free_space": (links,),
-            "district": (n,),
-            "site_weight": (n,),
+            **{"positions_km": (n, 2), "link_endpoints": (links, 2)},
+            **dict.fromkeys(("length_km", "loss_db", "free_space"), (links,)),
+            **dict.fromkeys(("district", "site_weight"), (n,)),
         }
         for field, shape in shapes.items():
-            if np.shape(getattr(self, field)) != shape:
-                raise InvalidInput(
-                    f"{where}{field} has shape {np.shape(getattr(self, field))}, but must have "
-                    f"{shape}."
-                )
+            own = np.shape(getattr(self, field))
+            if own != shape:
+                raise InvalidInput(f"{where}{field} has shape {own}, but must have {shape}.")
         if not self.link_presets:
             object.__setattr__(self, "link_presets", ("",) * links)
         if len(self.link_presets) != links:
@@ -124,14 +118,8 @@ class Topology:
         graph = nx.Graph(name=self.name, source=self.source, licence=self.licence)
         for site, name in enumerate(self.site_names):
             x, y = self.positions_km[site].tolist()
-            graph.add_node(
-                site,
-                name=name,
-                x_km=x,
-                y_km=y,
-                district=int(self.district[site]),
-                weight=float(self.site_weight[site]),
-            )
+            district, weight = int(self.district[site]), float(self.site_weight[site])
+            graph.add_node(site, name=name, x_km=x, y_km=y, district=district, weight=weight)
         for link, (first, second) in enumerate(self.link_endpoints.tolist()):
             graph.add_edge(
                 first,
@@ -148,7 +136,7 @@ class Topology:
         """Builds a topology from a graph with the attributes of `to_networkx`.
 
         Only ``length_km`` is required: positions default to a layout that follows the lengths,
-        losses to reference fibre, districts to communities, weights to one.
+        losses to reference fibre, districts to greedy modularity communities, weights to one.
 
         Raises:
             InvalidInput: If an edge has no ``length_km``, or the parts do not fit together.
@@ -161,11 +149,14 @@ class Topology:
                     f"length_km of edge ({first!r}, {second!r}) is missing, but must be a number "
                     "above 0 km."
                 )
-            ends = sorted((index[first], index[second]))
-            pairs[ends[0], ends[1]] = data
+            pairs[tuple(sorted((index[first], index[second])))] = data
         ordered = sorted(pairs)
-        length = np.array([pairs[ends]["length_km"] for ends in ordered], dtype=np.float64)
-        fiber_loss = FIBER.loss_db(length)
+        links = [pairs[ends] for ends in ordered]
+        length = np.array([link["length_km"] for link in links], dtype=np.float64)
+        loss = FIBER.loss_db(length)
+        for number, link in enumerate(links):
+            if link.get("loss_db") is not None:
+                loss[number] = link["loss_db"]
         nodes = [graph.nodes[node] for node in graph.nodes]
         if all("x_km" in node and "y_km" in node for node in nodes):
             positions = np.array([(node["x_km"], node["y_km"]) for node in nodes], dtype=float)
@@ -175,23 +166,21 @@ class Topology:
         if all("district" in node for node in nodes):
             district = np.array([node["district"] for node in nodes], dtype=np.int64)
         else:
-            district = communities(graph)
+            # Clauset, Newman, Moore, PRE 70, 066111 (2004).
+            groups = nx.community.greedy_modularity_communities(graph)
+            numbers = {node: number for number, group in enumerate(groups) for node in group}
+            district = np.array([numbers[node] for node in graph.nodes], dtype=np.int64)
         return cls(
             name=str(graph.name),
             site_names=tuple(str(graph.nodes[node].get("name", node)) for node in graph.nodes),
             positions_km=positions,
             link_endpoints=np.array(ordered, dtype=np.int64).reshape(-1, 2),
             length_km=length,
-            loss_db=np.array(
-                [
-                    loss if pairs[ends].get("loss_db") is None else pairs[ends]["loss_db"]
-                    for ends, loss in zip(ordered, fiber_loss, strict=True)
-                ]
-            ),
-            free_space=np.array([bool(pairs[ends].get("free_space")) for ends in ordered]),
+            loss_db=loss,
+            free_space=np.array([bool(link.get("free_space")) for link in links]),
             district=district,
             site_weight=np.array([float(node.get("weight", 1.0)) for node in nodes]),
-            link_presets=tuple(str(pairs[ends].get("preset", "")) for ends in ordered),
+            link_presets=tuple(str(link.get("preset", "")) for link in links),
             source=graph.graph.get("source", ""),
             licence=graph.graph.get("licence", ""),
         )
@@ -213,15 +202,3 @@ class Topology:
             length_km=self.length_km * factor,
             loss_db=self.loss_db * factor,
         )
-
-
-def communities(graph: nx.Graph) -> NDArray[np.int64]:
-    """District of every node, (n,) int64 in the graph's order: greedy modularity communities.
-
-    Source: Clauset, Newman, Moore, PRE 70, 066111 (2004).
-    """
-    district = {}
-    for number, members in enumerate(nx.community.greedy_modularity_communities(graph)):
-        for node in members:
-            district[node] = number
-    return np.array([district[node] for node in graph.nodes], dtype=np.int64)

@@ -58,14 +58,12 @@ class B92(ClickProtocol):
     @property
     def qber_threshold(self) -> F64:
         """QBER at which the key vanishes without loss; with loss it vanishes earlier."""
-        overlap = np.linspace(0.01, 0.99, 99) if isinstance(self.overlap, str) else self.overlap
-        c = np.asarray(overlap)
+        c = np.linspace(0.01, 0.99, 99) if isinstance(self.overlap, str) else self.overlap
 
         def noisy(misalignment: F64) -> Filtered:
             return b92_filter(1.0, 1.5 * misalignment, c)
 
-        start = np.zeros(c.shape)
-        worst, _ = bisect(lambda error: self._key(noisy(error)) > 0.0, start, start + 0.5, 50)
+        worst, _ = bisect(lambda error: self._key(noisy(error)) > 0.0, 0.0, 0.5, 50)
         return np.asarray(np.max(noisy(worst).qber))
 
     def _evaluate(self, eta: F64) -> LinkBudget:
@@ -123,9 +121,7 @@ def b92_filter(arrival: ArrayLike, depolarising: ArrayLike, overlap: ArrayLike) 
 
     Source: Tamaki, Luetkenhaus, PRA 69, 032316 (2004), Eqs. 17-24.
     """
-    t, p, c = np.broadcast_arrays(
-        np.asarray(arrival, dtype=np.float64), np.asarray(depolarising), np.asarray(overlap)
-    )
+    t, p, c = np.broadcast_arrays(np.asarray(arrival, dtype=np.float64), depolarising, overlap)
     alpha2, beta2 = (1.0 - c) / 2.0, (1.0 + c) / 2.0
     polarised = 1.0 - 4.0 * p / 3.0
     conclusive = t * (polarised * 2.0 * alpha2 * beta2 + 2.0 * p / 3.0)
@@ -146,5 +142,4 @@ def b92_filter(arrival: ArrayLike, depolarising: ArrayLike, overlap: ArrayLike) 
     largest, _ = bisect(feasible, low, high)
     # Rounding may leave less than nothing of a vanishing phase error.
     phase_error = np.maximum(largest + alpha2 * (a - kept), 0.0)
-    unlimited = b >= kept
-    return Filtered(conclusive, bit_error, np.where(unlimited, conclusive, phase_error))
+    return Filtered(conclusive, bit_error, np.where(b >= kept, conclusive, phase_error))

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from qkd_gym.fields import Real, check_fields, real
 from qkd_gym.physics.detector import Detector
+from qkd_gym.physics.entropy import threshold
 from qkd_gym.physics.numerics import F64, checked_transmittance
 from qkd_gym.physics.sampling import Counts, sample_counts
 
@@ -138,11 +139,24 @@ class Protocol(ABC):
 class ClickProtocol(Protocol):
     """A protocol whose key comes from the clicks of single-photon detectors.
 
+    Subclasses have the fields ``sifting`` and ``error_correction_efficiency``, or properties that
+    do without.
+
     Attributes:
         detector: The receiver.
     """
 
     detector: Detector = field(default_factory=Detector)
+
+    @property
+    def qber_threshold(self) -> F64:
+        """QBER at which 1 - (1 + f) h(E) vanishes: 9.81 % at f = 1.16."""
+        return threshold(self.error_correction_efficiency)  # type: ignore[attr-defined]
+
+    @property
+    def sifted_per_detection(self) -> F64:
+        """Share of the detections (coincidences, Bell measurements) that become sifted key."""
+        return np.asarray(self.sifting, dtype=np.float64)  # type: ignore[attr-defined]
 
     @abstractmethod
     def _detections(self, eta: F64) -> tuple[F64, F64]:
@@ -159,11 +173,7 @@ class ClickProtocol(Protocol):
 
 
 def with_misalignment(protocol: P, misalignment: ArrayLike | None) -> P:
-    """The protocol itself, or a copy with another misalignment.
-
-    Raises:
-        InvalidInput: If the misalignment is outside the range of the protocol's field.
-    """
+    """The protocol, or a copy with another misalignment; `InvalidInput` outside its range."""
     if misalignment is None:
         return protocol
     return dataclasses.replace(protocol, misalignment=misalignment)  # type: ignore[call-arg]
@@ -172,10 +182,8 @@ def with_misalignment(protocol: P, misalignment: ArrayLike | None) -> P:
 def arms(transmittance: ArrayLike, position: Real, detector: Detector) -> tuple[F64, F64]:
     """Transmittances of the two parts of a channel, the efficiency of a detector included in each.
 
-    Args:
-        transmittance: Transmittance of the whole channel, in [0, 1], any shape.
-        position: Share of the loss in dB that lies in the first part, in [0, 1].
-        detector: The receiver at the end of either part.
+    The channel's transmittance has any shape; the position is the share in [0, 1] of its loss in dB
+    that lies in the first part.
     """
     eta, share = np.asarray(transmittance, dtype=np.float64), np.asarray(position)
     efficiency = np.asarray(detector.efficiency)

@@ -13,7 +13,7 @@ from qkd_gym.fields import Real, choice, number, real
 from qkd_gym.physics import decoy as decoys
 from qkd_gym.physics.blocks import BlockCounts, expected_counts, mixture, sample_block_counts
 from qkd_gym.physics.clicks import Clicks, coherent_clicks, single_photon_clicks
-from qkd_gym.physics.entropy import binary_entropy, threshold
+from qkd_gym.physics.entropy import binary_entropy
 from qkd_gym.physics.finite_key import FiniteKey, one_decoy_key, two_decoy_key
 from qkd_gym.physics.numerics import F64, checked_transmittance, maximise
 from qkd_gym.physics.protocols.base import ClickProtocol, LinkBudget
@@ -73,25 +73,25 @@ class BB84(ClickProtocol):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._check_intensities()
+        if self.decoy in BOUNDED:
+            self._check_intensities()
         if self.finite:
             self._check_block()
 
     def _check_intensities(self) -> None:
-        if self.decoy not in BOUNDED:
-            return
         nu, vacuum = np.asarray(self.decoy_photon_number), np.asarray(self._weakest)
         if (vacuum >= nu).any():
             raise InvalidInput(
                 f"vacuum_photon_number is {vacuum.max():g}, but must be below decoy_photon_number."
             )
-        if not isinstance(self.mean_photon_number, str):
-            mu = np.asarray(self.mean_photon_number)
-            if (mu <= nu + vacuum).any():
-                raise InvalidInput(
-                    f"decoy_photon_number is {nu.max():g}, but must, with vacuum_photon_number, "
-                    f"be below the mean_photon_number {mu.min():g}."
-                )
+        # An optimal mean photon number is sought above the decoys.
+        optimal = isinstance(self.mean_photon_number, str)
+        mu = np.asarray(np.inf if optimal else self.mean_photon_number)
+        if (mu <= nu + vacuum).any():
+            raise InvalidInput(
+                f"decoy_photon_number is {nu.max():g}, but must, with vacuum_photon_number, "
+                f"be below the mean_photon_number {mu.min():g}."
+            )
 
     def _check_block(self) -> None:
         require_between("block_size", self.block_size, 1.0)
@@ -112,16 +112,6 @@ class BB84(ClickProtocol):
     @property
     def _weakest(self) -> Real:
         return self.vacuum_photon_number if self.decoy == "vacuum+weak" else 0.0
-
-    @property
-    def qber_threshold(self) -> F64:
-        """QBER at which 1 - (1 + f) h(E) vanishes: 9.81 % at f = 1.16."""
-        return threshold(self.error_correction_efficiency)
-
-    @property
-    def sifted_per_detection(self) -> F64:
-        """Share of the detections that become sifted key."""
-        return np.asarray(self.sifting, dtype=np.float64)
 
     def _evaluate(self, eta: F64) -> LinkBudget:
         mu = self.photon_number(eta)
@@ -150,7 +140,7 @@ class BB84(ClickProtocol):
         return maximise(rate, low, np.maximum(4.0, 2.0 * low))
 
     def signal_clicks(self, transmittance: ArrayLike, mean_photon_number: ArrayLike) -> Clicks:
-        """Clicks per pulse of some intensity, right and wrong, before dead time.
+        """Clicks per pulse of one intensity, before dead time.
 
         Args:
             transmittance: Transmittance of the channel alone, in [0, 1].
@@ -160,12 +150,7 @@ class BB84(ClickProtocol):
         return coherent_clicks(light, self.misalignment, self.detector)
 
     def sifted_clicks(self, transmittance: ArrayLike, mean_photon_number: ArrayLike) -> Clicks:
-        """Clicks of a pulse that may make key: a signal, or in finite blocks any intensity.
-
-        Args:
-            transmittance: Transmittance of the channel alone, in [0, 1].
-            mean_photon_number: Mean photon number of the signal; broadcasts.
-        """
+        """`signal_clicks` of a pulse that may make key: in finite blocks any intensity."""
         if self.finite:
             clicks, _, chances = self._intensities(transmittance, mean_photon_number)
             return mixture(clicks, chances)
@@ -235,9 +220,8 @@ class BB84(ClickProtocol):
         self._require_finite()
         eta = checked_transmittance(transmittance)
         clicks, _, chances = self._intensities(eta, self.photon_number(eta))
-        return sample_block_counts(
-            clicks, chances, float(np.sqrt(self.sifting)), int(as_pulses(pulses)), rng
-        )
+        basis = float(np.sqrt(self.sifting))
+        return sample_block_counts(clicks, chances, basis, int(as_pulses(pulses)), rng)
 
     def _require_finite(self) -> None:
         if not self.finite:

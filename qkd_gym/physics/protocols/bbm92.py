@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from qkd_gym.physics.entropy import binary_entropy, threshold
+from qkd_gym.physics.entropy import binary_entropy
 from qkd_gym.physics.numerics import F64
 from qkd_gym.physics.protocols.pairs import PairProtocol
 
@@ -22,11 +22,6 @@ class BBM92(PairProtocol):
     Sources: Bennett, Brassard, Mermin, PRL 68, 557 (1992); Koashi, Preskill, PRL 90, 057902 (2003);
     Ma, Fung, Lo, PRA 76, 012307 (2007).
     """
-
-    @property
-    def qber_threshold(self) -> F64:
-        """QBER at which 1 - (1 + f) h(E) vanishes."""
-        return threshold(self.error_correction_efficiency)
 
     def key_per_coincidence(self, qber: ArrayLike) -> F64:
         """Secret bits per sifted coincidence, 1 - (1 + f) h(E); negative where there is no key."""

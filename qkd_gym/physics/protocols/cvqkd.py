@@ -74,12 +74,11 @@ class CVQKD(Protocol):
     @property
     def qber_threshold(self) -> F64:
         """Excess noise, divided by 8, at which the asymptotic key vanishes without loss."""
-        start = np.zeros(np.broadcast(self.modulation_variance, self.electronic_noise).shape)
 
-        def key(qber: F64) -> F64:
-            return self.secret_fraction(1.0, NOISE_PER_ERROR * qber)
+        def key_left(qber: F64) -> ArrayLike:
+            return self.secret_fraction(1.0, NOISE_PER_ERROR * qber) > 0.0
 
-        return bisect(lambda qber: key(qber) > 0.0, start, start + 0.5, 50)[0]
+        return bisect(key_left, 0.0, 0.5, 50)[0]
 
     def channel(self, transmittance: ArrayLike) -> tuple[F64, F64]:
         """Transmittance and excess noise that the stations find, misalignment included.
@@ -128,40 +127,32 @@ class CVQKD(Protocol):
         return t, xi + added / np.maximum(t, 1e-300), np.asarray(float(double))
 
     def holevo_information(self, transmittance: ArrayLike, excess_noise: ArrayLike) -> F64:
-        """Bits per symbol that the eavesdropper can know about Bob's results.
+        """Bits per symbol of Bob's results that the eavesdropper can know.
 
-        Args:
-            transmittance: Transmittance of the channel, in [0, 1], any shape.
-            excess_noise: Excess noise of the channel in shot noise units; broadcasts.
+        Arguments as for `mutual_information`.
         """
         # Entropies of order 1 differ by the transmittance: extended precision, where the machine
         # has it, keeps six digits of the difference beyond 300 km.
-        t, xi, noise = (
-            np.asarray(value, dtype=np.longdouble)
-            for value in self._receiver(transmittance, excess_noise)
-        )
+        receiver = self._receiver(transmittance, excess_noise)
+        t, xi, noise = (np.asarray(value, dtype=np.longdouble) for value in receiver)
         va = np.asarray(self.modulation_variance, dtype=np.longdouble)
         v = 1.0 + va
         line = 1.0 - t + t * xi  # T chi_line
         bob = t * v + line
         root_b = v * line + t
         difference = t * xi - (1.0 - t) * va
-        total = np.sqrt((v + bob) ** 2 - 4.0 * t * va * (v + 1.0))
+        modulated = 2.0 * t * va * (v + 1.0)
+        total = np.sqrt((v + bob) ** 2 - 2.0 * modulated)
         first = (total + np.abs(difference)) / 2.0
-        a = v**2 + bob**2 - 2.0 * t * va * (v + 1.0)
+        a = v**2 + bob**2 - modulated
         if self.detection == "homodyne":
             scale = bob + noise
             c = (a * noise + v * root_b + bob) / scale
             d = root_b * (v + root_b * noise) / scale
         else:
             scale = (bob + noise) ** 2
-            c = (
-                a * noise**2
-                + root_b**2
-                + 1.0
-                + 2.0 * noise * (v * root_b + bob)
-                + 2.0 * t * va * (v + 1.0)
-            ) / scale
+            mixed = 2.0 * noise * (v * root_b + bob)
+            c = (a * noise**2 + root_b**2 + 1.0 + mixed + modulated) / scale
             d = (v + root_b * noise) ** 2 / scale
         third = np.sqrt((c + np.sqrt(np.maximum(c**2 - 4.0 * d, 0.0))) / 2.0)
         # The smaller of each pair from the product, which does not cancel.
@@ -171,9 +162,7 @@ class CVQKD(Protocol):
     def secret_fraction(self, transmittance: ArrayLike, excess_noise: ArrayLike) -> F64:
         """Asymptotic key beta I_AB - chi_BE in bits per symbol; negative where there is none.
 
-        Args:
-            transmittance: Transmittance of the channel, in [0, 1], any shape.
-            excess_noise: Excess noise of the channel in shot noise units; broadcasts.
+        Arguments as for `mutual_information`.
         """
         shared = self.mutual_information(transmittance, excess_noise)
         known = self.holevo_information(transmittance, excess_noise)
@@ -205,8 +194,7 @@ class CVQKD(Protocol):
         The errors are the estimated excess noise as a QBER (see the class) times the sifted
         symbols. The estimate comes from a sample variance, whose chi-square law is drawn exactly.
         """
-        t, xi = self.channel(eta)
-        sent, t, xi = np.broadcast_arrays(as_pulses(pulses), t, xi)
+        sent, t, xi = np.broadcast_arrays(as_pulses(pulses), *self.channel(eta))
         estimated = np.maximum(np.rint(sent * self.estimation_share), 1.0)
         scale = np.asarray(self.efficiency) * t
         floor = 1.0 + np.asarray(self.electronic_noise)

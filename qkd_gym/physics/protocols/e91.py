@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from qkd_gym.fields import Real, choice, real
-from qkd_gym.physics.entropy import binary_entropy, threshold
+from qkd_gym.physics.entropy import binary_entropy
 from qkd_gym.physics.numerics import F64, bisect, checked_transmittance
 from qkd_gym.physics.protocols.base import with_misalignment
 from qkd_gym.physics.protocols.pairs import PairProtocol
@@ -36,9 +36,8 @@ class E91(PairProtocol):
     def qber_threshold(self) -> F64:
         """QBER at which the key vanishes: device-independent, 7.15 % at f = 1."""
         if self.analysis == "trusted":
-            return threshold(self.error_correction_efficiency)
-        start = np.zeros(np.shape(self.error_correction_efficiency))
-        return bisect(lambda qber: self.key_per_coincidence(qber) > 0.0, start, start + 0.5)[0]
+            return super().qber_threshold
+        return bisect(lambda qber: self.key_per_coincidence(qber) > 0.0, 0.0, 0.5)[0]
 
     def key_per_coincidence(self, qber: ArrayLike) -> F64:
         """Secret bits per sifted coincidence; minus the error correction where S <= 2."""
@@ -52,11 +51,7 @@ class E91(PairProtocol):
         return np.asarray(np.where(violation > 0.0, 1.0 - known, 0.0) - leak)
 
     def chsh(self, transmittance: ArrayLike, *, misalignment: ArrayLike | None = None) -> F64:
-        """Expected CHSH value of the coincidences, at most 2 sqrt(2).
-
-        Args:
-            transmittance: Transmittance of the channel, in [0, 1], any shape.
-            misalignment: Error probability in place of the field of that name; broadcasts.
+        """Expected CHSH value of the coincidences, at most 2 sqrt(2); arguments as for `evaluate`.
 
         Raises:
             InvalidInput: If an argument is outside its range.

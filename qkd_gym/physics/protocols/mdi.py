@@ -11,7 +11,7 @@ from scipy.special import i0
 from qkd_gym.fields import Real, real
 from qkd_gym.physics.clicks import Clicks
 from qkd_gym.physics.detector import Detector
-from qkd_gym.physics.entropy import binary_entropy, threshold
+from qkd_gym.physics.entropy import binary_entropy
 from qkd_gym.physics.numerics import F64, checked_transmittance, maximise
 from qkd_gym.physics.protocols.base import ClickProtocol, LinkBudget, arms
 
@@ -39,16 +39,6 @@ class MDI(ClickProtocol):
     sifting: Real = real(1.0, 0.0, 1.0, low_open=True)
     error_correction_efficiency: Real = real(1.16, 1.0)
     relay_position: Real = real(0.5, 0.0, 1.0)
-
-    @property
-    def qber_threshold(self) -> F64:
-        """QBER at which 1 - (1 + f) h(E) vanishes."""
-        return threshold(self.error_correction_efficiency)
-
-    @property
-    def sifted_per_detection(self) -> F64:
-        """Share of the Bell measurements that become sifted key."""
-        return np.asarray(self.sifting, dtype=np.float64)
 
     def arms(self, transmittance: ArrayLike) -> tuple[F64, F64]:
         """Transmittances from either station to the relay, detectors included."""

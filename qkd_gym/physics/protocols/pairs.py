@@ -36,11 +36,6 @@ class PairProtocol(ClickProtocol):
     error_correction_efficiency: Real = real(1.16, 1.0)
     source_position: Real = real(0.5, 0.0, 1.0)
 
-    @property
-    def sifted_per_detection(self) -> F64:
-        """Share of the coincidences that become sifted key."""
-        return np.asarray(self.sifting, dtype=np.float64)
-
     @abstractmethod
     def key_per_coincidence(self, qber: ArrayLike) -> F64:
         """Secret bits per sifted coincidence; negative where no key can be made."""
@@ -87,8 +82,8 @@ def spdc_coincidences(
 ) -> Clicks:
     """Coincidences of a down-conversion source with P(n) = (n + 1) b^n / (1 + b)^(n + 2).
 
-    The printed expressions lose all digits in long arms. They are regrouped here into terms for
-    coincidences of light with light, light with noise and noise with noise.
+    Per pulse and before dead time. The printed expressions lose all digits in long arms; they are
+    regrouped into coincidences of light with light, light with noise and noise with noise.
 
     Args:
         alice: Transmittance of the first station's arm, detector included, any shape.
@@ -96,9 +91,6 @@ def spdc_coincidences(
         brightness: b, half the mean number of pairs per pulse.
         misalignment: Error probability e_d of a pair, in [0, 1/2].
         detector: The receiver of either station; only its noise is used.
-
-    Returns:
-        Coincidences per pulse and those with an error, before dead time.
 
     Source: Ma, Fung, Lo, PRA 76, 012307 (2007), Eqs. 9 and 10.
     """
@@ -123,16 +115,7 @@ def spdc_coincidences(
 def single_pair(
     alice: ArrayLike, bob: ArrayLike, misalignment: ArrayLike, detector: Detector
 ) -> Clicks:
-    """Coincidences of exactly one pair.
-
-    Args:
-        alice: Transmittance of the first station's arm, detector included, any shape.
-        bob: Transmittance of the second station's arm, detector included; broadcasts.
-        misalignment: Error probability e_d of a pair, in [0, 1/2].
-        detector: The receiver of either station; only its noise is used.
-
-    Returns:
-        Probability of a coincidence, and of one with an error.
+    """Coincidences of exactly one pair, for arguments as those of `spdc_coincidences`.
 
     Source: Ma, Fung, Lo, PRA 76, 012307 (2007), Eqs. 5 and 8.
     """
