@@ -109,8 +109,7 @@ class RulePolicy:
             start = None if episode_start is None else np.atleast_1d(episode_start)
             actions, state = self.predict(single, state, start)
             return actions[0], state
-        task = task_of(obs)
-        mask = np.asarray(obs["action_mask"], dtype=bool)
+        task, mask = task_of(obs), np.asarray(obs["action_mask"], dtype=bool)
         asked = []
         if task.decides_paths:
             paths = mask[:, : obs["paths"].shape[1] + 1]
@@ -118,9 +117,9 @@ class RulePolicy:
         if task.decides_links:
             links = mask[:, -(obs["links"].shape[1] + 1) :]
             asked.append(("links", self.activation, self.fallback_activation, links))
-        starting = np.ones(len(mask), dtype=bool)
-        if state is not None:
-            starting = np.zeros(len(mask), dtype=bool) if episode_start is None else episode_start
+        starting = np.full(len(mask), state is None)
+        if state is not None and episode_start is not None:
+            starting = episode_start
         choices, memory = [], dict(state or {})
         for what, rule, fallback, legal in asked:
             if rule is None and len(asked) == 1:
