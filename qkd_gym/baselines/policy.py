@@ -109,7 +109,8 @@ class RulePolicy:
             start = None if episode_start is None else np.atleast_1d(episode_start)
             actions, state = self.predict(single, state, start)
             return actions[0], state
-        task, mask = task_of(obs), np.asarray(obs["action_mask"], dtype=bool)
+        task = task_of(obs)
+        mask = np.asarray(obs["action_mask"], dtype=bool)
         asked = []
         if task.decides_paths:
             paths = mask[:, : obs["paths"].shape[1] + 1]

@@ -130,7 +130,7 @@ def make_policy(name: str, *, scenario: str | None = None, **parameters: Any) ->
     made = {}
     for decision, (rule_name, rule) in _rules(name).items():
         given = {key: parameters[key] for key in _parameters(rule) if key in parameters}
-        made[decision] = rule(**tuned.parameters(rule_name, scenario) | given)
+        made[decision] = rule(**(tuned.parameters(rule_name, scenario) | given))
     fallbacks = activation.StaticPlan(), routing.ExponentialPrice()
     return RulePolicy(name, made.get("links"), made.get("paths"), *fallbacks)
 

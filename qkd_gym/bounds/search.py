@@ -67,7 +67,7 @@ class EpisodeSearch:
             DemandDeficit(**{name: float(rng.choice(values)) for name, values in space.items()})
             for _ in range(1 + trials)
         ]
-        drawn[0] = DemandDeficit()
+        drawn[0] = DemandDeficit()  # the first draw gives way to the defaults
         return max(map(rule_weights, drawn), key=lambda rule: self.delivered_bits(follow, rule))
 
     def improve(self, plan: I64, weights: RuleWeights) -> tuple[I64, int]:
