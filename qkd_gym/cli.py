@@ -6,18 +6,17 @@ import argparse
 import json
 import shlex
 import sys
+import time
 from collections.abc import Callable, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
 
-from qkd_gym.benchmark.leaderboard import leaderboard
 from qkd_gym.benchmark.plots import plot_suite
-from qkd_gym.benchmark.progress import Progress
 from qkd_gym.benchmark.replay import Episode, validate
 from qkd_gym.benchmark.runner import run_benchmark
 from qkd_gym.benchmark.suites import available_splits, available_suites
-from qkd_gym.benchmark.table import latency_markdown, markdown
+from qkd_gym.benchmark.table import latency_markdown, leaderboard, markdown
 from qkd_gym.benchmark.tuning import choose, search_size, ship, tune
 from qkd_gym.commands import exit_status
 from qkd_gym.errors import InvalidInput
@@ -97,7 +96,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _benchmark(suite: str, out: Path | None, **run: Any) -> None:
     folder = out or Path("benchmark") / suite
-    with Progress(" episodes") as progress:
+    with _Progress(" episodes") as progress:
         results = run_benchmark(suite, folder, on_progress=progress, **run)
     text = markdown(results)
     timings = json.loads((folder / "timings.json").read_text(encoding="utf-8"))
@@ -119,12 +118,9 @@ def _tune(
     scenario = search["scenario"]
     journal = journal or Path("tuning") / f"{Path(scenario).stem}-{policy}.jsonl"
     size, numbers = search_size(policy, search["trials"], search["sweeps"]), count(1)
-    with Progress(" trials at most") as progress:
+    with _Progress(" trials at most") as progress:
         trials = tune(
-            policy,
-            journal=journal,
-            on_trial=lambda _: progress(next(numbers), size),
-            **search,
+            policy, journal=journal, on_trial=lambda _: progress(next(numbers), size), **search
         )
     choice = choose(policy, scenario, trials, episodes=decision_episodes)
     print(f"parameters: {choice.parameters}")
@@ -155,5 +151,36 @@ def _validated(paths: Sequence[Path]) -> list[Episode]:
         files += sorted(path.rglob("*.json")) if path.is_dir() else [path]
     if not files:
         raise InvalidInput(f"files is {str(paths[0])!r}, but there is no episode file in it.")
-    with Progress(" episodes") as progress:
+    with _Progress(" episodes") as progress:
         return validate(files, lambda done: progress(done, len(files)))
+
+
+class _Progress:
+    """A bar, or without tqdm a line now and then, of what is counted, on standard error."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._bar: Any = None
+        self._told_s = 0.0
+
+    def __enter__(self) -> _Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def __call__(self, done: int, total: int) -> None:
+        """Shows how much is done."""
+        try:
+            from tqdm import tqdm
+        except ImportError:
+            now = time.monotonic()
+            if done == total or now - self._told_s > 10.0:
+                self._told_s = now
+                print(f"{done} of {total} {self._what}", file=sys.stderr, flush=True)
+            return
+        if self._bar is None:
+            # What an earlier run has done does not count for the speed.
+            self._bar = tqdm(total=total, initial=done, unit=self._what, file=sys.stderr)
+        self._bar.update(done - self._bar.n)

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from qkd_gym.baselines.displacement import Occupancy, displaced, released
+from qkd_gym.baselines.occupancy import displaced, occupancy
 from qkd_gym.baselines.policy import Observation
-from qkd_gym.baselines.rules import Tunable, parameter
+from qkd_gym.baselines.rules import Tunable, feature, parameter
 from qkd_gym.errors import require_between
-from qkd_gym.features import LINK, NODE, RUNNING_SCALE_S
+from qkd_gym.features import RUNNING_SCALE_S
 
 F64 = NDArray[np.float64]
 
@@ -30,11 +30,6 @@ class StaticPlan:
     def __call__(self, obs: Observation, mask: NDArray[np.bool_]) -> NDArray[np.int64]:
         """Holds everywhere."""
         return np.full(len(mask), mask.shape[1] - 1)
-
-
-def feature(obs: Observation, name: str) -> F64:
-    """A link feature, shape (B, E)."""
-    return np.asarray(obs["links"][..., getattr(LINK, name)], dtype=np.float64)
 
 
 def hourly(obs: Observation, name: str) -> F64:
@@ -62,25 +57,6 @@ def estimated_rate(obs: Observation, relative: F64 | None = None) -> F64:
 def ran_s(obs: Observation) -> F64:
     """Time since the activation of each link, in seconds, shape (B, E); 0 when inactive."""
     return -RUNNING_SCALE_S * np.log(np.maximum(1.0 - feature(obs, "running_time"), 1e-9))
-
-
-def occupancy(obs: Observation) -> Occupancy:
-    """Who holds the modules and who goes first: the least `need`, protected links last."""
-    return Occupancy(
-        reluctance=feature(obs, "need") + 1e3 * feature(obs, "protected"),
-        active=feature(obs, "active") > 0.5,
-        full=obs["nodes"][..., NODE.modules_used] > 1.0 - 1e-6,
-        ends=np.ascontiguousarray(obs["link_endpoints"], dtype=np.int64),
-    )
-
-
-def released_links(obs: Observation) -> NDArray[np.int64]:
-    """Links that activating each link would release at its two ends, shape (B, E, 2).
-
-    The environment's rule: the active link at a full site with the least `need`, protected ones
-    last. E stands for no link.
-    """
-    return np.asarray(released(*occupancy(obs)))
 
 
 @dataclass(frozen=True)

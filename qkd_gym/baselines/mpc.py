@@ -13,17 +13,15 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from qkd_gym.baselines.activation import feature, hourly, relative_rate, released_links
+from qkd_gym.baselines.activation import hourly, relative_rate
+from qkd_gym.baselines.occupancy import modules_per_site, released_links
 from qkd_gym.baselines.policy import Observation
-from qkd_gym.baselines.rules import Tunable, parameter
-from qkd_gym.baselines.target import modules_per_site
+from qkd_gym.baselines.rules import Tunable, feature, parameter
 from qkd_gym.features import HOUR_S
 from qkd_gym.network.config import interval_s
 from qkd_gym.planning.schedule import Program, optimise
 
 F64 = NDArray[np.float64]
-I64 = NDArray[np.int64]
-Flags = NDArray[np.bool_]
 
 _SLOTS = 8
 _WHOLE_SLOTS = 1  # slots in which links are on or off; later ones may share modules in time
@@ -61,91 +59,52 @@ class PredictiveControl(Tunable):
 
     def __call__(self, obs: Observation, mask: NDArray[np.bool_]) -> NDArray[np.int64]:
         """The switch that the plan begins with."""
-        rate = hourly(obs, "nominal_rate") * self.expected_rate(obs)
-        demand = hourly(obs, "demand_average") + self.base_demand
-        released, modules = released_links(obs), modules_per_site(obs)
-        return np.array(
-            [
-                self._switch(obs, b, int(modules[b]), rate[b], demand[b], released[b], mask[b])
-                for b in range(len(mask))
-            ]
-        )
+        members = ({k: v[b : b + 1] for k, v in obs.items()} for b in range(len(mask)))
+        return np.array([self._switch(*one) for one in zip(members, mask, strict=True)])
 
-    def _switch(
-        self,
-        obs: Observation,
-        b: int,
-        modules: int,
-        rate: F64,
-        demand: F64,
-        released: I64,
-        mask: Flags,
-    ) -> int:
-        real = np.flatnonzero(mask[:-1])
-        ends = np.asarray(obs["link_endpoints"][b][real], dtype=np.int64)
-        active = feature(obs, "active")[b, real] > 0.5
-        left_s = feature(obs, "calibration_left")[b, real] * self.calibration_s
-        n_sites = obs["nodes"].shape[1]
-        hours = self.slot_s / HOUR_S
-        count = len(real)
-        slot, link = np.divmod(np.arange(_SLOTS * count), count)
+    def _switch(self, obs: Observation, mask: NDArray[np.bool_]) -> int:
+        """The switch of the only member of a batch."""
+        real, hold = np.flatnonzero(mask[:-1]), len(mask) - 1
+        rate = (hourly(obs, "nominal_rate") * self.expected_rate(obs))[0, real]
+        demand = hourly(obs, "demand_average")[0, real] + self.base_demand
+        fill, active = feature(obs, "pool_fill")[0, real], feature(obs, "active")[0, real] > 0.5
+        ends = np.asarray(obs["link_endpoints"][0][real], dtype=np.int64)
+        left_s = feature(obs, "calibration_left")[0, real] * self.calibration_s
+        n_sites, hours = obs["nodes"].shape[1], self.slot_s / HOUR_S
+        slot, link = np.divmod(np.arange(_SLOTS * len(real)), len(real))
         plan = optimise(
             Program(
                 link_endpoints=ends,
-                modules=modules,
+                modules=int(modules_per_site(obs)[0]),
                 n_sites=n_sites,
-                made=np.tile(rate[real] * hours, (_SLOTS, 1)),
-                making_share=np.ones((_SLOTS, count)),
-                capacity=1.0,
-                pool=feature(obs, "pool_fill")[b, real],
+                made=np.tile(rate * hours, (_SLOTS, 1)),
+                pool=fill,
                 active=active,
                 calibrating=np.rint(left_s / self.slot_s).astype(np.int64),
                 calibration=round(self.calibration_s / self.slot_s),
                 starts_per_slot=self.slot_s / interval_s(n_sites),
                 request_slot=slot,
-                request_size=demand[real][link] * hours,
+                request_size=demand[link] * hours,
                 request_paths=link[:, None, None],
-                request_last=np.ones(len(slot), dtype=bool),
-                stock_value=np.full(count, self.stock_value),
+                stock_value=self.stock_value,
             ),
             whole_slots=_WHOLE_SLOTS,
             relative_gap=_GAP,
         )
         assert plan is not None
-        gain = demand * (1.0 - feature(obs, "pool_fill")[b])
-        hold = len(mask) - 1
-        return next_switch(plan.on[0] > 0.5, active, real, ends, released, gain, hold)
-
-
-def next_switch(
-    wanted: Flags, active: Flags, real: I64, ends: I64, released: I64, gain: F64, hold: int
-) -> int:
-    """The switch that leads towards a set of links.
-
-    Starts the most urgent link for which the environment would release no link that is wanted; if
-    there is none, releases an unwanted link that is in the way.
-
-    Args:
-        wanted: Links that should be on, (L,).
-        active: Links that are on, (L,).
-        real: Their numbers in the observation, (L,).
-        ends: Their sites, (L, 2).
-        released: What activating each link of the observation would release, (E, 2).
-        gain: Urgency of each link of the observation, (E,).
-        hold: The action that does nothing.
-    """
-    unwanted = real[active & ~wanted]
-    starts = np.flatnonzero(wanted & ~active)
-    starts = starts[np.argsort(-gain[real[starts]], kind="stable")]
-    for k in starts:
-        goes = released[real[k]]
-        if np.isin(goes[goes < len(gain)], unwanted).all():
-            return int(real[k])
-    for k in starts:
-        touching = active & ~wanted & np.isin(ends, ends[k]).any(axis=1)
-        if touching.any():
-            return int(real[touching][0])
-    return hold
+        wanted, released = plan.on[0] > 0.5, released_links(obs)[0, real]
+        unwanted, starts = active & ~wanted, np.flatnonzero(wanted & ~active)
+        starts = starts[np.argsort(-(demand * (1.0 - fill))[starts], kind="stable")]
+        # The most urgent link for which the environment would release no link that is wanted; if
+        # there is none, an unwanted link that is in the way goes first.
+        for k in starts:
+            if np.isin(released[k], [hold, *real[unwanted]]).all():
+                return int(real[k])
+        for k in starts:
+            touching = unwanted & np.isin(ends, ends[k]).any(axis=1)
+            if touching.any():
+                return int(real[touching][0])
+        return hold
 
 
 @dataclass(frozen=True)

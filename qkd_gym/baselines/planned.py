@@ -12,10 +12,10 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from qkd_gym.baselines.activation import estimated_rate, feature, hourly, ran_s, released_links
+from qkd_gym.baselines.activation import estimated_rate, hourly, ran_s
+from qkd_gym.baselines.occupancy import approach, modules_per_site
 from qkd_gym.baselines.policy import Memory, Observation, RuleWithMemory
-from qkd_gym.baselines.rules import Tunable, parameter
-from qkd_gym.baselines.target import approach, modules_per_site
+from qkd_gym.baselines.rules import Tunable, feature, parameter
 from qkd_gym.features import CONTEXT, LENGTH_SCALE_KM, NODE
 from qkd_gym.planning.concurrent_flow import max_concurrent_flow
 from qkd_gym.planning.matching import heavy_matching
@@ -26,11 +26,6 @@ F64 = NDArray[np.float64]
 def elapsed(obs: Observation) -> F64:
     """Share of the episode that has passed, shape (B,)."""
     return np.asarray(obs["context"][:, CONTEXT.elapsed], dtype=np.float64)
-
-
-def steer(obs: Observation, weight: F64, target: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """The next switch towards a target."""
-    return approach(obs, target, weight, released_links(obs))
 
 
 def match(obs: Observation, weight: F64) -> NDArray[np.bool_]:
@@ -67,7 +62,7 @@ class MaxWeightMatching(Tunable):
         active = feature(obs, "active") > 0.5
         weight = np.where(active, (1.0 + self.hysteresis) * weight, weight)
         young = active & (ran_s(obs) < self.dwell_s)
-        return steer(obs, weight, match(obs, np.where(young, 1e6 + weight, weight)))
+        return approach(obs, weight, match(obs, np.where(young, 1e6 + weight, weight)))
 
 
 @dataclass(frozen=True)
@@ -101,7 +96,7 @@ class ProportionalFair(Tunable, RuleWithMemory):
         floor = 0.1 * rate.mean(axis=1, keepdims=True) + 1e-9
         index = np.where(feature(obs, "pool_fill") < self.full, rate / (given + floor), 0.0)
         weight = np.where(active, (1.0 + self.hysteresis) * index, index)
-        return steer(obs, weight, match(obs, weight)), {"given": given, "elapsed": now}
+        return approach(obs, weight, match(obs, weight)), {"given": given, "elapsed": now}
 
 
 @dataclass(frozen=True)
@@ -136,7 +131,7 @@ class LPRoundRobin(Tunable, RuleWithMemory):
         run = run + active * (now - before)[:, None]
         owed = plan * now[:, None] - run
         weight = np.where(plan > 0.0, owed + self.quantum_share * active, 0.0)
-        return steer(obs, weight, match(obs, weight)), {"plan": plan, "run": run, "elapsed": now}
+        return approach(obs, weight, match(obs, weight)), {"plan": plan, "run": run, "elapsed": now}
 
     def _time_shares(self, obs: Observation, b: int) -> F64:
         nodes = obs["nodes"][b]
@@ -195,7 +190,7 @@ class PeriodicPlan(Tunable, RuleWithMemory):
         target = refreshed(memory, "target", active.astype(np.float64), starting) > 0.5
         if due.any():
             target = np.where(due[:, None], match(obs, weight), target)
-        return steer(obs, weight, target), {"frame": frame, "target": target.astype(np.float64)}
+        return approach(obs, weight, target), {"frame": frame, "target": target.astype(np.float64)}
 
     def _weight(self, obs: Observation) -> F64:
         demand = hourly(obs, "demand_average") + hourly(obs, "blocked_average")

@@ -118,9 +118,9 @@ class RulePolicy:
         if task.decides_links:
             links = mask[:, -(obs["links"].shape[1] + 1) :]
             asked.append(("links", self.activation, self.fallback_activation, links))
-        starting = np.ones(len(mask), dtype=bool)
-        if state is not None:
-            starting = np.zeros(len(mask), dtype=bool) if episode_start is None else episode_start
+        starting = np.full(len(mask), state is None)
+        if state is not None and episode_start is not None:
+            starting = episode_start
         choices, memory = [], dict(state or {})
         for what, rule, fallback, legal in asked:
             if rule is None and len(asked) == 1:

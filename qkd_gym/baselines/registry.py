@@ -84,9 +84,7 @@ def solves_programs(name: str) -> bool:
     Raises:
         InvalidInput: If there is no such baseline.
     """
-    return any(
-        issubclass(rule, Tunable) and rule.solves_programs for _, rule in _rules(name).values()
-    )
+    return any(getattr(rule, "solves_programs", False) for _, rule in _rules(name).values())
 
 
 def parameter_names(name: str) -> tuple[str, ...]:
@@ -95,8 +93,7 @@ def parameter_names(name: str) -> tuple[str, ...]:
     Raises:
         InvalidInput: If there is no such baseline.
     """
-    rules = [rule for _, rule in _rules(name).values()]
-    return tuple(dict.fromkeys(key for rule in rules for key in _parameters(rule)))
+    return tuple(dict.fromkeys(k for _, rule in _rules(name).values() for k in _parameters(rule)))
 
 
 def task_of_rule(name: str) -> Task:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from qkd_gym.baselines.activation import estimated_rate, hourly
 from qkd_gym.baselines.policy import Observation
-from qkd_gym.baselines.rules import Tunable, parameter
-from qkd_gym.features import HOPS_SCALE, LINK, PATH
+from qkd_gym.baselines.rules import Tunable, feature, parameter
+from qkd_gym.features import HOPS_SCALE, PATH
 
 
 def cheapest(cost: NDArray[np.floating], mask: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -25,15 +26,9 @@ def cheapest(cost: NDArray[np.floating], mask: NDArray[np.bool_]) -> NDArray[np.
 
 
 def along(obs: Observation, values: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Values of the links of every candidate path, shape (B, K, H); padding is zero.
-
-    Args:
-        obs: Observations.
-        values: One value per link, shape (B, E).
-    """
+    """Values, shape (B, E), at the links of every candidate path, (B, K, H); padding is zero."""
     padded = np.pad(values, ((0, 0), (0, 1)))
-    rows = np.arange(len(values))[:, None, None]
-    return np.asarray(padded[rows, obs["path_links"]])
+    return np.asarray(padded[np.arange(len(values))[:, None, None], obs["path_links"]])
 
 
 class ShortestPath:
@@ -81,11 +76,8 @@ class LeastLoadedPath:
 
     def __call__(self, obs: Observation, mask: NDArray[np.bool_]) -> NDArray[np.int64]:
         """One path per observation."""
-        links = obs["links"].astype(np.float64)
-        rate = np.expm1(links[..., LINK.nominal_rate])
-        rate *= 1.0 + links[..., LINK.freshness] * (links[..., LINK.observed_rate] - 1.0)
-        rate *= np.maximum(links[..., LINK.active], self._IDLE)
-        load = np.expm1(links[..., LINK.demand_average]) / np.maximum(rate, 1e-3)
+        rate = estimated_rate(obs) * np.maximum(feature(obs, "active"), self._IDLE)
+        load = hourly(obs, "demand_average") / np.maximum(rate, 1e-3)
         return cheapest(along(obs, load).max(axis=-1), mask)
 
 
@@ -105,9 +97,9 @@ class ExponentialPrice(Tunable):
 
     def __call__(self, obs: Observation, mask: NDArray[np.bool_]) -> NDArray[np.int64]:
         """One path per observation."""
-        empty = 1.0 - np.asarray(obs["links"][..., LINK.pool_fill], dtype=np.float64)
         steepness = max(self.steepness, 1e-6)  # the limit is a linear price
-        price = 1.0 + self.price_weight * np.expm1(steepness * empty) / np.expm1(steepness)
+        empty = steepness * (1.0 - feature(obs, "pool_fill"))
+        price = 1.0 + self.price_weight * np.expm1(empty) / np.expm1(steepness)
         return cheapest(along(obs, price).sum(axis=-1), mask)
 
 
@@ -116,8 +108,8 @@ class InverseKey:
 
     def __call__(self, obs: Observation, mask: NDArray[np.bool_]) -> NDArray[np.int64]:
         """One path per observation."""
-        fill = np.asarray(obs["links"][..., LINK.pool_fill], dtype=np.float64)
-        return cheapest(along(obs, 1.0 / np.maximum(fill, 1e-6)).sum(axis=-1), mask)
+        price = 1.0 / np.maximum(feature(obs, "pool_fill"), 1e-6)
+        return cheapest(along(obs, price).sum(axis=-1), mask)
 
 
 @dataclass(frozen=True)
@@ -137,8 +129,7 @@ class BackPressure(Tunable):
 
     def __call__(self, obs: Observation, mask: NDArray[np.bool_]) -> NDArray[np.int64]:
         """One path per observation."""
-        lacking = 1.0 - np.asarray(obs["links"][..., LINK.pool_fill], dtype=np.float64)
-        backlog = along(obs, lacking).sum(axis=-1)
+        backlog = along(obs, 1.0 - feature(obs, "pool_fill")).sum(axis=-1)
         worth = mask.copy()
         worth[:, :-1] &= backlog <= self.reward
         return cheapest(backlog, worth)

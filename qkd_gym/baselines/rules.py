@@ -12,6 +12,12 @@ from numpy.typing import NDArray
 
 from qkd_gym.baselines.policy import Observation
 from qkd_gym.errors import require_between, require_integer
+from qkd_gym.features import LINK
+
+
+def feature(obs: Observation, name: str) -> NDArray[np.float64]:
+    """A link feature, shape (B, E)."""
+    return np.asarray(obs["links"][..., getattr(LINK, name)], dtype=np.float64)
 
 
 def parameter(default: float, *search: float) -> Any:

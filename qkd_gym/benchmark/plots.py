@@ -65,11 +65,8 @@ def _colours(scenarios: Mapping[str, Any]) -> dict[str, str]:
             shares.setdefault(label, []).append(_share(scenario, label).mean)
     ranked = sorted(shares, key=lambda label: -sum(shares[label]) / len(shares[label]))
     colours = {REFERENCE: "black"} if REFERENCE in ranked else {}
-    for label in ranked:
-        if label not in colours:
-            used = sum(colour.startswith("C") for colour in colours.values())
-            colours[label] = f"C{used}" if used < _COLOURED else "0.7"
-    return colours
+    others = (label for label in ranked if label not in colours)
+    return colours | {o: f"C{i}" if i < _COLOURED else "0.7" for i, o in enumerate(others)}
 
 
 def _share(scenario: Mapping[str, Any], label: str) -> Interval:

@@ -102,17 +102,9 @@ def record(
     totals: Totals,
     index: int,
 ) -> Episode:
-    """Episode ``index`` of a batch as a file has it.
+    """Episode ``index`` of the batch of ``totals`` as a file has it.
 
-    Args:
-        policy: Name of the policy.
-        env_id: Environment.
-        scenario: Name of the scenario.
-        config: Configuration of the environment.
-        seed: Seed of the episode.
-        actions: Its actions, shape (steps,) or (steps, 2).
-        totals: Totals of the batch.
-        index: Which member of the batch it is.
+    Its ``actions`` have shape (steps,) or (steps, 2).
     """
     return Episode(
         policy,
@@ -121,7 +113,7 @@ def record(
         json.loads(json.dumps(as_mapping(config))),
         int(seed),
         actions.tolist(),
-        {key: _plain(values[index]) for key, values in totals.items()},
+        {key: finite(values[index]) for key, values in totals.items()},
     )
 
 
@@ -204,7 +196,7 @@ def _replay(episodes: list[Episode], names: list[str]) -> None:
                 f"{name!r} has {len(episode.actions)} actions, but its episode takes "
                 f"{played.steps[b]}."
             )
-        found = {key: _plain(values[b]) for key, values in played.totals.items()}
+        found = {key: finite(values[b]) for key, values in played.totals.items()}
         for key in sorted(found | episode.totals):
             if key not in found or key not in episode.totals or found[key] != episode.totals[key]:
                 raise InvalidInput(
@@ -213,7 +205,8 @@ def _replay(episodes: list[Episode], names: list[str]) -> None:
                 )
 
 
-def _plain(value: Any) -> float | None:
+def finite(value: float) -> float | None:
+    """The number as JSON has it; null for NaN."""
     return float(value) if np.isfinite(value) else None
 
 

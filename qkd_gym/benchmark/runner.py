@@ -7,14 +7,14 @@ import hashlib
 import json
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
 import qkd_gym
 from qkd_gym.baselines import make_policy
-from qkd_gym.benchmark.suites import Split, Suite, get_split, get_suite
+from qkd_gym.benchmark.suites import get_split, get_suite
 from qkd_gym.benchmark.summary import summarise
 from qkd_gym.benchmark.worker import (
     BOUND,
@@ -86,31 +86,34 @@ def run_benchmark(
     named: list[str] = []
     for policy in policies or [HEURISTICS]:
         named += facts.heuristics() if policy == HEURISTICS else [policy]
-    labels = _labels(named)
     folder = str(out / "episodes") if record else ""
-    units = list(_units(facts, seeds, chosen, labels, episodes, bounds, folder))
+    runs = [(label, policy, episodes, folder) for label, policy in _labels(named).items()]
+    runs += [(BOUND, BOUND, bounds, ""), (REFERENCE, REFERENCE, bounds, folder)]
+    units = [
+        Unit(scenario, label, policy, facts.env_id, seeds.split, seed, fingerprint, into)
+        for scenario in chosen
+        for label, policy, count, into in runs
+        for fingerprint in [_fingerprint(policy, scenario, seeds.split)]
+        for seed in range(seeds.first_seed, seeds.first_seed + count)
+    ]
     header = {"format": FORMAT, "version": qkd_gym.__version__, "suite": suite, "split": split}
     entries, append = read_journal(out / "journal.jsonl", header)
     done = {(*e["key"], e["fingerprint"]): e for e in entries}
+    played = {unit: done.get((*unit.key, unit.fingerprint), {}) for unit in units}
     waiting = [
         unit
-        for unit in units
-        if (*unit.key, unit.fingerprint) not in done
-        or (unit.episode_file is not None and not unit.episode_file.is_file())
+        for unit, entry in played.items()
+        if not entry or (unit.episode_file is not None and not unit.episode_file.is_file())
     ]
-    finished = len(units) - len(waiting)
-    if on_progress is not None:
-        on_progress(finished, len(units))
-    for unit, outcome in _run(waiting, facts.env_id, workers or _cores()):
-        entry = {"key": unit.key, "fingerprint": unit.fingerprint, **outcome._asdict()}
-        append(entry)
-        done[(*unit.key, unit.fingerprint)] = entry
-        finished += 1
-        if on_progress is not None:
-            on_progress(finished, len(units))
-    played = [(unit, done[(*unit.key, unit.fingerprint)]) for unit in units]
+    tell = on_progress or (lambda finished, of: None)
+    tell(len(units) - len(waiting), len(units))
+    outcomes = _run(waiting, facts.env_id, workers or _cores())
+    for finished, (unit, outcome) in enumerate(outcomes, len(units) - len(waiting) + 1):
+        played[unit] = {"key": unit.key, "fingerprint": unit.fingerprint, **outcome._asdict()}
+        append(played[unit])
+        tell(finished, len(units))
     run = {**header, "episodes": episodes, "bounds": bounds}
-    results = summarise(run, facts, [(unit, entry["numbers"]) for unit, entry in played])
+    results = summarise(run, facts, [(unit, entry["numbers"]) for unit, entry in played.items()])
     results = json.loads(json.dumps(results))  # as a reader of the file gets it
     _write_compact(out / "results.json", results)
     _write_compact(out / "timings.json", _timings(played))
@@ -124,11 +127,11 @@ def _labels(policies: Sequence[str]) -> dict[str, str]:
         name, equals, folder = spec.partition("=")
         policy = folder if equals else spec
         is_folder = bool(equals) or os.sep in policy or Path(policy).is_dir()
-        if is_folder and not (Path(policy) / "policy.safetensors").is_file():
-            raise InvalidInput(f"policy is {spec!r}, but {policy!r} has no policy.safetensors.")
+        label = name if equals else Path(policy).name if is_folder else policy
         if not is_folder:
             make_policy(policy)
-        label = name if equals else Path(policy).name if is_folder else policy
+        elif not (Path(policy) / "policy.safetensors").is_file():
+            raise InvalidInput(f"policy is {spec!r}, but {policy!r} has no policy.safetensors.")
         if not label or label in labels or label in (BOUND, REFERENCE):
             raise InvalidInput(f"policy is {spec!r}, but its name {label!r} is empty or taken.")
         labels[label] = str(Path(policy)) if is_folder else policy
@@ -160,24 +163,6 @@ def _described(rule: Any) -> list[Any]:
     return [type(rule).__name__, parameters]
 
 
-def _units(
-    suite: Suite,
-    seeds: Split,
-    scenarios: Sequence[str],
-    labels: dict[str, str],
-    episodes: int,
-    bounds: int,
-    folder: str,
-) -> Iterator[Unit]:
-    runs = [(label, policy, episodes, folder) for label, policy in labels.items()]
-    runs += [(BOUND, BOUND, bounds, ""), (REFERENCE, REFERENCE, bounds, folder)]
-    for scenario in scenarios:
-        for label, policy, count, into in runs:
-            mark = _fingerprint(policy, scenario, seeds.split)
-            for seed in range(seeds.first_seed, seeds.first_seed + count):
-                yield Unit(scenario, label, policy, suite.env_id, seeds.split, seed, mark, into)
-
-
 def _run(units: list[Unit], env_id: str, workers: int) -> Iterator[tuple[Unit, Outcome]]:
     """Units and their outcomes in the order in which they come."""
     if not units:
@@ -204,10 +189,10 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
-def _timings(played: Sequence[tuple[Unit, dict[str, Any]]]) -> dict[str, dict[str, float]]:
+def _timings(played: Mapping[Unit, dict[str, Any]]) -> dict[str, dict[str, float]]:
     """Mean wall time of a decision in seconds, by scenario and policy."""
     spent: dict[str, dict[str, list[float]]] = {}
-    for unit, entry in played:
+    for unit, entry in played.items():
         if unit.policy != BOUND:
             parts = spent.setdefault(unit.scenario, {}).setdefault(unit.label, [])
             parts.append(entry["decision_s"])

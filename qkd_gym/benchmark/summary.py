@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkd_gym.baselines.registry import is_baseline
+from qkd_gym.benchmark.replay import finite
 from qkd_gym.benchmark.suites import Suite
 from qkd_gym.benchmark.worker import BOUND, REFERENCE, Unit
 from qkd_gym.errors import InvalidInput
@@ -81,7 +82,7 @@ def describe(values: F64) -> dict[str, Any]:
         values: One per episode, shape (n,); NaN is left out.
     """
     interval = _plain(bootstrap_interval(values))
-    return {**interval, "interquartile_mean": _finite(interquartile_mean(values))}
+    return {**interval, "interquartile_mean": finite(interquartile_mean(values))}
 
 
 def interval_of(numbers: Mapping[str, Any]) -> Interval:
@@ -125,7 +126,7 @@ def _scenario(
                 shares[label][:count], shares[best][:count], shares[REFERENCE]
             )
         facts["episodes"] = {
-            name: [_finite(value) if name != "seed" else int(value) for value in values]
+            name: [finite(value) if name != "seed" else int(value) for value in values]
             for name, values in part.items()
         }
         result["policies"][label] = facts
@@ -154,13 +155,9 @@ def _to_reference(policy: F64, best: F64, reference: F64) -> dict[str, float | N
     distance = float(np.mean(reference - best))
     closed = float(np.mean(policy - best)) / distance if distance > 0.0 else float("nan")
     served = float(np.mean(policy) / np.mean(reference))
-    return {"distance": distance, "closed": _finite(closed), "share_of_reference": served}
+    return {"distance": distance, "closed": finite(closed), "share_of_reference": served}
 
 
 def _plain(interval: Interval) -> dict[str, Any]:
-    mean, low, high = map(_finite, interval)
+    mean, low, high = map(finite, interval)
     return {"mean": mean, "interval_95": [low, high]}
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None

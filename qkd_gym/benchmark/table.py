@@ -1,17 +1,24 @@
-"""Results as tables in Markdown."""
+"""Results as tables in Markdown, and the leaderboard of episodes that were played again."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from qkd_gym.benchmark.summary import interval_of
+import numpy as np
+
+import qkd_gym
+from qkd_gym.benchmark.replay import Episode
+from qkd_gym.benchmark.summary import describe, interval_of
+from qkd_gym.errors import InvalidInput
+from qkd_gym.evaluation.comparison import differences_to_best
+from qkd_gym.evaluation.episodes import metrics_of
 from qkd_gym.evaluation.report import interval_text, points_text
 from qkd_gym.markdown import markdown_table
 
-SHARE_COLUMNS = ("delivered share [95 %]", "IQM")
+_SHARE_COLUMNS = ("delivered share [95 %]", "IQM")
 # Column: metric, factor to the column's unit, format.
-MEAN_COLUMNS = {
+_MEAN_COLUMNS = {
     "blocked": ("blocked_share", 1.0, "{:.4f}"),
     "mean QBER": ("mean_qber", 100.0, "{:.2f} %"),
     "key rate (kbit/s)": ("key_rate_bps", 1e-3, "{:.2f}"),
@@ -21,7 +28,10 @@ MEAN_COLUMNS = {
     "recovery (s)": ("recovery_s", 1.0, "{:.0f}"),
 }
 _DIFFERENCE_COLUMNS = ("points to best baseline [95 %]", "distance closed")
-_HEADER = ("policy", *SHARE_COLUMNS, *MEAN_COLUMNS, *_DIFFERENCE_COLUMNS)
+_HEADER = ("policy", *_SHARE_COLUMNS, *_MEAN_COLUMNS, *_DIFFERENCE_COLUMNS)
+_RANKED_MEANS = ("mean QBER", "fairness", "switches/h")
+_TO_FIRST = "points to the first [95 %]"
+_RANKED_HEADER = ("policy", "episodes", *_SHARE_COLUMNS, *_RANKED_MEANS, _TO_FIRST)
 
 
 def markdown(results: Mapping[str, Any]) -> str:
@@ -55,17 +65,12 @@ def latency_markdown(timings: Mapping[str, Mapping[str, float]]) -> str:
     return markdown_table(("policy", *timings), rows) + "\n"
 
 
-def metric_cells(metrics: Mapping[str, Any], columns: Iterable[str]) -> list[str]:
-    """Cells of a policy's row in `SHARE_COLUMNS` and in columns of means.
-
-    Args:
-        metrics: Of the policy, as ``results.json`` has them.
-        columns: Columns of means after those of the delivered share, for instance ``"fairness"``.
-    """
+def _metric_cells(metrics: Mapping[str, Any], columns: Iterable[str]) -> list[str]:
+    """Cells of a policy's row in `_SHARE_COLUMNS` and in some of `_MEAN_COLUMNS`."""
     share = metrics["delivered_share"]
     cells = [interval_text(interval_of(share)), f"{share['interquartile_mean']:.4f}"]
     for column in columns:
-        name, factor, form = MEAN_COLUMNS[column]
+        name, factor, form = _MEAN_COLUMNS[column]
         mean = metrics[name]["mean"]
         cells.append("-" if mean is None else form.format(factor * mean))
     return cells
@@ -74,11 +79,72 @@ def metric_cells(metrics: Mapping[str, Any], columns: Iterable[str]) -> list[str
 def _row(label: str, facts: Mapping[str, Any], best: str | None) -> tuple[str, ...]:
     difference = facts.get("difference_to_best_baseline")
     closed = facts.get("to_reference", {}).get("closed")
+    otherwise = "best baseline" if label == best else "-"
     return (
         label,
-        *metric_cells(facts["metrics"], MEAN_COLUMNS),
-        points_text(
-            difference and interval_of(difference), "best baseline" if label == best else "-"
-        ),
+        *_metric_cells(facts["metrics"], _MEAN_COLUMNS),
+        points_text(difference and interval_of(difference), otherwise),
         "-" if closed is None else f"{100.0 * closed:.0f} %",
     )
+
+
+def leaderboard(episodes: Sequence[Episode]) -> str:
+    """Markdown with one table per scenario, environment and bank of networks.
+
+    Policies of a table are compared on the seeds that all of them have played.
+
+    Args:
+        episodes: From `qkd_gym.benchmark.validate`.
+
+    Raises:
+        InvalidInput: If a policy has played a seed twice, or two policies no seed in common.
+    """
+    if not episodes:
+        raise InvalidInput("episodes is empty, but must hold at least one validated episode.")
+    tables: dict[tuple[str, str, str], dict[str, dict[int, Episode]]] = {}
+    for episode in episodes:
+        key = (episode.scenario, episode.env_id, str(episode.config["split"]))
+        of_policy = tables.setdefault(key, {}).setdefault(episode.policy, {})
+        if episode.seed in of_policy:
+            raise InvalidInput(
+                f"seed {episode.seed} of {episode.policy!r} in {episode.scenario!r} is there twice."
+            )
+        of_policy[episode.seed] = episode
+    parts = [
+        "# Results\n\n"
+        f"Every number comes from episode files that version {qkd_gym.__version__} played again, "
+        "action by action, with totals equal bit for bit (`python -m qkd_gym validate`). Policies "
+        "of a table are compared on the same seeds; intervals are 95 % bootstrap intervals over "
+        "episodes. Baselines have the tuned parameters that ship with the package."
+    ]
+    for (scenario, env_id, split), policies in tables.items():
+        configs = {str(e.config) for of_one in policies.values() for e in of_one.values()}
+        if len(configs) > 1:
+            raise InvalidInput(f"scenario {scenario!r} has files with different configurations.")
+        parts.append(
+            f"## {scenario}\n\n{env_id}, split `{split}`.\n\n{_ranking(scenario, policies)}"
+        )
+    return "\n\n".join(parts) + "\n"
+
+
+def _ranking(scenario: str, policies: dict[str, dict[int, Episode]]) -> str:
+    seeds = sorted(set.intersection(*(set(played) for played in policies.values())))
+    if not seeds:
+        raise InvalidInput(f"the policies in {scenario!r} have no seed in common.")
+    metrics = {}
+    for name, played in policies.items():
+        rows = [played[seed].totals for seed in seeds]
+        # None, which a file has for NaN, becomes NaN again.
+        metrics[name] = metrics_of(
+            {key: np.array([row[key] for row in rows], np.float64) for key in rows[0]}
+        )
+    shares = {name: values["delivered_share"] for name, values in metrics.items()}
+    ranked = sorted(shares, key=lambda name: (-float(np.nanmean(shares[name])), name))
+    _, differences = differences_to_best(shares, ranked[:1])
+    shown = ("delivered_share", *(_MEAN_COLUMNS[column][0] for column in _RANKED_MEANS))
+    table = []
+    for name in ranked:
+        described = {key: describe(metrics[name][key]) for key in shown}
+        cells = _metric_cells(described, _RANKED_MEANS)
+        table.append((name, str(len(seeds)), *cells, points_text(differences.get(name))))
+    return markdown_table(_RANKED_HEADER, table)

@@ -93,7 +93,10 @@ def warm_up(env_id: str) -> None:
 def run_unit(unit: Unit) -> Outcome:
     """Plays the episode of a unit."""
     if unit.policy == BOUND:
-        return _bound(unit)
+        # The most that any policy could have delivered, by the clairvoyant linear program.
+        trace = bounds.episode_trace(_config(unit), unit.seed)
+        delivered = float(bounds.clairvoyant_bound(trace).delivered_bits)
+        return Outcome({"seed": unit.seed, "delivered_bits": delivered}, float("nan"))
     env = _environment(unit.env_id, unit.scenario, unit.split)
     path = unit.episode_file
     played = play(env, _policy(unit), [unit.seed], record_actions=path is not None)
@@ -108,8 +111,7 @@ def run_unit(unit: Unit) -> Outcome:
 
 @lru_cache(maxsize=1)  # units come scenario by scenario
 def _environment(env_id: str, scenario: str, split: str) -> QKDVectorEnv:
-    env = gym.make_vec(env_id, num_envs=1, scenario=scenario, split=split)
-    return cast("QKDVectorEnv", env)
+    return cast("QKDVectorEnv", gym.make_vec(env_id, 1, scenario=scenario, split=split))
 
 
 def _policy(unit: Unit) -> Any:
@@ -129,13 +131,6 @@ def _agent(folder: str, env_id: str, scenario: str, split: str, fingerprint: str
     from qkd_gym.sb3 import load_agent
 
     return load_agent(Path(folder), env_id, {"scenario": scenario, "split": split})
-
-
-def _bound(unit: Unit) -> Outcome:
-    """The most that any policy could have delivered, by the clairvoyant linear program."""
-    trace = bounds.episode_trace(_config(unit), unit.seed)
-    delivered = float(bounds.clairvoyant_bound(trace).delivered_bits)
-    return Outcome({"seed": unit.seed, "delivered_bits": delivered}, float("nan"))
 
 
 def _config(unit: Unit) -> Any:

@@ -54,17 +54,14 @@ def episode_program(
         n_sites=trace.n_sites,
         made=most,
         making_share=share,
-        capacity=1.0,
         pool=trace.pool_at_start_bits / capacity,
         active=trace.active_at_start,
-        calibrating=np.zeros(n_links, np.int64),
         calibration=calibration // steps,
         starts_per_slot=steps * switches_per_interval,
         request_slot=trace.request_interval // steps,
         request_size=trace.request_bits / capacity,
         request_paths=trace.request_paths,
         request_last=trace.request_interval % steps == steps - 1,
-        stock_value=np.zeros(n_links),
         steps_per_slot=steps,
     )
 

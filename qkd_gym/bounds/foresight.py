@@ -15,9 +15,6 @@ from qkd_gym.network.config import NetworkConfig
 
 I64 = NDArray[np.int64]
 
-_STOCK_VALUE = 0.3  # of key left after the program's last slot, over served key
-_GAP = 0.02
-
 
 class ForesightPolicy:
     """Plays one episode of `LinkActivation-v0` by a plan made in knowledge of its future.
@@ -53,10 +50,10 @@ class ForesightPolicy:
         require_integer("rules", rules, 0)
         require_integer("slots", slots, 0)
         search = EpisodeSearch(config, seed)
-        weights, _ = search.best_rule(rules, np.random.default_rng(seed))
+        weights = search.best_rule(rules, np.random.default_rng(seed))
         starts = [np.full(search.intervals, FOLLOW)]
         if slots > 0:
-            starts.append(search.follow_program(slots, _STOCK_VALUE, _GAP))
+            starts.append(search.follow_program(slots))
         plans = [search.improve(start, weights) for start in starts]
         plan, self.delivered_bits = max(plans, key=lambda found: found[1])
         self._actions = search.actions(plan, weights)

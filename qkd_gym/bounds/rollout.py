@@ -136,45 +136,26 @@ def action_of(s, bank, params, intent, w, work):  # type: ignore[no-untyped-def]
 def try_intents(  # type: ignore[no-untyped-def]
     s, bank, params, intents, plan, start, stop, w, work, delivered
 ):
-    """Plays intent b in copy b of the episode, then the plan, and adds up the delivered bits.
+    """Plays ``intents[b]`` at ``start`` in copy b of the episode, then the plan until ``stop``.
 
-    Args:
-        s: Equal states of the episode at interval ``start``, one per intent.
-        bank: Networks.
-        params: Parameters.
-        intents: The first intent of each copy, (B,).
-        plan: Entries of all intervals, (T,).
-        start: Interval of ``intents``.
-        stop: First interval that is not played.
-        w: Weights of the rule.
-        work: Scratch space.
-        delivered: Written: bits, (B,).
+    Writes the bits that each copy delivers into ``delivered``, (B,).
     """
     p, sites = params[0], np.empty(bank.n_sites, np.int64)
     for b in range(len(intents)):
-        total = 0
+        delivered[b] = 0
         for t in range(start, stop):
             intent = intents[b] if t == start else plan[t]
             action = _action(s, bank, p, b, intent, w, work, sites)
             step_one(s, bank, p, b, 0, action, work)
-            total += s.accounts[b, ACCOUNT.delivered_bits]
-        delivered[b] = total
+            delivered[b] += s.accounts[b, ACCOUNT.delivered_bits]
 
 
 @compiled
 def next_intent(s, bank, params, wanted, ends, work):  # type: ignore[no-untyped-def]
-    """The intent that leads the first episode of a batch towards a set of links.
+    """The intent that leads the first episode of a batch towards the ``wanted`` links, (E,).
 
     Starts the first missing link for which no link that is wanted would be released; if there is
     none, switches off a link that is in the way.
-
-    Args:
-        s: State.
-        bank: Networks.
-        params: Parameters.
-        wanted: Links that should be on, (E,).
-        ends: Sites of each link, (E, 2).
-        work: Scratch space.
     """
     released = np.empty(bank.n_sites, np.int64)
     _release_choices(s, bank, params[0], 0, released, work.rows[0])

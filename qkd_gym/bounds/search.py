@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qkd_gym.baselines.activation import DemandDeficit
-from qkd_gym.bounds.horizon import plan_ahead, slot_intervals
 from qkd_gym.bounds.rollout import FOLLOW, HOLD, RuleWeights, action_of, next_intent, try_intents
-from qkd_gym.bounds.trace import episode_trace, start_episode
+from qkd_gym.bounds.trace import EpisodeTrace, episode_trace, start_episode
 from qkd_gym.envs.core import Core
 from qkd_gym.network.accounts import ACCOUNT
 from qkd_gym.network.config import NetworkConfig
 from qkd_gym.network.state import State, allocate
+from qkd_gym.planning.schedule import Program, optimise
 
 I64 = NDArray[np.int64]
+
+_LONGEST_SLOT_S = 90.0
+_STOCK_VALUE = 0.3  # of key left after the program's last slot, over served key
+_GAP = 0.02  # plans this close to the program's bound are good enough
 
 
 def rule_weights(rule: DemandDeficit) -> RuleWeights:
@@ -49,8 +53,8 @@ class EpisodeSearch:
         start = start_episode(self._config, self._seed).simulator
         return int(self._try(start.arrays, plan[:1], plan, 0, weights)[0])
 
-    def best_rule(self, trials: int, rng: np.random.Generator) -> tuple[RuleWeights, int]:
-        """Weights of the rule that deliver most in hindsight, and what they deliver.
+    def best_rule(self, trials: int, rng: np.random.Generator) -> RuleWeights:
+        """Weights of the rule that deliver most in hindsight.
 
         Args:
             trials: Random points of the rule's search space, tried beside its defaults.
@@ -58,14 +62,12 @@ class EpisodeSearch:
         """
         space = DemandDeficit.search_space()
         follow = np.full(self.intervals, FOLLOW)
-        best, most = rule_weights(DemandDeficit()), -1
-        for trial in range(1 + trials):
-            drawn = {name: float(rng.choice(values)) for name, values in space.items()}
-            weights = rule_weights(DemandDeficit(**drawn)) if trial else best
-            delivered = self.delivered_bits(follow, weights)
-            if delivered > most:
-                best, most = weights, delivered
-        return best, most
+        drawn = [
+            DemandDeficit(**{name: float(rng.choice(values)) for name, values in space.items()})
+            for _ in range(1 + trials)
+        ]
+        drawn[0] = DemandDeficit()  # the first draw gives way to the defaults
+        return max(map(rule_weights, drawn), key=lambda rule: self.delivered_bits(follow, rule))
 
     def improve(self, plan: I64, weights: RuleWeights) -> tuple[I64, int]:
         """One pass over the episode in which every intent of the plan is set to the best one.
@@ -91,25 +93,18 @@ class EpisodeSearch:
             so_far += self._step(core, plan[t], weights)[1]
         return plan, best
 
-    def follow_program(self, slots: int, stock_value: float, relative_gap: float) -> I64:
-        """The plan of a receding-horizon program that knows the future, see `horizon`.
-
-        Args:
-            slots: Slots that the program looks ahead.
-            stock_value: Worth of key that is left at the end, over that of served key.
-            relative_gap: Plans this close to the program's bound are good enough.
-        """
+    def follow_program(self, slots: int) -> I64:
+        """The plan of a program that knows the future and looks this many slots ahead."""
         trace = episode_trace(self._config, self._seed)
         core = start_episode(self._config, self._seed)
         simulator = core.simulator
         links = simulator.state.links[0, : self.n_links]
-        steps = slot_intervals(self._config.calibration_s, trace.interval_s)
+        steps = _slot_intervals(trace)
         plan, unused = np.full(self.intervals, HOLD), rule_weights(DemandDeficit())
         wanted = links["active"] > 0
         for t in range(self.intervals):
             if t % steps == 0:
-                ahead = plan_ahead(trace, t, links, slots, 1, stock_value, relative_gap)
-                wanted = ahead.on[0] > 0.5
+                wanted = _plan_ahead(trace, t, links, slots, steps)
             fixed = (simulator.arrays, simulator.bank, simulator.params)
             plan[t] = next_intent(*fixed, wanted, trace.link_endpoints, simulator.work)
             self._step(core, plan[t], unused)
@@ -130,20 +125,52 @@ class EpisodeSearch:
         return action, int(simulator.state.accounts[0, ACCOUNT.delivered_bits])
 
     def _try(self, state: State, intents: I64, plan: I64, start: int, weights: RuleWeights) -> I64:
-        arrays: Iterable[tuple[NDArray[Any], NDArray[Any]]] = zip(self._copies, state, strict=True)
-        for copies, original in arrays:
+        fields: Any = zip(self._copies, state, strict=True)
+        for copies, original in fields:
             copies[: len(intents)] = original[0]
-        delivered = np.zeros(len(intents), np.int64)
+        delivered, simulator = np.zeros(len(intents), np.int64), self._simulator
+        fixed = (self._copies, simulator.bank, simulator.params)
         try_intents(
-            self._copies,
-            self._simulator.bank,
-            self._simulator.params,
-            intents,
-            plan,
-            start,
-            self.intervals,
-            weights,
-            self._simulator.work,
-            delivered,
+            *fixed, intents, plan, start, self.intervals, weights, simulator.work, delivered
         )
         return delivered
+
+
+def _slot_intervals(trace: EpisodeTrace) -> int:
+    """Intervals per slot: as many as a slot's time allows and divide the calibration time."""
+    calibration = max(1, math.ceil(trace.config.calibration_s / trace.interval_s - 1e-9))
+    fits = max(1, int(_LONGEST_SLOT_S / trace.interval_s + 1e-9))
+    return next(count for count in range(min(fits, calibration), 0, -1) if calibration % count == 0)
+
+
+def _plan_ahead(
+    trace: EpisodeTrace, start: int, links: NDArray[np.void], slots: int, steps: int
+) -> NDArray[np.bool_]:
+    """Links that the best plan from interval ``start`` on begins with, shape (E,).
+
+    ``links`` are the simulator's records there, and ``steps`` the intervals per slot.
+    """
+    capacity, slot_s = float(trace.config.pool_capacity_bits), steps * trace.interval_s
+    slots = min(slots, -(-(trace.intervals - start) // steps))
+    end = start + slots * steps
+    window = trace.made_bits[start:end] / capacity
+    window = np.pad(window, ((0, slots * steps - len(window)), (0, 0)))
+    asked = slice(*np.searchsorted(trace.request_interval, [start, end]))
+    program = Program(
+        link_endpoints=trace.link_endpoints,
+        modules=trace.config.modules_per_site,
+        n_sites=trace.n_sites,
+        made=window.reshape(slots, steps, -1).sum(axis=1),
+        pool=links["pool"] / capacity,
+        active=links["active"] > 0,
+        calibrating=np.ceil(links["calibration_left_s"] / slot_s - 1e-9).astype(np.int64),
+        calibration=math.ceil(trace.config.calibration_s / slot_s - 1e-9),
+        starts_per_slot=steps,
+        request_slot=(trace.request_interval[asked] - start) // steps,
+        request_size=trace.request_bits[asked] / capacity,
+        request_paths=trace.request_paths[asked],
+        stock_value=0.0 if end >= trace.intervals else _STOCK_VALUE,
+    )
+    plan = optimise(program, whole_slots=1, relative_gap=_GAP)
+    assert plan is not None
+    return plan.on[0] > 0.5

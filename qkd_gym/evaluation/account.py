@@ -32,7 +32,6 @@ F64 = NDArray[np.float64]
 Totals = dict[str, F64]
 Observation = Mapping[str, NDArray[Any]]
 
-COUNTED = (*(name for name in ACCOUNT_NAMES if name != "stored_bits"), "qber_weighted_bits")
 _ACTIVE, _LEFT, _NO_KEY = LINK.active, LINK.calibration_left, LINK.no_key
 _GOAL = 2  # row of `_Sums.sites`
 _FEATURES = [NODE.demand_average, NODE.blocked_average]
@@ -66,11 +65,7 @@ def _note_faults(
     sites: np.ndarray,
     since_s: F64,
 ) -> tuple[int, float]:
-    """Opens and closes the faults of every site of one member.
-
-    Returns:
-        How many faults began, and the duration of those that ended.
-    """
+    """Opens and closes the faults of a member's sites: how many began, and how long others took."""
     yielding, dead, goal, here, broken = sites[0], sites[1], sites[2], sites[3], sites[4]
     fill(here, 0, len(here), 0)
     fill(broken, 0, len(broken), 0)
@@ -188,11 +183,10 @@ class Account:
             self._add_requests(self._ends, infos)
             self._ends = obs["request_endpoints"].copy()
         buffer, state = core.frame.buffer, core.simulator.arrays
-        arguments = (
+        ended = _add_step(
             sums, core.results, buffer.links, buffer.link_endpoints, state.active,
             state.episodes, state.sites, by_request,
         )  # fmt: skip
-        ended = _add_step(*arguments)
         if not ended:
             return
         self.left -= ended
@@ -211,7 +205,7 @@ class Account:
     def finish(self) -> Totals:
         """All totals, with faults, their duration and the fairness of the episode."""
         accounts = dict(zip(ACCOUNT_NAMES, self._sums.accounts, strict=True))
-        accounts["qber_weighted_bits"] = self._sums.qber_weighted_bits
+        del accounts["stored_bits"]  # not a sum over the episode
         demand, blocked = self._sums.demand[:, 0], self._sums.demand[:, 1]
         asked = demand > 1e-9
         share = np.where(asked, 1.0 - blocked / np.maximum(demand, 1e-9), 0.0)
@@ -220,7 +214,8 @@ class Account:
             share.sum(axis=1) ** 2, below, out=np.full(len(below), np.nan), where=below > 0
         )
         return {
-            **{name: accounts[name] for name in COUNTED},
+            **accounts,
+            "qber_weighted_bits": self._sums.qber_weighted_bits,
             "reward": self._sums.reward,
             "elapsed_s": self._elapsed_s,
             "faults": self._sums.faults.astype(np.float64),

@@ -16,6 +16,8 @@ from scipy.sparse import block_array, coo_array, csr_array
 from scipy.sparse.csgraph import dijkstra
 
 from qkd_gym.jit import compiled
+from qkd_gym.planning.matching import incidence
+from qkd_gym.planning.paths import lightest_between, link_graph
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.integer]
@@ -94,12 +96,13 @@ def _search_prices(problem: Problem) -> tuple[_Trees, list[F64]]:
     n, n_links = problem.demand.shape[0], len(problem.ends)
     log_worth = np.log(np.concatenate([np.full(n, 1.0 / n), np.full(n_links, 0.01 / n_links)]))
     best, averages, total = None, [], np.zeros((n, n_links))
+    at_site = incidence(n, problem.ends)
     for step in range(_PRICE_STEPS):
         trees = _cheapest_trees(problem, np.exp(log_worth - log_worth.max()) / problem.limits)
         if best is None or trees.bound < best.bound:
             best = trees
         time = trees.time.sum(axis=0)
-        used = np.concatenate([_at_sites(problem, time[None])[0], time]) / problem.limits
+        used = np.concatenate([at_site @ time, time]) / problem.limits
         log_worth += _FIRST_STEP / np.sqrt(1.0 + step) * (used * trees.bound - 1.0)
         total += trees.time
         if (step + 1) % _AVERAGED == 0:
@@ -115,15 +118,8 @@ def _cheapest_trees(problem: Problem, prices: F64) -> _Trees:
     prices = prices.copy()
     prices[:n] += problem.thrift / 2.0
     length = (prices[:n][problem.ends].sum(axis=1) + prices[n:]) / problem.rate
-    # Of parallel links the cheapest counts: it is written last.
-    order = np.argsort(-length, kind="stable")
-    between = np.full((n, n), -1)
-    i, j = np.sort(problem.ends[order], axis=1).T
-    between[i, j] = order
-    between[j, i] = between[i, j]
-    i, j = (axis.astype(np.int32) for axis in np.nonzero(between >= 0))
-    graph = csr_array((length[between[i, j]], (i, j)), shape=(n, n))
-    distance, previous = dijkstra(graph, return_predecessors=True)
+    between = lightest_between(problem.ends, length, n)
+    distance, previous = dijkstra(link_graph(between, length), return_predecessors=True)
     flow = np.zeros((n, len(problem.ends)))
     _send(np.argsort(distance, axis=1), previous, between, problem.demand, flow)
     wanted = problem.demand > 0.0
@@ -144,14 +140,6 @@ def _send(nearest: I64, previous: I64, between: I64, demand: F64, flow: F64) -> 
                 carried[towards] += carried[site]
 
 
-def _at_sites(problem: Problem, time: F64) -> csr_array:
-    """Module time at every site of rows of link time, (rows, n)."""
-    n, n_links = problem.demand.shape[0], len(problem.ends)
-    site, link = problem.ends.T.ravel(), np.tile(np.arange(n_links), 2)
-    incidence = coo_array((np.ones(2 * n_links), (link, site)), shape=(n_links, n))
-    return time @ incidence.tocsr()
-
-
 def _master(
     problem: Problem, time: F64, source: I64, sources: I64, tight: I64
 ) -> tuple[float, F64, F64, I64]:
@@ -169,7 +157,7 @@ def _master(
     """
     n, n_trees = problem.demand.shape[0], len(time)
     cost = np.append(problem.thrift * time.sum(axis=1), -1.0)
-    at_sites = csr_array(_at_sites(problem, time)).T
+    at_sites = csr_array(incidence(n, problem.ends) @ time.T)
     of_source = coo_array(
         (-np.ones(n_trees), (np.searchsorted(sources, source), np.arange(n_trees))),
         shape=(len(sources), n_trees),

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linprog
-from scipy.sparse import coo_array, csr_array, hstack, vstack
+from scipy.sparse import block_diag, coo_array, csr_array, hstack, vstack
 from scipy.sparse.csgraph import connected_components
 
 from qkd_gym.errors import InvalidInput
 from qkd_gym.planning import column_generation
+from qkd_gym.planning.matching import incidence
 
 F64 = NDArray[np.float64]
 
@@ -117,8 +118,7 @@ def _solve_directly(
 
     # A link's time share is its flow over its rate, and so needs no variable of its own.
     share_of_flow = coo_array((1.0 / rate, (range(n_links), range(n_links))))
-    at_site = _incidence(n_sites, ends, signed=False)
-    limits = vstack([share_of_flow, at_site @ share_of_flow])
+    limits = vstack([share_of_flow, incidence(n_sites, ends) @ share_of_flow])
     both_ways = hstack([limits, limits])
     upper = hstack([*([both_ways] * len(sources)), coo_array((limits.shape[0], 1))])
     bounds = np.concatenate([np.ones(n_links), modules])
@@ -138,30 +138,12 @@ def _solve_directly(
     return max(0.0, float(solution.x[-1])), flow
 
 
-def _incidence(n_sites: int, ends: NDArray[np.integer], *, signed: bool) -> csr_array:
-    """Sites by links: 1 at both ends, or -1 where the link leaves and 1 where it arrives."""
-    n_links = len(ends)
-    values = np.repeat([-1.0 if signed else 1.0, 1.0], n_links)
-    columns = np.tile(np.arange(n_links), 2)
-    return coo_array((values, (ends.T.ravel(), columns)), shape=(n_sites, n_links)).tocsr()
-
-
 def _conservation(
     n_sites: int, ends: NDArray[np.integer], demand: F64, sources: NDArray[np.integer]
 ) -> csr_array:
     """One row per source and other site: what arrives, minus what leaves, minus scale x demand."""
-    signed = _incidence(n_sites, ends, signed=True)
-    directed = hstack([signed, -signed]).tocoo()
-    n_sources, width = len(sources), directed.shape[1]
-    block = np.arange(n_sources)[:, None]
-    rows = block * n_sites + directed.row
-    columns = block * width + directed.col
-    values = np.tile(directed.data, n_sources)
-    sinks = np.nonzero(demand[sources])
-    rows = np.concatenate([rows.ravel(), sinks[0] * n_sites + sinks[1]])
-    columns = np.concatenate([columns.ravel(), np.full(len(sinks[0]), n_sources * width)])
-    values = np.concatenate([values, -demand[sources][sinks]])
-    shape = (n_sources * n_sites, n_sources * width + 1)
-    matrix = coo_array((values, (rows, columns)), shape=shape).tocsr()
+    signed = incidence(n_sites, ends, first=-1.0)
+    arriving = block_diag([hstack([signed, -signed])] * len(sources))
+    matrix = hstack([arriving, coo_array(-demand[sources].reshape(-1, 1))]).tocsr()
     # The source's own row follows from the others.
-    return matrix[np.flatnonzero(np.tile(np.arange(n_sites), n_sources) != sources.repeat(n_sites))]
+    return matrix[np.flatnonzero(np.arange(n_sites) != sources[:, None])]

@@ -23,6 +23,13 @@ _TIME_LIMIT_S = 60.0
 _PASSES = 4  # of exchanges after the greedy choice
 
 
+def incidence(n_sites: int, ends: NDArray[np.integer], first: float = 1.0) -> csr_array:
+    """Sites by links: ``first`` at the first end of a link and 1 at the second."""
+    n_links = len(ends)
+    at = ends.T.ravel(), np.tile(np.arange(n_links), 2)
+    return csr_array((np.repeat([first, 1.0], n_links), at), shape=(n_sites, n_links))
+
+
 def heaviest_matching(ends: NDArray[np.integer], weight: F64, modules: int, n_sites: int) -> Chosen:
     """The links of a maximum-weight b-matching, by an integer program solved with HiGHS.
 
@@ -44,12 +51,9 @@ def heaviest_matching(ends: NDArray[np.integer], weight: F64, modules: int, n_si
     chosen = np.zeros(len(ends), dtype=bool)
     if len(useful) == 0:
         return chosen
-    rows = ends[useful].ravel()
-    columns = np.repeat(np.arange(len(useful)), 2)
-    at_site = csr_array((np.ones(len(rows)), (rows, columns)), shape=(n_sites, len(useful)))
     found = milp(
         -weight[useful] / weight[useful].max(),
-        constraints=LinearConstraint(at_site, ub=float(modules)),
+        constraints=LinearConstraint(incidence(n_sites, ends[useful]), ub=float(modules)),
         bounds=Bounds(0.0, 1.0),
         integrality=np.ones(len(useful)),
         options={"mip_rel_gap": _RELATIVE_GAP, "time_limit": _TIME_LIMIT_S},
@@ -75,7 +79,7 @@ def greedy_matching(
     Returns:
         Whether each link is chosen, shape (E,).
     """
-    n_sites = len(np.asarray(modules)) if np.ndim(modules) else int(ends.max()) + 1
+    n_sites = np.size(modules) if np.ndim(modules) else int(ends.max()) + 1
     free = np.full(n_sites, modules, dtype=np.int64)
     chosen = np.zeros(len(ends), dtype=bool)
     # Copies, for compiled code wants one type whatever the caller's arrays are.

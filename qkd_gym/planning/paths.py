@@ -43,16 +43,14 @@ def candidate_paths(
     n_pairs = n_sites * (n_sites - 1) // 2
     path_links = np.full((n_pairs, k, max_hops), -1, np.int16)
     path_hops = np.zeros((n_pairs, k), np.int8)
-    link_between = _link_table(link_endpoints, weights, n_sites)
-    graph = _graph(link_between, weights)
+    link_between = lightest_between(link_endpoints, weights, n_sites)
+    noise = np.random.default_rng(0).random(len(weights))
+    graph = link_graph(link_between, weights * (1.0 + _TIE_BREAK * noise))
     for source in range(n_sites - 1):
-        found, sinks, ranks = [], [], []
-        for sink in range(source + 1, n_sites):
-            _, predecessors = yen(graph, source, sink, k, return_predecessors=True)
-            found.append(predecessors)
-            sinks.append(np.full(len(predecessors), sink))
-            ranks.append(np.arange(len(predecessors)))
-        sink_of, rank = np.concatenate(sinks), np.concatenate(ranks)
+        sinks = range(source + 1, n_sites)
+        found = [yen(graph, source, sink, k, return_predecessors=True)[1] for sink in sinks]
+        sink_of = np.repeat(sinks, [len(paths) for paths in found])
+        rank = np.concatenate([np.arange(len(paths)) for paths in found])
         links, hops = _trace(np.concatenate(found), source, sink_of, link_between)
         # A path that is too long leaves no hole: the ones behind it move up.
         fits = hops <= max_hops
@@ -64,24 +62,24 @@ def candidate_paths(
     return path_links, path_hops
 
 
-def _link_table(
+def lightest_between(
     link_endpoints: NDArray[np.integer], weights: NDArray[np.floating], n_sites: int
 ) -> NDArray[np.int64]:
-    """Lightest link between two sites, shape (n, n), -1 for none."""
+    """Lightest link between two sites, shape (n, n), -1 for none; the last one of equals."""
     table = np.full((n_sites, n_sites), -1, np.int64)
-    heaviest_first = np.argsort(-weights, kind="stable")
-    for link in heaviest_first:
-        i, j = link_endpoints[link]
-        table[i, j] = table[j, i] = link
+    # The lightest is written last.
+    order = np.argsort(-weights, kind="stable")
+    i, j = np.sort(link_endpoints[order], axis=1).T
+    table[i, j] = order
+    table[j, i] = table[i, j]
     return table
 
 
-def _graph(link_between: NDArray[np.int64], weights: NDArray[np.floating]) -> csr_array:
-    noise = np.random.default_rng(0).random(len(weights))
-    distinct = np.asarray(weights, np.float64) * (1.0 + _TIE_BREAK * noise)
+def link_graph(link_between: NDArray[np.int64], weights: NDArray[np.floating]) -> csr_array:
+    """The links of a table of `lightest_between` as scipy's algorithms want them."""
     # yen wants 32-bit indices, and is faster on a directed graph with both directions.
     i, j = (axis.astype(np.int32) for axis in np.nonzero(link_between >= 0))
-    return csr_array((distinct[link_between[i, j]], (i, j)), shape=link_between.shape)
+    return csr_array((weights[link_between[i, j]], (i, j)), shape=link_between.shape)
 
 
 def _trace(

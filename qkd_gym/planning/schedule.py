@@ -33,18 +33,18 @@ class Program:
         modules: Modules per site.
         n_sites: Number of sites.
         made: Key that a calibrated link makes in each slot, at most, shape (S, E).
-        making_share: Share of the slot for which it can make that much, shape (S, E).
-        capacity: Capacity of a pool, in the unit of ``made``.
         pool: Key stored before the first slot, shape (E,).
         active: Links that are on before the first slot, shape (E,).
-        calibrating: Slots for which each of these still calibrates, shape (E,).
         calibration: Slots without key after a start.
         starts_per_slot: Most links that can be started in a slot.
         request_slot: Slot of each request, shape (R,).
         request_size: Its size, shape (R,).
         request_paths: Links of its candidate paths, (R, K, H), padded with -1.
-        request_last: Requests that come at the very end of their slot, shape (R,).
-        stock_value: Worth of a unit of key in each pool after the last slot, shape (E,).
+        capacity: Capacity of a pool, in the unit of ``made``.
+        making_share: Share of the slot for which a link can make ``made``, shape (S, E) or one.
+        calibrating: Slots for which each active link still calibrates, shape (E,) or one.
+        request_last: Requests that come at the very end of their slot, shape (R,) or one.
+        stock_value: Worth of a unit of key in a pool after the last slot.
         steps_per_slot: Moments within a slot at which links can be started. With more than one
             the program is a relaxation of the one with that many slots for each: a link may be
             on for a part of a slot, and only whole slots of a calibration count.
@@ -54,18 +54,18 @@ class Program:
     modules: int
     n_sites: int
     made: F64
-    making_share: F64
-    capacity: float
     pool: F64
     active: NDArray[np.bool_]
-    calibrating: I64
     calibration: int
     starts_per_slot: float
     request_slot: I64
     request_size: F64
     request_paths: NDArray[np.integer]
-    request_last: NDArray[np.bool_]
-    stock_value: F64
+    capacity: float = 1.0
+    making_share: F64 | float = 1.0
+    calibrating: I64 | int = 0
+    request_last: NDArray[np.bool_] | bool = True
+    stock_value: float = 0.0
     steps_per_slot: int = 1
 
 
@@ -258,7 +258,7 @@ def _assemble(program: Program, whole_slots: int | None, whole_requests: bool) -
         (used, serve[nth], size),
     )
     # What was not used until the end of the slot had room in the pool.
-    last = program.request_last[request[nth]]
+    last = np.broadcast_to(program.request_last, len(program.request_slot))[request[nth]]
     room = (used[last], serve[nth[last]], size[last])
     rows.add(np.full(cells, program.capacity), (cell, pool, 1.0), room)
     # Requests are served once.
@@ -269,9 +269,7 @@ def _assemble(program: Program, whole_slots: int | None, whole_requests: bool) -
     cost[serve] = -program.request_size[request]
     cost[pool[-1]] = -program.stock_value
     highest[pool] = program.capacity
-    highest[making] = program.making_share
-    still = each < program.calibrating
-    highest[making[still]] = 0.0
+    highest[making] = np.where(each < program.calibrating, 0.0, program.making_share)
     integral[on[:whole_slots]] = True
     integral[serve] = whole_requests
     return _Model(rows.matrix(columns), np.concatenate(rows.upper), cost, highest, integral)

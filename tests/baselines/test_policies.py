@@ -11,7 +11,7 @@ from observations import links_observation
 
 import qkd_gym  # noqa: F401
 from qkd_gym.baselines import available_policies, make_policy, tuned
-from qkd_gym.baselines.activation import released_links
+from qkd_gym.baselines.occupancy import modules_per_site, released_links
 from qkd_gym.baselines.registry import (
     ACTIVATION_RULES,
     ROUTING_RULES,
@@ -21,7 +21,6 @@ from qkd_gym.baselines.registry import (
     solves_programs,
     task_of_rule,
 )
-from qkd_gym.baselines.target import modules_per_site
 from qkd_gym.benchmark.tuning import choose, current_parameters, ship, tune
 from qkd_gym.envs.tasks import LINK_ACTIVATION, NETWORK, ROUTING, TASKS
 from qkd_gym.errors import InvalidInput

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from qkd_gym.benchmark import replay
-from qkd_gym.benchmark.leaderboard import leaderboard
 from qkd_gym.benchmark.replay import read_episode, record, validate, write_episode
+from qkd_gym.benchmark.table import leaderboard
 from qkd_gym.errors import InvalidInput
 from qkd_gym.evaluation import evaluate
 from qkd_gym.network.scenarios import resolve

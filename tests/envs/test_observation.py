@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import qkd_gym  # noqa: F401
-from qkd_gym.baselines.activation import released_links
+from qkd_gym.baselines.occupancy import released_links
 from qkd_gym.envs.tasks import LINK_ACTIVATION, NETWORK
 from qkd_gym.features import (
     CONTEXT_FEATURES,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from qkd_gym.baselines.displacement import Occupancy, displaced, released
+from qkd_gym.baselines.occupancy import Occupancy, displaced, released
 
 SITES, LINKS, BATCH = 7, 15, 40
 
