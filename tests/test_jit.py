@@ -65,6 +65,7 @@ def test_what_numba_does_not_promise_is_still_there():
     dispatcher = jit.compiled(triple)
     assert dispatcher._cache._cache_file._source_stamp == jit._digest(triple)
     assert jit._NO_REFERENCE_COUNTS == {"_nrt": False}
+    assert set(jit._NO_FACES) == {"no_cpython_wrapper", "no_cfunc_wrapper"}
     for decorate in (jit.compiled, jit.compiled_without_references):
         values = np.ones(3)
         decorate(triple)(values)

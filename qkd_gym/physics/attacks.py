@@ -137,7 +137,10 @@ def blinding(
     She resends what she measured, with the gain and the QBER of the undisturbed link; no count
     shows the attack, and she knows the whole key. Only a monitor of the photocurrent would tell.
 
-    Arguments as for `Protocol.evaluate`.
+    Args:
+        protocol: The link.
+        transmittance: Of the channel, in [0, 1].
+        misalignment: Takes the place of the protocol's field of that name.
 
     Source: Lydersen et al., Nat. Photon. 4, 686 (2010).
 

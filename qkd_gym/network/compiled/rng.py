@@ -173,4 +173,4 @@ def draw_alias(table: np.ndarray, draw: float) -> int:
 @compiled
 def search(cumulative: np.ndarray, value: float) -> int:
     """First index whose cumulative weight exceeds ``value``."""
-    return min(np.searchsorted(cumulative, value, side="right"), len(cumulative) - 1)
+    return int(min(len(cumulative) - 1, np.searchsorted(cumulative, value, side="right")))

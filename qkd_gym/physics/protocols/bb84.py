@@ -150,7 +150,12 @@ class BB84(ClickProtocol):
         return coherent_clicks(light, self.misalignment, self.detector)
 
     def sifted_clicks(self, transmittance: ArrayLike, mean_photon_number: ArrayLike) -> Clicks:
-        """`signal_clicks` of a pulse that may make key: in finite blocks any intensity."""
+        """Clicks of a pulse that may make key: a signal, or in finite blocks any intensity.
+
+        Args:
+            transmittance: Transmittance of the channel alone, in [0, 1].
+            mean_photon_number: Mean photon number of the signal; broadcasts.
+        """
         if self.finite:
             clicks, _, chances = self._intensities(transmittance, mean_photon_number)
             return mixture(clicks, chances)

@@ -129,7 +129,9 @@ class CVQKD(Protocol):
     def holevo_information(self, transmittance: ArrayLike, excess_noise: ArrayLike) -> F64:
         """Bits per symbol of Bob's results that the eavesdropper can know.
 
-        Arguments as for `mutual_information`.
+        Args:
+            transmittance: Transmittance of the channel, in [0, 1], any shape.
+            excess_noise: Excess noise of the channel in shot noise units; broadcasts.
         """
         # Entropies of order 1 differ by the transmittance: extended precision, where the machine
         # has it, keeps six digits of the difference beyond 300 km.
@@ -162,7 +164,9 @@ class CVQKD(Protocol):
     def secret_fraction(self, transmittance: ArrayLike, excess_noise: ArrayLike) -> F64:
         """Asymptotic key beta I_AB - chi_BE in bits per symbol; negative where there is none.
 
-        Arguments as for `mutual_information`.
+        Args:
+            transmittance: Transmittance of the channel, in [0, 1], any shape.
+            excess_noise: Excess noise of the channel in shot noise units; broadcasts.
         """
         shared = self.mutual_information(transmittance, excess_noise)
         known = self.holevo_information(transmittance, excess_noise)

@@ -51,7 +51,11 @@ class E91(PairProtocol):
         return np.asarray(np.where(violation > 0.0, 1.0 - known, 0.0) - leak)
 
     def chsh(self, transmittance: ArrayLike, *, misalignment: ArrayLike | None = None) -> F64:
-        """Expected CHSH value of the coincidences, at most 2 sqrt(2); arguments as for `evaluate`.
+        """Expected CHSH value of the coincidences, at most 2 sqrt(2).
+
+        Args:
+            transmittance: Transmittance of the channel, in [0, 1], any shape.
+            misalignment: Error probability in place of the field of that name; broadcasts.
 
         Raises:
             InvalidInput: If an argument is outside its range.

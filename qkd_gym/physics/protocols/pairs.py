@@ -115,7 +115,13 @@ def spdc_coincidences(
 def single_pair(
     alice: ArrayLike, bob: ArrayLike, misalignment: ArrayLike, detector: Detector
 ) -> Clicks:
-    """Coincidences of exactly one pair, for arguments as those of `spdc_coincidences`.
+    """Coincidences of exactly one pair, and those with an error, as probabilities.
+
+    Args:
+        alice: Transmittance of the first station's arm, detector included, any shape.
+        bob: Transmittance of the second station's arm, detector included; broadcasts.
+        misalignment: Error probability e_d of a pair, in [0, 1/2].
+        detector: The receiver of either station; only its noise is used.
 
     Source: Ma, Fung, Lo, PRA 76, 012307 (2007), Eqs. 5 and 8.
     """
