@@ -12,7 +12,7 @@ from torch import Tensor
 
 from qkd_gym.envs.core import Core
 from qkd_gym.envs.tasks import LINK_ACTIVATION
-from qkd_gym.gnn.graphs import GraphBatch, join_graphs
+from qkd_gym.gnn.graphs import FeatureGraph, GraphBatch, join_graphs
 
 HORIZON_S = 1800.0
 VIABLE_SHARE = 0.4
@@ -20,13 +20,10 @@ _SAMPLES = 6
 
 
 @dataclass(frozen=True)
-class ViabilityGraph:
-    """One network as an operator sees it, and what becomes of its links.
+class ViabilityGraph(FeatureGraph):
+    """One network as an operator sees it, a `FeatureGraph`, and what becomes of its links.
 
     Attributes:
-        nodes: (n, features) float32, columns as in `qkd_gym.features.NODE`.
-        links: (E, features) float32, columns as in `qkd_gym.features.LINK`.
-        ends: (E, 2) int64, sites of each link.
         viable: (E,) float32, 1 if over the next half hour the mean QBER stays below the threshold
             and the mean key rate above 40 % of nominal.
         rate_bps: (E,) mean secret key rate over that half hour.
@@ -34,9 +31,6 @@ class ViabilityGraph:
         qber: (E,) mean QBER over that half hour.
     """
 
-    nodes: NDArray[np.float32]
-    links: NDArray[np.float32]
-    ends: NDArray[np.int64]
     viable: NDArray[np.float32]
     rate_bps: NDArray[np.float64]
     nominal_rate_bps: NDArray[np.float64]
@@ -51,12 +45,8 @@ class ViabilityGraph:
 
 def join(graphs: Sequence[ViabilityGraph]) -> tuple[GraphBatch, Tensor]:
     """Several graphs as one without links between them, and whether each link is viable, (L,)."""
-    batch = join_graphs(
-        [graph.nodes for graph in graphs],
-        [graph.links for graph in graphs],
-        [graph.ends for graph in graphs],
-    )
-    return batch, torch.as_tensor(np.concatenate([graph.viable for graph in graphs]))
+    viable = np.concatenate([graph.viable for graph in graphs])
+    return join_graphs(graphs), torch.as_tensor(viable)
 
 
 def simulate(
@@ -69,13 +59,10 @@ def simulate(
 
     Args:
         n_sites: Sites of the networks.
-        graphs: Number of graphs.
+        graphs: Number of networks.
         seed: Seed of the episodes.
         split: Bank of networks.
         scenario: Scenario with hidden quality.
-
-    Returns:
-        One graph per network.
     """
     bank = {"n_sites": n_sites, "split": split, "bank_size": graphs}
     core = Core(scenario, bank, graphs, LINK_ACTIVATION)
@@ -84,14 +71,20 @@ def simulate(
     rng = np.random.default_rng(seed)
     core.observe()
     interval_s = float(core.simulator.params["interval_s"][0])
-    warm_up = rng.integers(0, round(HORIZON_S / interval_s), graphs)
+    horizon = round(HORIZON_S / interval_s)
+    warm_up = rng.integers(0, horizon, graphs)
     hold = core.simulator.max_links
     for step in range(int(warm_up.max())):
         choice = (rng.random(core.masks.shape) * core.masks).argmax(axis=1)
         core.step(np.where((step < warm_up) & (rng.random(graphs) < 0.5), choice, hold))
         core.observe()
     seen = {key: array.copy() for key, array in core.observe().items()}
-    rates, qbers = _follow(core, round(HORIZON_S / interval_s), hold)
+    looks = []
+    for step in range(horizon):
+        core.step(np.full(graphs, hold))
+        if step % (horizon // _SAMPLES) == 0:
+            looks.append(core.simulator.true_links())
+    rates, qbers = np.mean(looks, axis=0)
     facts = core.simulator.bank.links[core.simulator.state.episodes["network"]]
     works = rates > VIABLE_SHARE * facts["nominal_rate_bps"]
     viable = (works & (qbers < facts["qber_threshold"])).astype(np.float32)
@@ -107,15 +100,3 @@ def simulate(
         )
         for i, real in enumerate(seen["link_mask"].astype(bool))
     ]
-
-
-def _follow(core: Core, steps: int, hold: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Lets the horizon pass; mean key rate (bit/s) and mean QBER of every link, each (B, E)."""
-    rates, qbers = [], []
-    for step in range(steps):
-        core.step(np.full(core.batch, hold))
-        if step % (steps // _SAMPLES) == 0:
-            rate, qber = core.simulator.true_links()
-            rates.append(rate)
-            qbers.append(qber)
-    return np.mean(rates, axis=0), np.mean(qbers, axis=0)

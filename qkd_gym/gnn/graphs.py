@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import gymnasium as gym
@@ -16,6 +17,21 @@ from qkd_gym.envs.wrappers import as_graph
 
 # Parts of an observation that make up its graph.
 GRAPH_KEYS = ("nodes", "links", "link_endpoints", "link_mask")
+
+
+@dataclass(frozen=True)
+class FeatureGraph:
+    """One network as an operator sees it.
+
+    Attributes:
+        nodes: (n, features) float32, columns as in `qkd_gym.features.NODE`.
+        links: (E, features) float32, columns as in `qkd_gym.features.LINK`.
+        ends: (E, 2) int64, sites of each link.
+    """
+
+    nodes: NDArray[np.float32]
+    links: NDArray[np.float32]
+    ends: NDArray[np.int64]
 
 
 class GraphBatch(NamedTuple):
@@ -54,38 +70,20 @@ def batch_graphs(observation: Mapping[str, Tensor]) -> GraphBatch:
     )
 
 
-def join_graphs(
-    nodes: Sequence[NDArray[np.float32]],
-    links: Sequence[NDArray[np.float32]],
-    ends: Sequence[NDArray[np.int64]],
-) -> GraphBatch:
-    """Several graphs as one without links between them.
-
-    Args:
-        nodes: Site features of each graph, (n, features).
-        links: Link features of each graph, (E, features).
-        ends: Sites of each graph's links, (E, 2).
-    """
-    joined = join_pairs(ends, nodes)
+def join_graphs(graphs: Sequence[FeatureGraph]) -> GraphBatch:
+    """Several graphs as one without links between them."""
+    ends = join_pairs([graph.ends for graph in graphs], graphs)
     return GraphBatch(
-        nodes=torch.as_tensor(np.concatenate(nodes)),
-        links=torch.as_tensor(np.concatenate(links)),
-        ends=joined,
-        slots=torch.arange(joined.shape[1]),
+        nodes=torch.as_tensor(np.concatenate([graph.nodes for graph in graphs])),
+        links=torch.as_tensor(np.concatenate([graph.links for graph in graphs])),
+        ends=ends,
+        slots=torch.arange(ends.shape[1]),
     )
 
 
-def join_pairs(pairs: Sequence[NDArray[np.int64]], nodes: Sequence[NDArray[np.float32]]) -> Tensor:
-    """Pairs of sites of several graphs with the sites' numbers in the joined graph.
-
-    Args:
-        pairs: Pairs of each graph, (P, 2).
-        nodes: Site features of each graph, (n, features).
-
-    Returns:
-        (2, P over all graphs) int64.
-    """
-    first = np.cumsum([0] + [len(graph) for graph in nodes[:-1]])
+def join_pairs(pairs: Sequence[NDArray[np.int64]], graphs: Sequence[FeatureGraph]) -> Tensor:
+    """Pairs of sites, (P, 2) per graph, with their numbers in the joined graph, (2, all) int64."""
+    first = np.cumsum([0] + [len(graph.nodes) for graph in graphs[:-1]])
     shifted = [pair + site for pair, site in zip(pairs, first, strict=True)]
     return torch.as_tensor(np.concatenate(shifted).T.copy())
 
@@ -106,21 +104,13 @@ def to_pyg(observation: Mapping[str, NDArray[Any]]) -> Data:
     )
 
 
-class PyGObservation(gym.Wrapper[Data, Any, dict[str, NDArray[Any]], Any]):
+class PyGObservation(gym.ObservationWrapper[Data, Any, dict[str, NDArray[Any]]]):
     """Gives observations as torch-geometric graphs; ``info`` still has the action mask.
 
     The observation space stays that of the padded dictionary, since gymnasium has none for such
     graphs.
     """
 
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Data, dict[str, Any]]:
-        """See `gymnasium.Env.reset`."""
-        observation, info = self.env.reset(seed=seed, options=options)
-        return to_pyg(observation), info
-
-    def step(self, action: Any) -> tuple[Data, Any, bool, bool, dict[str, Any]]:
-        """See `gymnasium.Env.step`."""
-        observation, reward, terminated, truncated, info = self.env.step(action)
-        return to_pyg(observation), reward, terminated, truncated, info
+    def observation(self, observation: dict[str, NDArray[Any]]) -> Data:
+        """See `to_pyg`."""
+        return to_pyg(observation)

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from qkd_gym.errors import require_between
 from qkd_gym.features import (
     DEGREE_SCALE,
     FRESHNESS_SCALE_S,
@@ -25,12 +24,12 @@ from qkd_gym.features import (
     LinkFeatures,
     NodeFeatures,
 )
+from qkd_gym.fields import check_fields, number
 from qkd_gym.gnn.data import HORIZON_S, VIABLE_SHARE, ViabilityGraph
 from qkd_gym.network import NetworkConfig
 from qkd_gym.network.tables import RateTable, rate_table
 from qkd_gym.topology import Topology
 
-F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
 # Moments of the horizon at which a link is looked at.
@@ -57,26 +56,19 @@ class HiddenQuality:
         preset: Protocol of the links.
     """
 
-    misalignment: float = 0.01
-    site_misalignment: float = 0.02
-    link_excess_loss_db: float = 1.0
-    drift_std: float = 0.008
-    drift_memory_s: float = 3600.0
-    measured_share: float = 0.4
-    measured_age_s: float = 7200.0
-    active_share: float = 0.0
-    integration_s: float = 60.0
+    misalignment: float = number(0.01, 0.0, 0.5)
+    site_misalignment: float = number(0.02, 0.0, 0.5)
+    link_excess_loss_db: float = number(1.0, 0.0, unit="dB")
+    drift_std: float = number(0.008, 0.0, 0.5)
+    drift_memory_s: float = number(3600.0, 0.0, low_open=True, unit="s")
+    measured_share: float = number(0.4, 0.0, 1.0)
+    measured_age_s: float = number(7200.0, 0.0, unit="s")
+    active_share: float = number(0.0, 0.0, 1.0)
+    integration_s: float = number(60.0, 0.0, low_open=True, unit="s")
     preset: str = "reference"
 
     def __post_init__(self) -> None:
-        for name in ("misalignment", "site_misalignment", "drift_std"):
-            require_between(name, getattr(self, name), 0.0, 0.5)
-        for name in ("measured_share", "active_share"):
-            require_between(name, getattr(self, name), 0.0, 1.0)
-        for name in ("drift_memory_s", "integration_s"):
-            require_between(name, getattr(self, name), 0.0, low_open=True, unit="s")
-        require_between("link_excess_loss_db", self.link_excess_loss_db, 0.0, unit="dB")
-        require_between("measured_age_s", self.measured_age_s, 0.0, unit="s")
+        check_fields(self)
 
 
 REFERENCE = HiddenQuality()
@@ -87,16 +79,13 @@ def draw(
 ) -> ViabilityGraph:
     """One network with hidden quality as the operator sees it, and what becomes of its links.
 
-    Args:
-        topology: Sites and candidate links; all links run the setting's preset.
-        rng: Source of randomness.
-        setting: What is hidden and what is measured.
+    All links of the topology run the setting's preset.
     """
-    links = len(topology.link_endpoints)
+    links = topology.n_links
     table = rate_table(setting.preset)
     nominal_rate, _, _ = table.look_up(topology.loss_db, setting.misalignment)
     loss_db = topology.loss_db + rng.exponential(setting.link_excess_loss_db, links)
-    parts = setting.site_misalignment * np.abs(rng.standard_normal(len(topology.site_names)))
+    parts = setting.site_misalignment * np.abs(rng.standard_normal(topology.n_sites))
     error = setting.misalignment + parts[topology.link_endpoints].sum(axis=1)
 
     measured = rng.random(links) < setting.measured_share
@@ -105,17 +94,15 @@ def draw(
     drift = setting.drift_std * rng.standard_normal(links)
     seen_rate, seen_qber = _measure(table, loss_db, error + drift, setting.integration_s, rng)
 
-    rates, qbers = [], []
+    looks = []
     wait = age_s
     for _ in range(LOOKS):
         kept = np.exp(-wait / setting.drift_memory_s)
         fresh = setting.drift_std * rng.standard_normal(links)
         drift = kept * drift + np.sqrt(1.0 - kept**2) * fresh
-        rate, _, qber = table.look_up(loss_db, error + drift)
-        rates.append(rate)
-        qbers.append(qber)
+        looks.append(table.look_up(loss_db, error + drift))
         wait = np.full(links, HORIZON_S / (LOOKS - 1))
-    rate, qber = np.mean(rates, axis=0), np.mean(qbers, axis=0)
+    rate, _, qber = np.mean(looks, axis=0)
 
     promised = np.where(nominal_rate > 0.0, nominal_rate, np.inf)
     columns = {
@@ -128,13 +115,12 @@ def draw(
         "length": topology.length_km / LENGTH_SCALE_KM,
         "free_space": topology.free_space,
     }
+    viable = (qber < table.qber_threshold) & (rate > VIABLE_SHARE * nominal_rate)
     return ViabilityGraph(
         nodes=site_features(topology),
         links=_feature_array(links, columns, LINK),
         ends=topology.link_endpoints,
-        viable=((qber < table.qber_threshold) & (rate > VIABLE_SHARE * nominal_rate)).astype(
-            np.float32
-        ),
+        viable=viable.astype(np.float32),
         rate_bps=rate,
         nominal_rate_bps=nominal_rate,
         qber=qber,
@@ -143,11 +129,11 @@ def draw(
 
 def site_features(topology: Topology) -> NDArray[np.float32]:
     """What the layout of observations says of sites, (n, features); zero where demand enters."""
-    n = len(topology.site_names)
-    centred = topology.positions_km - topology.positions_km.mean(axis=0)
+    n = topology.n_sites
+    x, y = (topology.positions_km - topology.positions_km.mean(axis=0)).T / LENGTH_SCALE_KM
     columns = {
-        "x": centred[:, 0] / LENGTH_SCALE_KM,
-        "y": centred[:, 1] / LENGTH_SCALE_KM,
+        "x": x,
+        "y": y,
         "degree": np.bincount(topology.link_endpoints.ravel(), minlength=n) / DEGREE_SCALE,
         "betweenness": topology.betweenness,
     }

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import networkx as nx
 import numpy as np
-from numpy.typing import NDArray
 from tqdm import tqdm
 
 from qkd_gym.features import NODE
@@ -49,14 +48,13 @@ def draw_topologies(count: int, rng: np.random.Generator) -> list[Topology]:
 def simulated_graphs(scale: int, seed: int) -> list[ViabilityGraph]:
     """Networks of the simulator, where links also fail, are attacked and lie in fog.
 
-    Args:
-        scale: Number of networks of each kind, in units of its part of ten.
-        seed: Seed of the episodes.
+    There are ``scale`` times each kind's part of ten of them.
     """
-    made = []
-    for scenario, n_sites, part in _SIMULATED:
-        made += simulate(n_sites, max(1, part * scale), seed, scenario=scenario)
-    return made
+    return [
+        graph
+        for scenario, n_sites, part in _SIMULATED
+        for graph in simulate(n_sites, max(1, part * scale), seed, scenario=scenario)
+    ]
 
 
 class TrainingMixture:
@@ -102,16 +100,13 @@ class TrainingMixture:
             return self.simulated[int(self.rng.integers(len(self.simulated)))]
         topology = self.topologies[int(self.rng.integers(len(self.topologies)))]
         graph = draw(topology, self.rng, self.setting())
-        _turn(graph.nodes, self.rng)
+        # Turned and stretched: where sites lie tells nothing about quality.
+        angle = self.rng.uniform(0.0, 2.0 * np.pi)
+        stretch = np.exp(self.rng.uniform(-1.5, 1.5))
+        turn = stretch * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        columns = [NODE.x, NODE.y]
+        graph.nodes[:, columns] = graph.nodes[:, columns] @ turn.astype(np.float32)
         return graph
-
-
-def _turn(nodes: NDArray[np.float32], rng: np.random.Generator) -> None:
-    """Turns and stretches a network in place: where sites lie tells nothing about quality."""
-    angle, stretch = rng.uniform(0.0, 2.0 * np.pi), np.exp(rng.uniform(-1.5, 1.5))
-    turn = stretch * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    columns = [NODE.x, NODE.y]
-    nodes[:, columns] = nodes[:, columns] @ turn.astype(np.float32)
 
 
 def _field(n_sites: int, rng: np.random.Generator) -> Topology:

@@ -101,9 +101,7 @@ class LinkViabilityGNN(nn.Module):
     def embed_pairs(self, sites: Tensor, ends: Tensor, links: Tensor) -> Tensor:
         """One embedding, (pairs, hidden), per pair of sites ``ends`` (2, pairs)."""
         first, second = sites[ends[0]], sites[ends[1]]
-        pairs = torch.cat([first + second, (first - second).abs(), links], dim=1)
-        embedding: Tensor = self.edge_mlp(pairs)
-        return embedding
+        return self.edge_mlp(torch.cat([first + second, (first - second).abs(), links], dim=1))
 
     def forward(self, graphs: GraphBatch) -> Tensor:
         """Logit that each link is viable, (L,)."""
@@ -114,8 +112,7 @@ class LinkViabilityGNN(nn.Module):
 
         The second is `predict_rate_share` before the sigmoid.
         """
-        viability, share = self.decoder(embedding.relu()).unbind(1)
-        return viability, share
+        return self.decoder(embedding.relu()).unbind(1)
 
     def predict_rate_share(self, graphs: GraphBatch) -> Tensor:
         """Expected key rate over the horizon as a share of nominal, (L,)."""

@@ -15,9 +15,7 @@ F64 = NDArray[np.float64]
 def predict(model: LinkViabilityGNN, graph: ViabilityGraph) -> F64:
     """Probability of each link to be viable over the next 30 minutes, (E,).
 
-    Args:
-        model: For instance from `load_pretrained`; it is put into evaluation mode.
-        graph: For instance from `hidden.draw`.
+    The model, for instance from `load_pretrained`, is put into evaluation mode.
     """
     model.eval()
     with torch.no_grad():
@@ -27,9 +25,7 @@ def predict(model: LinkViabilityGNN, graph: ViabilityGraph) -> F64:
 def predict_rate_bps(model: LinkViabilityGNN, graph: ViabilityGraph) -> F64:
     """Expected key rate of each link over the next 30 minutes, bit/s, (E,).
 
-    Args:
-        model: For instance from `load_pretrained`; it is put into evaluation mode.
-        graph: For instance from `hidden.draw`.
+    The model, for instance from `load_pretrained`, is put into evaluation mode.
     """
     model.eval()
     with torch.no_grad():

@@ -73,12 +73,11 @@ def cross_validate(
         torch.manual_seed(seed + fold)
         rng = np.random.default_rng([seed, 3, fold])
         used = [t for i, t in enumerate(topologies) if i % FOLDS != fold]
-        held = [t for i, t in enumerate(topologies) if i % FOLDS == fold]
-        mixture = TrainingMixture(
-            used, [g for i, g in enumerate(simulated) if i % FOLDS != fold], rng
-        )
+        held = topologies[fold::FOLDS]
+        played = [g for i, g in enumerate(simulated) if i % FOLDS != fold]
         validation = [draw(used[i], rng) for i in rng.integers(len(used), size=networks)]
         model = LinkViabilityGNN()
+        mixture = TrainingMixture(used, played, rng)
         train(model, mixture, validation, steps, f"fold {fold + 1} of {FOLDS}", 1)
         tests = [draw(held[i], rng) for i in rng.integers(len(held), size=networks)]
         rows.append(score_network(model, tests))

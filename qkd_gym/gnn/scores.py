@@ -24,8 +24,8 @@ def calibration_curve(chance: F64, label: F64, bins: int = 10) -> tuple[F64, F64
         bins: Number of bins.
 
     Returns:
-        Mean prediction, share of viable links and number of links of each bin, each (bins,); the
-        first two are 0 for an empty bin.
+        Mean prediction and share of viable links, both 0 for an empty bin, and number of links of
+        each bin, each (bins,).
     """
     place = np.minimum((chance * bins).astype(int), bins - 1)
     count = np.bincount(place, minlength=bins).astype(np.float64)
@@ -36,9 +36,7 @@ def calibration_curve(chance: F64, label: F64, bins: int = 10) -> tuple[F64, F64
 def scores(chance: F64, label: F64) -> dict[str, float]:
     """AUC, average precision, Brier score, log loss and expected calibration error (10 bins).
 
-    Args:
-        chance: Predicted probability of each link, (E,).
-        label: 1 for a viable link, else 0, (E,).
+    Of predicted probabilities, (E,), and labels, (E,), 1 for a viable link, else 0.
     """
     mean, share, count = calibration_curve(chance, label)
     return {

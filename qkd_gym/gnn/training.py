@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 
 import numpy as np
 import torch
@@ -38,18 +39,14 @@ class EarlyStopping:
 
     def __init__(self, model: nn.Module, patience: int) -> None:
         self._loss, self._patience, self._waited = np.inf, patience, 0
-        self.weights = _copy(model)
+        self.weights = deepcopy(model.state_dict())
 
     def check(self, model: nn.Module, loss: float) -> bool:
         """Remembers the weights if their validation loss is the least; whether to stop."""
         self._waited += 1
         if loss < self._loss:
-            self._loss, self._waited, self.weights = loss, 0, _copy(model)
+            self._loss, self._waited, self.weights = loss, 0, deepcopy(model.state_dict())
         return self._waited >= self._patience
-
-
-def _copy(model: nn.Module) -> dict[str, Tensor]:
-    return {name: weight.clone() for name, weight in model.state_dict().items()}
 
 
 def train(
@@ -68,7 +65,7 @@ def train(
         validation: Networks whose loss decides which weights are returned to and when to stop.
         steps: Most training steps.
         label: What the progress bar says.
-        line: On which line of the terminal the progress bar stands.
+        line: Line of the terminal on which it stands.
 
     Returns:
         Step and validation loss of every check.
@@ -88,7 +85,10 @@ def train(
         share = torch.as_tensor(np.concatenate([graph.rate_share for graph in graphs]))
         model.train()
         viability, rate = model.decode(model.embed(joined))
-        weight = _weights(graphs)
+        # So that small networks are not lost among the links of large ones.
+        links = np.array([len(graph.viable) for graph in graphs])
+        each = np.repeat(links**-0.5, links)
+        weight = torch.as_tensor(each / each.mean(), dtype=torch.float32)
         # Cross-entropy with a share as target has its minimum at the expected share.
         loss = cross_entropy(viability, viable, weight) + cross_entropy(rate, share, weight)
         optimizer.zero_grad()
@@ -108,13 +108,6 @@ def train(
             break
     model.load_state_dict(stopping.weights)
     return history
-
-
-def _weights(graphs: Sequence[ViabilityGraph]) -> Tensor:
-    """Weight of each link, so that small networks are not lost among the links of large ones."""
-    links = np.array([len(graph.viable) for graph in graphs])
-    weight = np.repeat(links**-0.5, links)
-    return torch.as_tensor(weight / weight.mean(), dtype=torch.float32)
 
 
 def _average(averaged: _Tensors, now: _Tensors, updates: Tensor | int) -> None:

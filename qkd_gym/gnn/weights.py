@@ -19,12 +19,9 @@ _SHIPPED = "link_viability.safetensors"
 
 
 def save_weights(model: LinkViabilityGNN, path: Path, facts: dict[str, Any]) -> None:
-    """Writes the weights and, with the suffix ``.json``, their card.
+    """Writes the weights to a file ending in ``.safetensors`` and their card beside it.
 
-    Args:
-        model: The network.
-        path: File ending in ``.safetensors``.
-        facts: What else the card should say: data, seed, metrics.
+    The card, with the suffix ``.json``, also has the facts: data, seed, metrics.
     """
     card = {"format": FORMAT, "architecture": model.card(), **facts}
     write_bytes(path, save(model.state_dict()))
@@ -32,10 +29,7 @@ def save_weights(model: LinkViabilityGNN, path: Path, facts: dict[str, Any]) -> 
 
 
 def load_weights(path: str | Path) -> LinkViabilityGNN:
-    """Reads what `save_weights` wrote.
-
-    Args:
-        path: The safetensors file; its card lies beside it with the suffix ``.json``.
+    """Reads a safetensors file and the card beside it that `save_weights` wrote.
 
     Raises:
         InvalidInput: If a file is missing, no safetensors, of another version or shape, or holds
@@ -52,16 +46,14 @@ def load_weights(path: str | Path) -> LinkViabilityGNN:
         raise InvalidInput(f"weights {str(path)!r} cannot be read: {error.strerror}.") from None
     except (json.JSONDecodeError, UnicodeDecodeError):
         raise InvalidInput(f"weights card {str(card_path)!r} is not valid JSON.") from None
-    if not isinstance(card, dict) or card.get("format") != FORMAT:
-        found = card.get("format") if isinstance(card, dict) else card
+    found = card.get("format") if isinstance(card, dict) else card
+    if found != FORMAT:
         raise InvalidInput(
             f"weights {str(path)!r} have format {found!r}, but this version reads {FORMAT}."
         )
-    architecture = card.get("architecture", {})
     try:
-        model = LinkViabilityGNN(
-            architecture["hidden"], architecture["heads"], architecture["passes"]
-        )
+        architecture = card["architecture"]
+        model = LinkViabilityGNN(*(architecture[key] for key in ("hidden", "heads", "passes")))
     except (KeyError, TypeError):
         raise InvalidInput(f"weights card {str(card_path)!r} names no architecture.") from None
     if model.card() != architecture:

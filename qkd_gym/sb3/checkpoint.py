@@ -1,42 +1,54 @@
-"""Checkpoints as safetensors and JSON: a folder per checkpoint, whole or not there."""
+"""Checkpoints and trained agents as safetensors and JSON.
+
+A checkpoint's folder is whole or not there. An agent's folder holds ``policy.safetensors``, the
+weights of its policy, and ``config.json``, of which two fields say what that policy is: ``recipe``
+has the fields of `Recipe`, and ``env`` in ``options`` is the short name of the environment that it
+plays, such as ``"Routing"``. All else there tells people how the agent came about.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import gymnasium as gym
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save, save_file
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
-from torch import Tensor
+from stable_baselines3.common.policies import BasePolicy
 
+from qkd_gym import __version__
+from qkd_gym.envs.tasks import TASKS
 from qkd_gym.errors import InvalidInput
 from qkd_gym.files import write_bytes, write_json
+from qkd_gym.sb3.recipe import Recipe
 
 FORMAT = 1
 _POLICY, _OPTIMIZER, _FACTS = "policy.safetensors", "optimizer.safetensors", "checkpoint.json"
+_CONFIG = "config.json"
 
 
 def save_checkpoint(folder: Path, model: OnPolicyAlgorithm, facts: dict[str, Any]) -> Path:
-    """Writes policy, optimizer and facts to ``folder/<steps>``, renamed into place at the end.
+    """Writes policy, optimizer and plain facts to ``folder/<steps>``, and returns that folder.
 
-    Args:
-        folder: Folder of the run's checkpoints.
-        model: What is trained.
-        facts: Plain values to save with it.
-
-    Returns:
-        The checkpoint's folder.
+    It is renamed into place at the end.
     """
     target = folder / f"{model.num_timesteps:010d}"
     temporary = folder / f".{target.name}"
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
-    save_file(_contiguous(model.policy.state_dict()), temporary / _POLICY)
-    save_file(_optimizer_tensors(model.policy.optimizer), temporary / _OPTIMIZER)
+    save_policy(temporary / _POLICY, model.policy)
+    state = {
+        f"{number}.{key}": torch.as_tensor(value)
+        for number, values in model.policy.optimizer.state_dict()["state"].items()
+        for key, value in values.items()
+    }
+    save_file(state, temporary / _OPTIMIZER)
     write_json(temporary / _FACTS, {"format": FORMAT, "steps": model.num_timesteps, **facts})
     shutil.rmtree(target, ignore_errors=True)
     temporary.rename(target)
@@ -50,13 +62,14 @@ def checkpoints_in(folder: Path) -> list[Path]:
 
 def latest_checkpoint(folder: Path) -> Path | None:
     """The checkpoint with the most steps, if there is one."""
-    found = checkpoints_in(folder)
-    return found[-1] if found else None
+    return max(checkpoints_in(folder), default=None)
 
 
 def save_policy(path: Path, policy: torch.nn.Module) -> None:
     """Writes a policy's weights as one safetensors file."""
-    write_bytes(path, save(_contiguous(policy.state_dict())))
+    # Copies, for parts that are known by two names share their memory, which safetensors refuses.
+    weights = {name: tensor.contiguous().clone() for name, tensor in policy.state_dict().items()}
+    write_bytes(path, save(weights))
 
 
 def load_policy(path: Path, policy: torch.nn.Module) -> None:
@@ -75,14 +88,7 @@ def load_policy(path: Path, policy: torch.nn.Module) -> None:
 
 
 def load_checkpoint(folder: Path, model: OnPolicyAlgorithm) -> dict[str, Any]:
-    """Restores policy, optimizer and step count.
-
-    Args:
-        folder: The checkpoint's folder.
-        model: What is to go on from there.
-
-    Returns:
-        The facts that were saved with it.
+    """Restores policy, optimizer and step count, and returns the facts that were saved with them.
 
     Raises:
         InvalidInput: If the checkpoint is damaged or of another version.
@@ -102,12 +108,9 @@ def load_checkpoint(folder: Path, model: OnPolicyAlgorithm) -> dict[str, Any]:
 def load_best_checkpoint(
     folder: Path, policy: torch.nn.Module, fact: str
 ) -> tuple[list[tuple[int, float]], int]:
-    """Loads the policy of the checkpoint in which a fact is largest.
+    """Loads the policy of the checkpoint, of those in a folder, in which a fact is largest.
 
-    Args:
-        folder: Folder of the run's checkpoints; it must have some.
-        policy: Policy whose weights are replaced.
-        fact: Name of a number that was saved with every checkpoint.
+    Every checkpoint, and there must be one, must have been saved with that fact, a number.
 
     Returns:
         Steps and fact of every checkpoint, by steps, and the index of the one that was loaded.
@@ -125,7 +128,7 @@ def load_best_checkpoint(
 
 def _facts(folder: Path) -> dict[str, Any]:
     try:
-        facts = json.loads((folder / _FACTS).read_text(encoding="utf-8"))
+        facts: dict[str, Any] = json.loads((folder / _FACTS).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         raise InvalidInput(f"checkpoint {str(folder)!r} has no readable {_FACTS}.") from None
     if facts.get("format") != FORMAT:
@@ -133,18 +136,64 @@ def _facts(folder: Path) -> dict[str, Any]:
             f"checkpoint {str(folder)!r} has format {facts.get('format')!r}, but this version "
             f"reads {FORMAT}."
         )
-    return dict(facts)
+    return facts
 
 
-def _contiguous(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor.detach().contiguous().clone() for name, tensor in tensors.items()}
+def save_agent(
+    folder: Path,
+    recipe: Recipe,
+    options: Mapping[str, Any],
+    facts: Mapping[str, Any],
+    policy: BasePolicy | None = None,
+) -> None:
+    """Writes an agent's folder.
+
+    Args:
+        folder: Where to; made if it does not exist.
+        recipe: How the agent is trained.
+        options: What was asked for; ``env`` must be the short name of the environment.
+        facts: Further plain values for ``config.json``.
+        policy: The trained policy; None before the training.
+    """
+    recorded = {"options": dict(options), "recipe": dataclasses.asdict(recipe)}
+    write_json(folder / _CONFIG, {"version": __version__, **recorded, **facts})
+    if policy is not None:
+        save_policy(folder / _POLICY, policy)
 
 
-def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    return _contiguous(
-        {
-            f"{number}.{key}": torch.as_tensor(value)
-            for number, values in optimizer.state_dict()["state"].items()
-            for key, value in values.items()
-        }
+def load_agent(folder: Path, env_id: str, settings: Mapping[str, Any]) -> BasePolicy:
+    """The policy of a trained agent, fitted to the sizes of a scenario.
+
+    Torch is set to one thread, which is faster on small graphs and sums alike in every run.
+
+    Args:
+        folder: The agent's folder, written by `save_agent`.
+        env_id: Environment that the policy shall play.
+        settings: Keyword arguments of the environment.
+
+    Raises:
+        InvalidInput: If the folder is no agent's, or its policy does not fit the environment.
+    """
+    try:
+        config = json.loads((folder / _CONFIG).read_text(encoding="utf-8"))
+        fields, task = config["recipe"], TASKS[config["options"]["env"]]
+        pointer, adviser = bool(fields["pointer"]), str(fields.get("adviser", ""))
+    except (OSError, ValueError, KeyError, TypeError):
+        raise InvalidInput(
+            f"policy is {str(folder)!r}, but must be a baseline or the folder of a trained agent, "
+            f"with {_CONFIG} and {_POLICY}."
+        ) from None
+    if env_id != task.env_id:
+        raise InvalidInput(
+            f"policy {str(folder)!r} was trained to play {task.env_id}, but must play {env_id}."
+        )
+    torch.set_num_threads(1)
+    env: Any = gym.make_vec(env_id, num_envs=1, **settings)
+    kind, arguments = Recipe(pointer=pointer, adviser=adviser).policy_class
+    policy: BasePolicy = kind(
+        env.single_observation_space, env.single_action_space, lambda _: 0.0, **arguments
     )
+    env.close()
+    load_policy(folder / _POLICY, policy)
+    policy.set_training_mode(False)
+    return policy

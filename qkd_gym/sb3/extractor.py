@@ -27,20 +27,20 @@ class Encoding:
         slots: (L,) position of each link in the flattened padded array, b * E + e.
         pooled: (B, features_dim) mean of the links' vectors, mean and maximum of their features,
             and the context.
-        slots_per_graph: E.
+        observation: The batch that was encoded, by field.
     """
 
     links: Tensor
     features: Tensor
     slots: Tensor
     pooled: Tensor
-    slots_per_graph: int
+    observation: dict[str, Tensor]
 
     def pad(self, values: Tensor, fill: float = 0.0) -> Tensor:
         """Values (L, ...) as (B, E, ...), with ``fill`` at padding."""
-        batch, per_graph = len(self.pooled), self.slots_per_graph
-        padded = values.new_full((batch * per_graph, *values.shape[1:]), fill)
-        return padded.index_copy(0, self.slots, values).view(batch, per_graph, *values.shape[1:])
+        mask = self.observation["link_mask"]
+        padded = values.new_full((mask.numel(), *values.shape[1:]), fill)
+        return padded.index_copy(0, self.slots, values).view(*mask.shape, *values.shape[1:])
 
 
 class GraphFeaturesExtractor(BaseFeaturesExtractor):
@@ -129,7 +129,7 @@ class GraphFeaturesExtractor(BaseFeaturesExtractor):
         around_all = self.join_graph(pooled(links)).index_select(0, graph)
         competing = at_site.index_select(0, first) + at_site.index_select(0, second)
         joined = (self.join_link(links) + competing + around_all).relu().float()
-        return Encoding(joined, graphs.links, graphs.slots, pooled(joined), mask.shape[1])
+        return Encoding(joined, graphs.links, graphs.slots, pooled(joined), observation)
 
     def forward(self, observation: dict[str, Tensor]) -> Tensor:
         """The pooled vector, (B, features_dim)."""

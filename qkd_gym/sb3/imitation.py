@@ -65,16 +65,12 @@ def imitate(
     for number in bar:
         for _ in range(steps):
             wanted, _ = teacher.predict(observation)
-            memory.append(
-                (
-                    _tensors(observation, policy.device),
-                    torch.as_tensor(wanted, device=policy.device),
-                )
-            )
+            label = torch.as_tensor(wanted, device=policy.device)
+            memory.append((_tensors(observation, policy.device), label))
             own, _ = policy.predict(observation, deterministic=False)
             follows = rng.random(env.num_envs) < 1.0 / (1.0 + number)
-            env.step_async(np.where(follows.reshape(-1, *[1] * (own.ndim - 1)), wanted, own))
-            observation = env.step_wait()[0]
+            mixed = np.where(follows.reshape(-1, *[1] * (own.ndim - 1)), wanted, own)
+            observation = env.step(mixed)[0]
         for _ in range(epochs):
             equal = []
             for i in rng.permutation(len(memory)):
@@ -92,12 +88,10 @@ def imitate(
 
 def _disagreement(logits: Tensor, actions: Tensor, choices: list[int]) -> tuple[Tensor, float]:
     """Cross entropy summed over the decisions, and the share of equal decisions."""
-    actions = actions.view(len(actions), -1)
-    loss = logits.new_zeros(())
-    equal = torch.ones(len(actions), dtype=torch.bool, device=logits.device)
-    for number, part in enumerate(logits.split(choices, dim=1)):
-        loss = loss + cross_entropy(part, actions[:, number])
-        equal &= part.argmax(1) == actions[:, number]
+    columns = actions.view(len(actions), -1).unbind(1)
+    parts = list(zip(logits.split(choices, dim=1), columns, strict=True))
+    loss = torch.stack([cross_entropy(part, column) for part, column in parts]).sum()
+    equal = torch.stack([part.argmax(1) == column for part, column in parts]).all(0)
     return loss, float(equal.float().mean())
 
 
@@ -132,19 +126,15 @@ def fit_critic(
         with torch.no_grad():
             features.append(policy.extract_features(_tensors(observation, policy.device)))
         actions, _ = policy.predict(observation, deterministic=False)
-        env.step_async(actions)
-        observation, reward, _, _ = env.step_wait()
+        observation, reward, _, _ = env.step(actions)
         rewards.append(torch.as_tensor(reward, device=policy.device))
-    returns = torch.zeros(steps, env.num_envs, device=policy.device)
-    later = torch.zeros(env.num_envs, device=policy.device)
-    for step in reversed(range(steps)):
-        later = rewards[step] + gamma * later
-        returns[step] = later
+    returns = torch.stack(rewards)
+    for step in reversed(range(steps - 1)):
+        returns[step] += gamma * returns[step + 1]
     fitted = 2 * steps // 3
     rng = np.random.default_rng(seed)
     heads: Any = policy.mlp_extractor
     optimizer = torch.optim.Adam(heads.value.parameters(), lr=learning_rate)
-    loss = 0.0
     for _ in range(epochs):
         losses = []
         for step in rng.permutation(fitted):
@@ -153,5 +143,4 @@ def fit_critic(
             error.backward()
             optimizer.step()
             losses.append(float(error.detach()))
-        loss = float(np.mean(losses))
-    return 1.0 - loss / float(returns[:fitted].var())
+    return 1.0 - float(np.mean(losses)) / float(returns[:fitted].var())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,18 +26,6 @@ _ADVISER_READS = ("nodes", "links", "link_endpoints", "action_mask")
 _LOGIT_PER_GAIN = 10.0
 # Means over all links differ little.
 _DIFFERENCE_SCALE = 10.0
-
-
-class Situation(NamedTuple):
-    """What the heads read.
-
-    Attributes:
-        encoding: The encoded links of a batch of B observations.
-        observation: Those observations, arrays with leading axis B by name.
-    """
-
-    encoding: Encoding
-    observation: dict[str, Tensor]
 
 
 class PointerHeads(nn.Module):
@@ -78,38 +66,35 @@ class PointerHeads(nn.Module):
             nn.Linear(64, 1),
         )
 
-    def forward(self, situation: Situation) -> tuple[Tensor, Tensor]:
+    def forward(self, encoding: Encoding) -> tuple[Tensor, Tensor]:
         """Masked logits, (B, actions), and values, (B, 1)."""
-        return self.forward_actor(situation), self.forward_critic(situation)
+        return self.forward_actor(encoding), self.forward_critic(encoding)
 
-    def forward_actor(self, situation: Situation) -> Tensor:
+    def forward_actor(self, encoding: Encoding) -> Tensor:
         """Masked logits, (B, actions): paths and refusal, then links and hold."""
         logits = []
         if self.task.decides_paths:
-            logits += self._paths(situation)
+            logits += self._paths(encoding)
         if self.task.decides_links:
-            logits.append(self._links(situation))
-        legal = situation.observation["action_mask"] > 0
+            logits.append(self._links(encoding))
+        legal = encoding.observation["action_mask"] > 0
         return torch.cat(logits, dim=1).masked_fill(~legal, ILLEGAL)
 
-    def forward_critic(self, situation: Situation) -> Tensor:
+    def forward_critic(self, encoding: Encoding) -> Tensor:
         """Values, (B, 1).
 
         The critic reads the encodings but does not shape them: its errors are far larger than the
         actor's gradient and would drown it.
         """
-        pooled = situation.encoding.pooled.detach()
+        pooled = encoding.pooled.detach()
         if self.task.decides_paths:
-            pooled = torch.cat([pooled, situation.observation["request"]], dim=1)
-        difference = situation.observation.get("control_difference")
+            pooled = torch.cat([pooled, encoding.observation["request"]], dim=1)
+        difference = encoding.observation.get("control_difference")
         if difference is None:
             difference = pooled.new_zeros(len(pooled), len(LINK_FEATURES))
-        pooled = torch.cat([pooled, _DIFFERENCE_SCALE * difference], dim=1)
-        value: Tensor = self.value(pooled)
-        return value
+        return self.value(torch.cat([pooled, _DIFFERENCE_SCALE * difference], dim=1))
 
-    def _links(self, situation: Situation) -> Tensor:
-        encoding = situation.encoding
+    def _links(self, encoding: Encoding) -> Tensor:
         # One output for switching a link on and one for switching it off.
         switch_on, switch_off = self.link_score(encoding.links).unbind(1)
         running = encoding.features[:, LINK.active] > 0.5
@@ -117,7 +102,7 @@ class PointerHeads(nn.Module):
         logits = torch.cat([scores, self.hold_score(encoding.pooled)], dim=1)
         if self.adviser is None:
             return logits
-        return logits + _LOGIT_PER_GAIN * self._advice(situation.observation)
+        return logits + _LOGIT_PER_GAIN * self._advice(encoding.observation)
 
     def _advice(self, observation: dict[str, Tensor]) -> Tensor:
         if "advice" in observation:
@@ -127,9 +112,9 @@ class PointerHeads(nn.Module):
         known["link_endpoints"] = known["link_endpoints"].astype(np.int64)
         return torch.as_tensor(advise(self.adviser, known), device=observation["links"].device)
 
-    def _paths(self, situation: Situation) -> list[Tensor]:
-        observation = situation.observation
-        links = situation.encoding.pad(situation.encoding.links)
+    def _paths(self, encoding: Encoding) -> list[Tensor]:
+        observation = encoding.observation
+        links = encoding.pad(encoding.links)
         paths, request = observation["paths"], observation["request"]
         # Index E is padding and reads zeros.
         table = torch.cat([links, links.new_zeros(len(links), 1, links.shape[2])], dim=1)
@@ -139,7 +124,7 @@ class PointerHeads(nn.Module):
         on_path = table[rows, along].sum(2) / hops
         asked = request[:, None].expand(-1, paths.shape[1], -1)
         scores = self.path_score(torch.cat([paths, asked, on_path], dim=2))[..., 0]
-        refuse = self.refuse_score(torch.cat([situation.encoding.pooled, request], dim=1))
+        refuse = self.refuse_score(torch.cat([encoding.pooled, request], dim=1))
         return [scores, refuse]
 
 
@@ -155,12 +140,10 @@ def _scorer(inputs: int, hidden: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(inputs, hidden), nn.ReLU(), _last(hidden, 1))
 
 
-def action_choices(space: spaces.Space[Any]) -> list[int]:
+def action_choices(space: Any) -> list[int]:
     """Number of choices of each decision of a discrete action space."""
-    if isinstance(space, spaces.MultiDiscrete):
-        return [int(count) for count in space.nvec]
-    assert isinstance(space, spaces.Discrete)
-    return [int(space.n)]
+    counts = [space.n] if isinstance(space, spaces.Discrete) else space.nvec
+    return [int(count) for count in counts]
 
 
 class LinkPointerPolicy(MaskableActorCriticPolicy):
@@ -196,18 +179,13 @@ class LinkPointerPolicy(MaskableActorCriticPolicy):
         mixed_precision: bool = False,
         **kwargs: Any,
     ) -> None:
-        self.hidden, self.adviser = hidden, adviser
-        self.mixed_precision = mixed_precision
+        self.hidden, self.adviser, self.mixed_precision = hidden, adviser, mixed_precision
         kwargs.setdefault("features_extractor_class", GraphFeaturesExtractor)
         kwargs["ortho_init"] = False
         super().__init__(observation_space, action_space, lr_schedule, **kwargs)
 
     def _get_constructor_parameters(self) -> dict[str, Any]:
-        own = {
-            "hidden": self.hidden,
-            "adviser": self.adviser,
-            "mixed_precision": self.mixed_precision,
-        }
+        own = {name: getattr(self, name) for name in ("hidden", "adviser", "mixed_precision")}
         return {**super()._get_constructor_parameters(), **own}
 
     def _build_mlp_extractor(self) -> None:
@@ -234,7 +212,7 @@ class LinkPointerPolicy(MaskableActorCriticPolicy):
 
     def extract_features(self, obs: Any, features_extractor: Any = None) -> Any:
         """Encodes the observation once for actor and critic."""
-        return Situation(self.features_extractor.encode(obs), obs)
+        return self.features_extractor.encode(obs)
 
     # The base class would bypass `extract_features` in all that follows.
 

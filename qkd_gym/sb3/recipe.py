@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
-import sys
+import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,11 +23,6 @@ from qkd_gym.sb3.extractor import GraphFeaturesExtractor
 from qkd_gym.sb3.policy import LinkPointerPolicy
 from qkd_gym.sb3.rollout import LeanRolloutBuffer
 from qkd_gym.sb3.vec_env import QKDVecEnv
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 # Arguments of PPO that a recipe may set: integers with their lowest values, and other numbers,
 # which are not negative, with their highest.
@@ -95,6 +89,14 @@ class Recipe:
         """The baseline that the untrained policy imitates or is advised by, if any."""
         return self.teacher or self.adviser
 
+    @property
+    def policy_class(self) -> tuple[type[Any], dict[str, Any]]:
+        """The class of the agent's policy and the arguments that its weights hang on."""
+        if self.pointer:
+            return LinkPointerPolicy, {"adviser": self.adviser}
+        graph = {"features_extractor_class": GraphFeaturesExtractor, "ortho_init": False}
+        return MultiInputActorCriticPolicy, graph
+
     def environment(
         self, env_id: str, network: dict[str, Any], device: torch.device | str = "cpu"
     ) -> QKDVecEnv:
@@ -120,11 +122,7 @@ class Recipe:
         )
 
     def model(
-        self,
-        env: QKDVecEnv,
-        seed: int,
-        tensorboard: str | None,
-        device: torch.device | str = "cpu",
+        self, env: QKDVecEnv, seed: int, tensorboard: str | None, device: torch.device | str = "cpu"
     ) -> OnPolicyAlgorithm:
         """An untrained model.
 
@@ -136,7 +134,7 @@ class Recipe:
         """
         device = torch.device(device)
         torch.manual_seed(seed)
-        policy, arguments = policy_class(self.pointer, self.adviser)
+        policy, arguments = self.policy_class
         settings: dict[str, Any] = {
             "learning_rate": lambda left: self.learning_rate * max(left, 0.05),
             "seed": seed,
@@ -151,20 +149,6 @@ class Recipe:
         return MaskablePPO(policy, env, rollout_buffer_class=LeanRolloutBuffer, **settings)
 
 
-def policy_class(pointer: bool, adviser: str) -> tuple[type[Any], dict[str, Any]]:
-    """The class of an agent's policy and the arguments that its weights hang on.
-
-    Args:
-        pointer: Whether `LinkPointerPolicy` scores actions one by one; otherwise a dense layer
-            decides from the pooled graph.
-        adviser: Baseline whose scores that policy starts from; empty for none.
-    """
-    if pointer:
-        return LinkPointerPolicy, {"adviser": adviser}
-    graph = {"features_extractor_class": GraphFeaturesExtractor, "ortho_init": False}
-    return MultiInputActorCriticPolicy, graph
-
-
 def load_recipes(path: Path) -> dict[str, Recipe]:
     """The recipes of a TOML file, in which every table is a `Recipe`, by name.
 
@@ -175,14 +159,14 @@ def load_recipes(path: Path) -> dict[str, Recipe]:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InvalidInput(f"recipes {str(path)!r} cannot be read: {error}.") from None
-    return {name: _recipe(f"recipe {name!r} of {str(path)!r}", tables[name]) for name in tables}
-
-
-def _recipe(owner: str, table: Any) -> Recipe:
-    if not isinstance(table, dict):
-        raise InvalidInput(f"{owner} is {table!r}, but must be a table.")
-    require_known_keys(owner, table, [field.name for field in dataclasses.fields(Recipe)])
-    try:
-        return Recipe(**table)
-    except InvalidInput as error:
-        raise InvalidInput(f"{owner}: {error}") from None
+    recipes = {}
+    for name, table in tables.items():
+        owner = f"recipe {name!r} of {str(path)!r}"
+        if not isinstance(table, dict):
+            raise InvalidInput(f"{owner} is {table!r}, but must be a table.")
+        require_known_keys(owner, table, Recipe.__dataclass_fields__)
+        try:
+            recipes[name] = Recipe(**table)
+        except InvalidInput as error:
+            raise InvalidInput(f"{owner}: {error}") from None
+    return recipes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, cast
 
 import gymnasium as gym
@@ -76,36 +77,27 @@ class QKDVecEnv(VecEnv):
     ) -> None:
         require_between("reward_scale", reward_scale, 0.0, low_open=True)
         self._task = get_task(env_id)
-
-        def make() -> QKDVectorEnv:
-            return cast("QKDVectorEnv", gym.make_vec(env_id, num_envs, **env_kwargs).unwrapped)
-
-        self.env = make()
-        self.control_env = None if control_policy is None else make()
+        make = partial(gym.make_vec, env_id, num_envs, **env_kwargs)
+        self.env = cast("QKDVectorEnv", make().unwrapped)
+        self.control_env = None if control_policy is None else make().unwrapped
         self.reward_scale, self.subtract_offered = reward_scale, subtract_offered
         self._embedder, self._adviser = embedder, adviser
         self._control_policy = control_policy
         self._control_observation: Any = None
-        space: Any = self.env.single_observation_space
-        n_links, n_features = space["links"].shape
-        added: dict[str, tuple[int, ...]] = {}
+        fields: dict[str, Any] = dict(self.env.single_observation_space)  # type: ignore[call-overload]
+        n_links, n_features = fields["links"].shape
+        box = partial(spaces.Box, -FEATURE_LIMIT, FEATURE_LIMIT, dtype=np.float32)
         if control_policy is not None:
-            added["control_difference"] = (n_features,)
+            fields["control_difference"] = box(shape=(n_features,))
         if embedder is not None:
-            added["link_embedding"] = (n_links, embedder.hidden)
+            fields["link_embedding"] = box(shape=(n_links, embedder.hidden))
         if adviser is not None:
-            added["advice"] = (n_links + 1,)
-        boxes = {
-            name: spaces.Box(-FEATURE_LIMIT, FEATURE_LIMIT, shape, np.float32)
-            for name, shape in added.items()
-        }
-        space = spaces.Dict({**space.spaces, **boxes})
-        super().__init__(num_envs, space, self.env.single_action_space)
+            fields["advice"] = box(shape=(n_links + 1,))
+        super().__init__(num_envs, spaces.Dict(fields), self.env.single_action_space)
         self._seed: int | None = None
         self._actions: NDArray[np.int64] = np.zeros(num_envs, dtype=np.int64)
         self._returns = np.zeros(num_envs)
         self._lengths = np.zeros(num_envs, dtype=np.int64)
-        self._no_infos: list[dict[str, Any]] = [{} for _ in range(num_envs)]
         self.totals = dict.fromkeys(_ACCOUNTS, 0.0)
 
     def seed(self, seed: int | None = None) -> Sequence[int | None]:
@@ -143,11 +135,10 @@ class QKDVecEnv(VecEnv):
         device = next(embedder.parameters()).device
         tensors = {name: torch.as_tensor(observation[name]).to(device) for name in GRAPH_KEYS}
         graphs = batch_graphs(tensors)
-        members, slots = observation["link_mask"].shape
-        embedding = np.zeros((members * slots, embedder.hidden), np.float32)
+        embedding = np.zeros((*observation["link_mask"].shape, embedder.hidden), np.float32)
         with torch.no_grad():
-            embedding[graphs.slots.cpu().numpy()] = embedder.embed(graphs).cpu().numpy()
-        return embedding.reshape(members, slots, embedder.hidden)
+            embedding[observation["link_mask"] > 0] = embedder.embed(graphs).cpu().numpy()
+        return embedding
 
     def step_async(self, actions: NDArray[Any]) -> None:
         """Holds the actions until `step_wait`."""
@@ -162,28 +153,24 @@ class QKDVecEnv(VecEnv):
         self._lengths += 1
         if self.control_env is not None and self._control_policy is not None:
             actions, _ = self._control_policy.predict(self._control_observation)
-            self._control_observation, control_rewards, _, _, control_infos = self.control_env.step(
-                actions
-            )
-            rewards = rewards - control_rewards
+            self._control_observation, others, _, _, control_infos = self.control_env.step(actions)
+            rewards = rewards - others
         elif self.subtract_offered:
             rewards = rewards - infos["offered_bits"] / self._mean_offered()
         scaled = (self.reward_scale * rewards).astype(np.float32)
-        reported = self._no_infos
-        if ended.any():
-            reported = list(self._no_infos)
-            for i in np.flatnonzero(ended):
-                last = infos["final_obs"][i]
-                if self.control_env is not None:
-                    difference = _link_difference(last, control_infos["final_obs"][i])
-                    last = {**last, "control_difference": difference}
-                reported[i] = {
-                    "terminal_observation": last,
-                    "TimeLimit.truncated": True,
-                    "episode": {"r": float(self._returns[i]), "l": int(self._lengths[i])},
-                }
-            self._returns[ended] = 0.0
-            self._lengths[ended] = 0
+        reported: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
+        for i in np.flatnonzero(ended):
+            last = infos["final_obs"][i]
+            if self.control_env is not None:
+                difference = _link_difference(last, control_infos["final_obs"][i])
+                last = {**last, "control_difference": difference}
+            reported[i] = {
+                "terminal_observation": last,
+                "TimeLimit.truncated": True,
+                "episode": {"r": float(self._returns[i]), "l": int(self._lengths[i])},
+            }
+        self._returns[ended] = 0.0
+        self._lengths[ended] = 0
         return self._extended(observation), scaled, ended, reported
 
     def _mean_offered(self) -> NDArray[np.float64]:
@@ -196,8 +183,7 @@ class QKDVecEnv(VecEnv):
 
     def pop_totals(self) -> dict[str, float]:
         """The accounts of all steps since the last call, which begin anew."""
-        totals = self.totals
-        self.totals = dict.fromkeys(_ACCOUNTS, 0.0)
+        totals, self.totals = self.totals, dict.fromkeys(_ACCOUNTS, 0.0)
         return totals
 
     def close(self) -> None:

@@ -6,8 +6,7 @@ require_extra("train", "sklearn", "tqdm")
 
 from qkd_gym.gnn.scores import calibration_curve, score_network, scores
 from qkd_gym.gnn.study.classical_predictors import ClassicalPredictors
-from qkd_gym.gnn.study.comparison import compare
-from qkd_gym.gnn.study.differences import auc_difference, brier_change
+from qkd_gym.gnn.study.comparison import auc_difference, brier_change, compare
 from qkd_gym.gnn.study.inference import exact_posterior, site_posterior
 from qkd_gym.gnn.study.network_level import network_level
 

@@ -34,9 +34,7 @@ _LEAVES = {"max_iter": 300, "learning_rate": 0.05, "early_stopping": True, "rand
 def last_value(graph: ViabilityGraph, unseen_share: float = 0.5) -> F64:
     """Key rate of each link when last seen as a share of nominal, (E,).
 
-    Args:
-        graph: The network as the operator sees it.
-        unseen_share: Value of links that were never seen.
+    Links that were never seen have ``unseen_share``.
     """
     seen = graph.links[:, LINK.freshness] > 0.0
     share = np.where(seen, graph.links[:, LINK.observed_rate], unseen_share)
@@ -59,27 +57,34 @@ class ClassicalPredictors:
 
     def __init__(self, graphs: Graphs, setting: HiddenQuality = REFERENCE) -> None:
         self.setting = setting
-        last, own, joint = self._inputs(graphs)
         viable = np.concatenate([graph.viable for graph in graphs])
         share = np.concatenate([graph.rate_share for graph in graphs])
-        self._last = LogisticRegression().fit(last, viable)
-        self._logistic = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500))
-        self._logistic.fit(own, viable)
-        self._own = HistGradientBoostingClassifier(**_LEAVES).fit(own, viable)
-        self._joint = HistGradientBoostingClassifier(**_LEAVES).fit(joint, viable)
-        self._own_share = HistGradientBoostingRegressor(**_LEAVES).fit(own, share)
-        self._joint_share = HistGradientBoostingRegressor(**_LEAVES).fit(joint, share)
+        inputs = self._inputs(graphs)
+        models = (
+            LogisticRegression(),
+            make_pipeline(StandardScaler(), LogisticRegression(max_iter=500)),
+            HistGradientBoostingClassifier(**_LEAVES),
+            HistGradientBoostingClassifier(**_LEAVES),
+        )
+        self._of_viability = {
+            name: model.fit(inputs[name], viable)
+            for name, model in zip(self.names, models, strict=True)
+        }
+        self._of_share = {
+            name: HistGradientBoostingRegressor(**_LEAVES).fit(inputs[name], share)
+            for name in self.names[-2:]
+        }
         self.mean_share = float(share.mean())
 
-    def _inputs(self, graphs: Graphs) -> tuple[F64, F64, F64]:
-        """Last value, all that is known of a link itself, and that with its sites' posterior.
+    def _inputs(self, graphs: Graphs) -> dict[str, F64]:
+        """What each predictor reads, a row for every link of all networks.
 
-        Each has a row for every link of all networks.
+        The last value, all that is known of a link itself, or that with its sites' posterior.
         """
+        last = np.concatenate([last_value(graph) for graph in graphs])[:, None]
         own = np.concatenate([graph.links[:, _OWN].astype(np.float64) for graph in graphs])
         sites = np.concatenate([site_posterior(graph, self.setting) for graph in graphs])
-        last = np.concatenate([last_value(graph) for graph in graphs])
-        return last[:, None], own, np.hstack([own, sites])
+        return dict(zip(self.names, (last, own, own, np.hstack([own, sites])), strict=True))
 
     def predict(self, graph: ViabilityGraph) -> dict[str, F64]:
         """Probability of each link to be viable, (E,), by name of the predictor."""
@@ -90,24 +95,18 @@ class ClassicalPredictors:
 
         Faster than a call of `predict` for every network.
         """
-        last, own, joint = self._inputs(graphs)
-        chances = (
-            self._last.predict_proba(last),
-            self._logistic.predict_proba(own),
-            self._own.predict_proba(own),
-            self._joint.predict_proba(joint),
-        )
+        inputs = self._inputs(graphs)
         return {
-            name: _split(chance[:, 1], graphs)
-            for name, chance in zip(self.names, chances, strict=True)
+            name: _split(model.predict_proba(inputs[name])[:, 1], graphs)
+            for name, model in self._of_viability.items()
         }
 
     def predict_rate_share(self, graphs: Graphs) -> dict[str, list[F64]]:
         """Expected key rates as shares of nominal, by predictor one array (E,) per network."""
-        _, own, joint = self._inputs(graphs)
+        inputs = self._inputs(graphs)
         return {
-            PER_LINK[-1]: _split(self._own_share.predict(own), graphs),
-            SITE_POSTERIOR: _split(self._joint_share.predict(joint), graphs),
+            name: _split(model.predict(inputs[name]), graphs)
+            for name, model in self._of_share.items()
         }
 
 

@@ -169,11 +169,7 @@ def _sample(
 ) -> tuple[F64, F64]:  # fmt: skip
     links = len(ends)
     degree = np.zeros(n, np.int64)
-    for e in np.flatnonzero(seen):
-        degree[ends[e, 0]] += 1
-        degree[ends[e, 1]] += 1
-    at_site = np.zeros((n, max(1, degree.max())), np.int64)
-    degree[:] = 0
+    at_site = np.zeros((n, links), np.int64)
     for e in np.flatnonzero(seen):
         for v in ends[e]:
             at_site[v, degree[v]] = e

@@ -20,7 +20,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits as cross_entrop
 from tqdm import tqdm
 
 from qkd_gym.features import LINK, NODE
-from qkd_gym.gnn.graphs import GraphBatch, join_graphs, join_pairs
+from qkd_gym.gnn.graphs import FeatureGraph, GraphBatch, join_graphs, join_pairs
 from qkd_gym.gnn.model import LinkViabilityGNN
 from qkd_gym.gnn.training import EarlyStopping
 from qkd_gym.topology import Topology
@@ -36,30 +36,24 @@ _HIDDEN_SHARE = 0.2
 # Betweenness of large dense graphs is estimated from so many sites.
 _PIVOTS = 32
 _SPAN_KM = 10.0
+_METRICS = {"auc": roc_auc_score, "average_precision": average_precision_score}
 
 
 @dataclass(frozen=True)
-class PredictionTask:
-    """A network with hidden links.
+class PredictionTask(FeatureGraph):
+    """A `FeatureGraph` of the given links, and pairs of sites that a hidden link may join.
 
     Attributes:
-        nodes: (n, features) float32 site features, columns as in `qkd_gym.features.NODE`.
-        links: (E, features) float32 features of the given links, columns as in
-            `qkd_gym.features.LINK`.
-        ends: (E, 2) sites of the given links.
         given: The given links as a networkx graph.
         pairs: (P, 2) pairs of sites to predict.
         distance_km: (P,) distance between the two sites of each pair.
         linked: (P,) 1 for a hidden link, 0 for a pair without a link.
     """
 
-    nodes: NDArray[np.float32]
-    links: NDArray[np.float32]
-    ends: NDArray[np.int64]
     given: nx.Graph
     pairs: NDArray[np.int64]
     distance_km: F64
-    linked: NDArray[np.float64]
+    linked: F64
 
 
 def hide_links(topology: Topology, rng: np.random.Generator) -> PredictionTask:
@@ -81,8 +75,8 @@ def hide_links(topology: Topology, rng: np.random.Generator) -> PredictionTask:
     nodes = np.zeros((n, len(NODE)), dtype=np.float32)
     centred = topology.positions_km - topology.positions_km.mean(axis=0)
     nodes[:, [NODE.x, NODE.y]] = centred / _SPAN_KM
-    nodes[:, NODE.degree] = [given.degree[site] / n for site in range(n)]
-    nodes[:, NODE.betweenness] = [between[site] for site in range(n)]
+    nodes[:, NODE.degree] = np.bincount(ends[shown].ravel(), minlength=n) / n
+    nodes[:, NODE.betweenness] = list(between.values())
     links = np.zeros((len(shown), len(LINK)), dtype=np.float32)
     links[:, LINK.length] = topology.length_km[shown] / _SPAN_KM
     gap = topology.positions_km[pairs[:, 0]] - topology.positions_km[pairs[:, 1]]
@@ -99,10 +93,9 @@ def hide_links(topology: Topology, rng: np.random.Generator) -> PredictionTask:
 
 def _join(tasks: Sequence[PredictionTask]) -> tuple[GraphBatch, torch.Tensor, torch.Tensor]:
     """Several networks as one, the pairs to predict (2, P), and their labels (P,)."""
-    nodes = [task.nodes for task in tasks]
-    graph = join_graphs(nodes, [task.links for task in tasks], [task.ends for task in tasks])
-    pairs = join_pairs([task.pairs for task in tasks], nodes)
-    return graph, pairs, torch.as_tensor(np.concatenate([task.linked for task in tasks])).float()
+    pairs = join_pairs([task.pairs for task in tasks], tasks)
+    linked = torch.as_tensor(np.concatenate([task.linked for task in tasks])).float()
+    return join_graphs(tasks), pairs, linked
 
 
 def _logits(model: LinkViabilityGNN, graph: GraphBatch, pairs: torch.Tensor) -> torch.Tensor:
@@ -155,13 +148,7 @@ def neighbourhood_scores(task: PredictionTask) -> dict[str, F64]:
 
 
 def study_size(n_sites: int, networks: int, seed: int = 0) -> dict[str, dict[str, float]]:
-    """AUC and average precision per predictor, means over the networks of all folds.
-
-    Args:
-        n_sites: Sites of the networks.
-        networks: Number of networks, at least five.
-        seed: Seed of everything.
-    """
+    """AUC and average precision per predictor, means over five folds of at least five networks."""
     rng = np.random.default_rng([seed, n_sites])
     tasks: list[PredictionTask] = []
     while len(tasks) < networks:
@@ -169,29 +156,25 @@ def study_size(n_sites: int, networks: int, seed: int = 0) -> dict[str, dict[str
         # Small networks may link all pairs, which leaves nothing to tell apart.
         if not task.linked.all():
             tasks.append(task)
-    fold = np.arange(networks) % FOLDS
-    found: dict[str, list[tuple[float, float]]] = {}
+    found: dict[str, list[list[float]]] = {}
     for held in tqdm(range(FOLDS), desc=f"{n_sites} sites", unit="fold"):
         rest = (held + 1) % FOLDS
-        training = [tasks[i] for i in np.flatnonzero((fold != held) & (fold != rest))]
-        model = _fit(training, [tasks[i] for i in np.flatnonzero(fold == rest)], seed)
+        training = [task for i, task in enumerate(tasks) if i % FOLDS not in (held, rest)]
+        model = _fit(training, tasks[rest::FOLDS], seed)
         distance = LogisticRegression().fit(
             np.concatenate([task.distance_km for task in training])[:, None],
             np.concatenate([task.linked for task in training]),
         )
-        for i in np.flatnonzero(fold == held):
+        for task in tasks[held::FOLDS]:
             with torch.no_grad():
-                graph, pairs, _ = _join([tasks[i]])
+                graph, pairs, _ = _join([task])
                 scores = {"gnn": _logits(model, graph, pairs).numpy()}
-            scores |= neighbourhood_scores(tasks[i])
-            scores["distance"] = distance.decision_function(tasks[i].distance_km[:, None])
+            scores |= neighbourhood_scores(task)
+            scores["distance"] = distance.decision_function(task.distance_km[:, None])
             for name, score in scores.items():
-                pair = (
-                    float(roc_auc_score(tasks[i].linked, score)),
-                    float(average_precision_score(tasks[i].linked, score)),
-                )
-                found.setdefault(name, []).append(pair)
+                both = [metric(task.linked, score) for metric in _METRICS.values()]
+                found.setdefault(name, []).append(both)
     return {
-        name: dict(zip(("auc", "average_precision"), np.mean(pairs, axis=0), strict=True))
-        for name, pairs in found.items()
+        name: dict(zip(_METRICS, np.mean(rows, axis=0), strict=True))
+        for name, rows in found.items()
     }

@@ -18,8 +18,7 @@ from qkd_gym.gnn.hidden import REFERENCE, HiddenQuality
 from qkd_gym.gnn.model import LinkViabilityGNN
 from qkd_gym.gnn.predict import predict, predict_rate_bps
 from qkd_gym.gnn.study.classical_predictors import ClassicalPredictors, last_value
-from qkd_gym.gnn.study.comparison import BOUND, GNN
-from qkd_gym.gnn.study.differences import bootstrap
+from qkd_gym.gnn.study.comparison import BOUND, GNN, bootstrap
 from qkd_gym.gnn.study.inference import exact_posterior
 from qkd_gym.planning.matching import greedy_matching, heaviest_matching
 
@@ -90,11 +89,7 @@ def simple_rules(
 ) -> dict[str, Chosen]:
     """Links chosen by the rules that need no model, by name of the rule.
 
-    Args:
-        graph: What the operator sees.
-        modules: Modules of every site.
-        unseen_share: Mean key rate of links as a share of nominal, for links never seen.
-        rng: For the random rule.
+    Links never seen are taken to have ``unseen_share`` of their nominal key rate.
     """
     observed = last_value(graph, unseen_share) * graph.nominal_rate_bps
     return {
@@ -108,15 +103,10 @@ def simple_rules(
 
 
 def outcome(graph: ViabilityGraph, chosen: Chosen) -> dict[str, float]:
-    """What a choice of links turns out to yield over the horizon.
+    """What a choice of links, bool (E,), turns out to yield over the horizon.
 
-    Args:
-        graph: The network.
-        chosen: Whether each link is active, (E,).
-
-    Returns:
-        Total key rate (bit/s), number of links, and sums over them of QBER and length (km), from
-        which means over many networks are taken.
+    Total key rate (bit/s), number of links, and sums over them of QBER and length (km), from which
+    means over many networks are taken.
     """
     return {
         "rate_bps": float(graph.rate_bps[chosen].sum()),
@@ -155,12 +145,7 @@ def _share(part: F64, whole: F64) -> tuple[float, float, float]:
 def without_limit(
     model: LinkViabilityGNN, graphs: Sequence[ViabilityGraph], modules: int = MODULES
 ) -> dict[str, dict[str, float]]:
-    """Total key rate of all links that look viable, with and without module limits.
-
-    Args:
-        model: The graph network.
-        graphs: Networks that it was not trained on.
-        modules: Modules of every site.
+    """Total key rate of all links that look viable, with and without limits of the sites' modules.
 
     Returns:
         For ``"all links"``, ``"all that look viable"`` and ``"b-matching"`` the mean total key

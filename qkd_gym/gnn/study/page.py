@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from importlib import resources
 from typing import Any
 
@@ -12,62 +12,55 @@ from qkd_gym.gnn.study.classical_predictors import SITE_POSTERIOR
 from qkd_gym.gnn.study.comparison import BOUND, GNN
 from qkd_gym.markdown import markdown_table
 
-# What to write into a column, by its head.
-_Columns = Mapping[str, Callable[[Any], str]]
 
-_SCORES: _Columns = {
-    "AUC": lambda row: f"{row['auc']:.3f}",
-    "AP": lambda row: f"{row['average_precision']:.3f}",
-    "Brier": lambda row: f"{row['brier']:.3f}",
-    "log loss": lambda row: f"{row['log_loss']:.3f}",
-    "ECE": lambda row: f"{row['calibration_error']:.3f}",
+def _interval(field: str, form: str) -> str:
+    """The template of a value and its interval."""
+    middle, low, high = (f"{{{field}[{i}]:{form}}}" for i in range(3))
+    return f"{middle} ({low} to {high})"
+
+
+# Columns of the tables: by head a template, which is filled in with the row's fields.
+_SCORES = {
+    "AUC": "{auc:.3f}",
+    "AP": "{average_precision:.3f}",
+    "Brier": "{brier:.3f}",
+    "log loss": "{log_loss:.3f}",
+    "ECE": "{calibration_error:.3f}",
 }
-_TO_SITE_POSTERIOR: _Columns = {
-    "AUC difference to site posterior": lambda case: _interval(
-        case["difference"][SITE_POSTERIOR]["auc"], "+.4f"
-    ),
+_TO_OTHERS = {
+    "AUC difference to site posterior": _interval(f"difference[{SITE_POSTERIOR}][auc]", "+.4f"),
+    "Brier change from best per link": _interval("to_best[brier]", "+.1%"),
 }
-_TO_BEST_PER_LINK: _Columns = {
-    "Brier change from best per link": lambda case: _interval(
-        case["difference"][case["best_per_link"]]["brier"], "+.1%"
-    ),
+_DIFFERENCES = {
+    "networks": "{networks:,}",
+    "links": "{links:,}",
+    "AUC difference to best per link": _interval("to_best[auc]", "+.3f"),
+    **_TO_OTHERS,
+    "the same, exact posterior": _interval("bound[brier]", "+.1%"),
 }
-_DIFFERENCES: _Columns = {
-    "networks": lambda case: f"{case['networks']:,}",
-    "links": lambda case: f"{case['links']:,}",
-    "AUC difference to best per link": lambda case: _interval(
-        case["difference"][case["best_per_link"]]["auc"], "+.3f"
-    ),
-    **_TO_SITE_POSTERIOR,
-    **_TO_BEST_PER_LINK,
-    "the same, exact posterior": lambda case: _interval(case["bound"]["brier"], "+.1%"),
+_REAL = {
+    "sites": "{sites}",
+    "km": "{length_km[0]:.0f} to {length_km[1]:.0f}",
+    "viable": "{viable:.0%}",
+    "AUC": f"{{scores[{GNN}][auc]:.3f}}",
+    "ECE": f"{{scores[{GNN}][calibration_error]:.3f}}",
+    "AUC, best per link": "{best[auc]:.3f}",
+    "AUC, exact posterior": f"{{scores[{BOUND}][auc]:.3f}}",
+    **_TO_OTHERS,
 }
-_REAL: _Columns = {
-    "sites": lambda case: str(case["sites"]),
-    "km": lambda case: "{:.0f} to {:.0f}".format(*case["length_km"]),
-    "viable": lambda case: f"{case['viable']:.0%}",
-    "AUC": lambda case: _SCORES["AUC"](case["scores"][GNN]),
-    "ECE": lambda case: _SCORES["ECE"](case["scores"][GNN]),
-    "AUC, best per link": lambda case: _SCORES["AUC"](case["scores"][case["best_per_link"]]),
-    "AUC, exact posterior": lambda case: _SCORES["AUC"](case["scores"][BOUND]),
-    **_TO_SITE_POSTERIOR,
-    **_TO_BEST_PER_LINK,
-}
-_QUALITY: _Columns = {
-    "QBER": lambda row: f"{row['qber']:.2%}",
-    "km": lambda row: f"{row['length_km']:.1f}",
-}
-_UNDER_LIMITS: _Columns = {
-    "kbit/s": lambda row: f"{row['rate_bps'] / 1e3:.1f}",
-    "links": lambda row: f"{row['links']:.1f}",
+_QUALITY = {"QBER": "{qber:.2%}", "km": "{length_km:.1f}"}
+_AHEAD = _interval("difference", "+.1%")
+_UNDER_LIMITS = {
+    "kbit/s": "{rate_kbps:.1f}",
+    "links": "{links:.1f}",
     **_QUALITY,
-    "share of oracle": lambda row: _interval(row["share_of_oracle"], ".1%"),
-    "difference": lambda row: _interval(row["difference"], "+.1%") if row["difference"] else "",
+    "share of oracle": _interval("share_of_oracle", ".1%"),
+    "difference": "{ahead}",
 }
-_WITHOUT_LIMIT: _Columns = {
-    "kbit/s": lambda row: f"{row['rate_bps'] / 1e3:,.0f}",
-    "links": lambda row: f"{row['links']:,.0f}",
-    "kbit/s per link": lambda row: f"{row['rate_bps'] / 1e3 / max(row['links'], 1.0):.1f}",
+_WITHOUT_LIMIT = {
+    "kbit/s": "{rate_kbps:,.0f}",
+    "links": "{links:,.0f}",
+    "kbit/s per link": "{kbps_per_link:.1f}",
     **_QUALITY,
 }
 
@@ -78,53 +71,53 @@ def page(results: Mapping[str, Any]) -> str:
     Args:
         results: What `qkd_gym.gnn.study.run.run` collected.
     """
-    sizes, settings, real = results["sizes"], results["settings"], results["real"]
-    limited, timings = results["network_level"], results["timings"]
+    sizes, settings, real = (
+        {
+            name: {
+                **case,
+                "best": case["scores"][case["best_per_link"]],
+                "to_best": case["difference"][case["best_per_link"]],
+            }
+            for name, case in results[part].items()
+        }
+        for part in ("sizes", "settings", "real")
+    )
+    # From the worst rule to the best.
+    limited = {
+        n: dict(sorted(case["rules"].items(), key=lambda rule: rule[1]["rate_bps"]))
+        for n, case in results["network_level"].items()
+    }
+    timings = results["timings"]
     behind = [n for n, case in real.items() if case["difference"][SITE_POSTERIOR]["auc"][2] < 0.0]
     badly = [n for n, case in real.items() if case["scores"][GNN]["calibration_error"] > 0.03]
     template = resources.files("qkd_gym.gnn.study").joinpath("page.md")
     return template.read_text(encoding="utf-8").format(
         auc=_range(case["scores"][GNN]["auc"] for case in sizes.values()),
-        auc_per_link=_range(
-            case["scores"][case["best_per_link"]]["auc"] for case in sizes.values()
-        ),
+        auc_per_link=_range(case["best"]["auc"] for case in sizes.values()),
         auc_bound=_range(case["scores"][BOUND]["auc"] for case in sizes.values()),
-        share_of_oracle=_range(
-            case["rules"][GNN]["share_of_oracle"][0] for case in limited.values()
-        ),
+        share_of_oracle=_range(rules[GNN]["share_of_oracle"][0] for rules in limited.values()),
         viable=np.mean([case["viable"] for case in sizes.values()]),
         sizes=_score_table("sites", sizes),
-        differences=_table(("sites",), _by_name(sizes), _DIFFERENCES),
+        differences=_table(sizes, _DIFFERENCES, "sites"),
         bound_note=_bound_note(sizes),
         settings=_score_table("setting", settings),
-        setting_differences=_table(("setting",), _by_name(settings), _DIFFERENCES),
-        real=_table(("network",), _by_name(real), _REAL),
+        setting_differences=_table(settings, _DIFFERENCES, "setting"),
+        real=_table(real, _REAL, "network"),
         behind=", ".join(behind) or "none",
         badly_calibrated=", ".join(badly) or "none",
-        simulator=_table(("sites",), _by_name(results["simulator"]), _SCORES),
-        network=_limited_table(limited),
-        unlimited=_table(
-            ("sites", "links switched on"), _nested(results["without_limit"]), _WITHOUT_LIMIT
-        ),
+        simulator=_table(results["simulator"], _SCORES, "sites"),
+        network=_rules_table(limited, _UNDER_LIMITS, "rule"),
+        unlimited=_rules_table(results["without_limit"], _WITHOUT_LIMIT, "links switched on"),
         noise_free=_noise_free_table(results["noise_free"]),
-        parameters=timings["parameters"],
         load_ms=timings["load_s"] * 1e3,
-        large_links=timings["large_links"],
         large_ms=timings["large_s"] * 1e3,
-        forward=timings["forward_us_per_graph"],
-        both=timings["forward_backward_us_per_graph"],
-        threads=timings["threads"],
+        **timings,
     )
 
 
 def _range(values: Iterable[float]) -> tuple[float, float]:
     found = list(values)
     return min(found), max(found)
-
-
-def _interval(value: Sequence[float], form: str) -> str:
-    middle, low, high = (format(part, form) for part in value)
-    return f"{middle} ({low} to {high})"
 
 
 def _bound_note(sizes: Mapping[str, Any]) -> str:
@@ -143,38 +136,37 @@ def _bound_note(sizes: Mapping[str, Any]) -> str:
     )
 
 
-def _table(
-    heads: Sequence[str], rows: Iterable[tuple[Sequence[str], Any]], columns: _Columns
-) -> str:
-    """A table of rows that are named by their first cells."""
-    cells = ([*names, *(write(row) for write in columns.values())] for names, row in rows)
-    return markdown_table((*heads, *columns), cells)
-
-
-def _by_name(cases: Mapping[str, Any]) -> Iterable[tuple[Sequence[str], Any]]:
-    return (((name,), case) for name, case in cases.items())
-
-
-def _nested(cases: Mapping[str, Any]) -> Iterable[tuple[Sequence[str], Any]]:
-    return (((n, name), row) for n, case in cases.items() for name, row in case.items())
+def _table(cases: Mapping[str, Any], columns: Mapping[str, str], *heads: str) -> str:
+    """A table with a row per case or, under two heads, a row per part of each case."""
+    named: dict[tuple[str, ...], Any] = {(name,): case for name, case in cases.items()}
+    if len(heads) == 2:
+        named = {(n, name): row for n, case in cases.items() for name, row in case.items()}
+    rows = (
+        [*names, *(form.format_map(row) for form in columns.values())]
+        for names, row in named.items()
+    )
+    return markdown_table((*heads, *columns), rows)
 
 
 def _score_table(head: str, cases: Mapping[str, Any]) -> str:
-    graph_network_first = {
-        name: {GNN: case["scores"][GNN], **case["scores"]} for name, case in cases.items()
-    }
-    return _table((head, "predictor"), _nested(graph_network_first), _SCORES)
+    return _table({n: case["scores"] for n, case in cases.items()}, _SCORES, head, "predictor")
 
 
-def _limited_table(cases: Mapping[str, Any]) -> str:
-    """A table of the rules from the worst to the best."""
-    by_rate = {
-        n: dict(sorted(case["rules"].items(), key=lambda item: item[1]["rate_bps"]))
-        for n, case in cases.items()
+def _rules_table(cases: Mapping[str, Any], columns: Mapping[str, str], head: str) -> str:
+    """A table of rules by number of sites; the graph network is not ahead of itself."""
+    rows = {
+        n: {
+            name: {
+                **row,
+                "rate_kbps": row["rate_bps"] / 1e3,
+                "kbps_per_link": row["rate_bps"] / 1e3 / max(row["links"], 1.0),
+                "ahead": _AHEAD.format_map(row) if name != GNN and "difference" in row else "",
+            }
+            for name, row in rules.items()
+        }
+        for n, rules in cases.items()
     }
-    for rules in by_rate.values():
-        rules[GNN] = {**rules[GNN], "difference": None}
-    return _table(("sites", "rule"), _nested(by_rate), _UNDER_LIMITS)
+    return _table(rows, columns, "sites", head)
 
 
 def _noise_free_table(cases: Mapping[str, Any]) -> str:

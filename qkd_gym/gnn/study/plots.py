@@ -24,9 +24,8 @@ def draw_plots(results: Mapping[str, Any], out: Path) -> None:
     sites = [int(n) for n in results["sizes"]]
     cases = list(results["sizes"].values())
     figure = Figure(figsize=(10.0, 4.0), dpi=130, layout="constrained")
-    for axes, key, head in zip(
-        figure.subplots(1, 2), ("auc", "brier"), ("AUC", "Brier score"), strict=True
-    ):
+    heads = {"auc": "AUC", "brier": "Brier score"}
+    for axes, (key, head) in zip(figure.subplots(1, 2), heads.items(), strict=True):
         for name in cases[0]["scores"]:
             values = [case["scores"][name][key] for case in cases]
             dashes = ":" if name == BOUND else "-"
@@ -49,18 +48,17 @@ def draw_plots(results: Mapping[str, Any], out: Path) -> None:
     write_figure(out / "viability-calibration.png", figure)
 
     levels = results["network_level"]
-    level_sites = [int(n) for n in levels]
     figure = Figure(figsize=(8.5, 4.5), dpi=130, layout="constrained")
     axes = figure.add_subplot()
     for rule in next(iter(levels.values()))["rules"]:
         shares = np.array([case["rules"][rule]["share_of_oracle"] for case in levels.values()])
         bars = np.abs(shares[:, 1:] - shares[:, :1]).T
         axes.errorbar(
-            level_sites, shares[:, 0], bars, marker="o", markersize=4, capsize=2, label=rule,
+            sites, shares[:, 0], bars, marker="o", markersize=4, capsize=2, label=rule,
             linestyle=":" if rule == BOUND else "-",
         )  # fmt: skip
     axes.set(xscale="log", xlabel="sites", ylabel="share of the oracle's key rate")
-    axes.set(xticks=level_sites, xticklabels=[str(n) for n in level_sites])
+    axes.set(xticks=sites, xticklabels=[str(n) for n in sites])
     axes.minorticks_off()
     axes.grid(alpha=0.3)
     figure.legend(loc="outside right center", fontsize="small")
