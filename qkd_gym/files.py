@@ -17,12 +17,12 @@ from qkd_gym.errors import InvalidInput
 def write_bytes(path: Path, content: bytes) -> None:
     """Writes beside the target and renames, so that no reader sees half a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        beside.write_bytes(content)
-        beside.replace(path)
+        unfinished.write_bytes(content)
+        unfinished.replace(path)
     finally:
-        beside.unlink(missing_ok=True)
+        unfinished.unlink(missing_ok=True)
 
 
 def write_figure(path: Path, figure: Any) -> None:

@@ -173,4 +173,5 @@ def draw_alias(table: np.ndarray, draw: float) -> int:
 @compiled
 def search(cumulative: np.ndarray, value: float) -> int:
     """First index whose cumulative weight exceeds ``value``."""
-    return int(min(len(cumulative) - 1, np.searchsorted(cumulative, value, side="right")))
+    index = int(np.searchsorted(cumulative, value, side="right"))
+    return min(index, len(cumulative) - 1)
