@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 import qkd_gym  # noqa: F401
-from qkd_gym.baselines.occupancy import released_links
 from qkd_gym.envs.tasks import LINK_ACTIVATION, NETWORK
 from qkd_gym.features import (
     CONTEXT_FEATURES,
@@ -277,24 +276,3 @@ def test_free_space_links_are_marked():
     env.reset(seed=0)
     topologies = [env.unwrapped.core.simulator.networks.topology(g) for g in range(3)]
     assert any(topology.free_space.any() for topology in topologies)
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_the_rules_twin_foresees_what_the_environment_releases(seed):
-    """`released_links`, from observations alone, against the switches that follow."""
-    moment = Moment(LINK_ACTIVATION.env_id, seed)
-    env, foreseen = moment.env, released_links(moment.obs)
-    before = moment.state.links["active"] > 0.5
-    rng = np.random.default_rng(seed)
-    choice = (rng.random(before.shape) * (moment.real & ~before)).argmax(axis=1)
-    _, _, _, over, _ = env.step(choice)
-    after, checked = moment.state.links["active"] > 0.5, 0
-    for b in np.flatnonzero(~over):
-        gone = set(np.flatnonzero(before[b] & ~after[b]).tolist())
-        # The second end may lose its link to the first: then a module is free there.
-        first, second = foreseen[b, choice[b]].tolist()
-        expected = {first, second} - {before.shape[1]}
-        assert gone <= expected
-        assert gone == expected or len(set(moment.ends[b, first]) & set(moment.ends[b, second])) > 0
-        checked += len(gone)
-    assert checked > 10
