@@ -18,7 +18,7 @@ class InvalidInput(ValueError):
     """
 
 
-def interval_text(
+def range_text(
     low: float, high: float, low_open: bool = False, high_open: bool = False, unit: str = ""
 ) -> str:
     """An interval in words, as errors and the documentation print it.
@@ -57,7 +57,7 @@ def require_between(
     Raises:
         InvalidInput: Naming the field, the first offending value and the interval.
     """
-    allowed = interval_text(low, high, low_open, high_open, unit)
+    allowed = range_text(low, high, low_open, high_open, unit)
     try:
         array = np.atleast_1d(np.asarray(value, dtype=np.float64))
     except (TypeError, ValueError):
@@ -72,7 +72,7 @@ def require_between(
 def require_integer(field: str, value: Any, low: int, high: float = math.inf) -> None:
     """Raises unless ``value`` is an integer in [low, high]."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        allowed = interval_text(low, high)
+        allowed = range_text(low, high)
         raise InvalidInput(f"{field} is {value!r}, but must be an integer {allowed}.")
     require_between(field, value, low, high)
 

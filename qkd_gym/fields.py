@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qkd_gym.errors import interval_text, require_between, require_choice, require_integer
+from qkd_gym.errors import range_text, require_between, require_choice, require_integer
 
 Real = float | NDArray[np.float64]
 """A number, or an array of numbers that broadcasts against the other arguments of a formula."""
@@ -44,7 +44,7 @@ def number(default: float, low: float = -math.inf, high: float = math.inf, **opt
         A `dataclasses.field` for `check_fields`.
     """
     check = partial(require_between, low=low, high=high, **options)
-    return _field(default, check, interval_text(low, high, **options))
+    return _field(default, check, range_text(low, high, **options))
 
 
 def real(default: float | str, *interval: float, word: str = "", **options: Any) -> Any:
@@ -66,7 +66,7 @@ def real(default: float | str, *interval: float, word: str = "", **options: Any)
 def integer(default: int, low: int, high: float = math.inf) -> Any:
     """A field for a whole number in [low, high], as a `dataclasses.field` for `check_fields`."""
     check = partial(require_integer, low=low, high=high)
-    return _field(default, check, f"integer {interval_text(low, high)}")
+    return _field(default, check, f"integer {range_text(low, high)}")
 
 
 def choice(default: str, choices: tuple[str, ...]) -> Any:

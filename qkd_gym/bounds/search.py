@@ -50,8 +50,8 @@ class EpisodeSearch:
 
     def delivered_bits(self, plan: I64, weights: RuleWeights) -> int:
         """What a plan delivers in the whole episode."""
-        start = start_episode(self._config, self._seed).simulator
-        return int(self._try(start.arrays, plan[:1], plan, 0, weights)[0])
+        # Nobody steps the first simulator, so it still is at the start.
+        return int(self._try(self._simulator.arrays, plan[:1], plan, 0, weights)[0])
 
     def best_rule(self, trials: int, rng: np.random.Generator) -> RuleWeights:
         """Weights of the rule that deliver most in hindsight.

@@ -33,7 +33,7 @@ class Frame:
         only: The observation of the only episode, empty if there are several.
         accounts: Accounts of the step, each of shape (batch,), the legal actions, and that every
             member has them, under names with an underscore as Gymnasium wants it.
-        terms: Terms of the reward, likewise.
+        terms: Terms of the reward, each of shape (batch,).
         masks: Legal actions, (batch, actions).
     """
 
