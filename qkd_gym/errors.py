@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import difflib
 import math
+import numbers
 from collections.abc import Collection, Iterable
 from typing import Any
 
 import numpy as np
+
+_LONGEST = 80  # characters of a value that an error quotes
 
 
 class InvalidInput(ValueError):
@@ -18,6 +21,22 @@ class InvalidInput(ValueError):
     """
 
 
+class UnknownArgument(InvalidInput, TypeError):
+    """A keyword argument that nobody takes.
+
+    It is a TypeError too, as Python's own error of that kind, which other libraries wait for.
+    """
+
+
+def shown(value: Any) -> str:
+    """A value as errors quote it: as its literal, on one line, cut after 80 characters."""
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:  # an integer of thousands of digits, or whatever a foreign object does
+        text = f"<{type(value).__name__}>"
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+
+
 def range_text(
     low: float, high: float, low_open: bool = False, high_open: bool = False, unit: str = ""
 ) -> str:
@@ -26,6 +45,8 @@ def range_text(
     An infinite end is none, an open one is itself excluded; the unit follows the numbers.
     """
     suffix = f" {unit}" if unit else ""
+    if math.isinf(low) and math.isinf(high):
+        return "finite"
     if math.isinf(high):
         return f"{'above' if low_open else 'at least'} {low:g}{suffix}"
     if math.isinf(low):
@@ -47,7 +68,7 @@ def require_between(
 
     Args:
         field: Name of the field, as the user wrote it.
-        value: The number or array.
+        value: The number, or an array or list of numbers; text and truth values are none.
         low: Lower end.
         high: Upper end.
         low_open: Whether ``low`` itself is excluded.
@@ -59,9 +80,13 @@ def require_between(
     """
     allowed = range_text(low, high, low_open, high_open, unit)
     try:
-        array = np.atleast_1d(np.asarray(value, dtype=np.float64))
-    except (TypeError, ValueError):
-        raise InvalidInput(f"{field} is {value!r}, but must be a number {allowed}.") from None
+        array = np.atleast_1d(np.asarray(value))
+        # Before the conversion, which would read numbers out of texts.
+        if array.dtype.kind not in "iuf" and not all(map(_is_real, array.ravel().tolist())):
+            raise TypeError
+        array = array.astype(np.float64)
+    except (TypeError, ValueError, OverflowError):
+        raise InvalidInput(f"{field} is {shown(value)}, but must be a number {allowed}.") from None
     bad = ~np.isfinite(array)
     bad |= array <= low if low_open else array < low
     bad |= array >= high if high_open else array > high
@@ -69,12 +94,37 @@ def require_between(
         raise InvalidInput(f"{field} is {array[bad][0]:g}, but must be {allowed}.")
 
 
+def _is_real(value: Any) -> bool:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
+
+def require_number(
+    field: str, value: Any, low: float = -math.inf, high: float = math.inf, **options: Any
+) -> None:
+    """Raises unless ``value`` is one number, no array, in the interval of `require_between`."""
+    if not _is_real(value):
+        allowed = range_text(low, high, **options)
+        raise InvalidInput(f"{field} is {shown(value)}, but must be one number {allowed}.")
+    require_between(field, value, low, high, **options)
+
+
 def require_integer(field: str, value: Any, low: int, high: float = math.inf) -> None:
-    """Raises unless ``value`` is an integer in [low, high]."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+    """Raises unless ``value`` is an integer in [low, high], Python's or NumPy's."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
         allowed = range_text(low, high)
-        raise InvalidInput(f"{field} is {value!r}, but must be an integer {allowed}.")
-    require_between(field, value, low, high)
+        raise InvalidInput(f"{field} is {shown(value)}, but must be an integer {allowed}.")
+    if not low <= value <= high:
+        allowed = range_text(low, high)
+        raise InvalidInput(f"{field} is {shown(int(value))}, but must be {allowed}.")
+
+
+def _listed(names: Iterable[str]) -> str:
+    """Names for an error, as many as fit into it, and how many there are in all."""
+    text = ", ".join(names)
+    if len(text) <= 2 * _LONGEST:
+        return text
+    shortened = text[: 2 * _LONGEST].rpartition(", ")[0]
+    return f"{shortened}, ... ({text.count(', ') + 1} in all)"
 
 
 def _nearest(word: str, choices: Iterable[str]) -> str:
@@ -84,17 +134,29 @@ def _nearest(word: str, choices: Iterable[str]) -> str:
 
 def require_choice(field: str, value: Any, choices: Collection[str]) -> None:
     """Raises unless ``value`` is one of ``choices``; suggests the nearest one."""
-    if value not in choices:
-        listing = ", ".join(repr(choice) for choice in choices)
-        raise InvalidInput(
-            f"{field} is {value!r}, but must be one of {listing}.{_nearest(str(value), choices)}"
-        )
+    if not isinstance(value, str) or value not in choices:
+        listing = _listed(repr(choice) for choice in choices)
+        hint = _nearest(value, choices) if isinstance(value, str) else ""
+        raise InvalidInput(f"{field} is {shown(value)}, but must be one of {listing}.{hint}")
 
 
-def require_known_keys(owner: str, keys: Iterable[str], allowed: Collection[str]) -> None:
-    """Raises on the first key that ``owner`` does not have; suggests the nearest one."""
+def require_known_keys(
+    owner: str,
+    keys: Iterable[Any],
+    allowed: Collection[str],
+    error: type[InvalidInput] = InvalidInput,
+) -> None:
+    """Raises on the first key that ``owner`` does not have; suggests the nearest one.
+
+    Args:
+        owner: What has the keys.
+        keys: The keys that were given.
+        allowed: The keys that there are.
+        error: `InvalidInput`, or `UnknownArgument` for keyword arguments.
+    """
     for key in keys:
         if key not in allowed:
-            listing = ", ".join(allowed)
-            hint = _nearest(str(key), allowed)
-            raise InvalidInput(f"{owner} has no field {key!r}.{hint} Its fields are {listing}.")
+            hint = _nearest(str(key)[:_LONGEST], allowed)
+            raise error(
+                f"{owner} has no field {shown(key)}.{hint} Its fields are {_listed(allowed)}."
+            )

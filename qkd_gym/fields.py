@@ -24,7 +24,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qkd_gym.errors import range_text, require_between, require_choice, require_integer
+from qkd_gym.errors import (
+    range_text,
+    require_between,
+    require_choice,
+    require_integer,
+    require_number,
+)
 
 Real = float | NDArray[np.float64]
 """A number, or an array of numbers that broadcasts against the other arguments of a formula."""
@@ -43,7 +49,10 @@ def number(default: float, low: float = -math.inf, high: float = math.inf, **opt
     Returns:
         A `dataclasses.field` for `check_fields`.
     """
-    check = partial(require_between, low=low, high=high, **options)
+
+    def check(name: str, value: Any) -> None:
+        require_number(name, value, low, high, **options)
+
     return _field(default, check, range_text(low, high, **options))
 
 
@@ -59,7 +68,10 @@ def real(default: float | str, *interval: float, word: str = "", **options: Any)
     Returns:
         A `dataclasses.field` for `check_fields`.
     """
-    check = number(0.0, *interval, **options).metadata["check"]
+
+    def check(name: str, value: Any) -> None:
+        require_between(name, value, *interval, **options)
+
     return dataclasses.field(default=default, metadata={"check": check, "real": True, "word": word})
 
 
