@@ -13,7 +13,7 @@ CALM = {"bank_size": 1, "outages_per_link_minute": 0.0, "attacks_per_link_minute
 @pytest.mark.parametrize("demand_bps", [0.0, 500.0, 5000.0])
 def test_a_pool_covers_half_an_hour_of_recent_demand(demand_bps):
     """Demand x 1800 s of stored key is half of itself and the demand."""
-    env = gym.make("qkd_gym/LinkActivation-v0", demand_memory_s=1e12, load=1e-9, **CALM)
+    env = gym.make("qkd_gym/LinkActivation-v0", demand_memory_s=1e9, load=1e-9, **CALM)
     env.reset(seed=0)
     links = env.unwrapped.core.simulator.state.links
     links["demand_average"][:] = demand_bps

@@ -104,7 +104,7 @@ def test_hot_spots_move_after_their_mean_time(mean_s):
 
 def test_a_burst_adds_its_rate_between_its_two_sites():
     """With three sources that are on for a quarter of the time, one adds .4 / .75 to the mean."""
-    core = start(burst_share=0.4, burst_sources=3, burst_on_s=1e9, burst_off_s=3e9)
+    core = start(burst_share=0.4, burst_sources=3, burst_on_s=3e8, burst_off_s=9e8)
     bursts = core.simulator.state.bursts
     on = bursts["on"].astype(bool)
     assert stats.binomtest(int(on.sum()), on.size, 0.25).pvalue > ALPHA
