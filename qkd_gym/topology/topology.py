@@ -16,11 +16,17 @@ from qkd_gym.physics.numerics import F64
 
 # Loss per kilometre of a fibre whose loss nobody has measured.
 FIBER = Fiber()
+_DECIMALS = 6  # of kilometres and decibels
+_SHORTEST_KM = 1e-6  # of a link, which is not to be rounded to nothing
 
 
 @dataclass(frozen=True, eq=False)
 class Topology:
     """A network of n sites and E candidate links.
+
+    Positions and lengths are rounded to 1e-6 km (a millimetre), losses to 1e-6 dB, so that a
+    network, and whatever follows from it, is the same on every processor: the last bits of
+    transcendental functions are not.
 
     Attributes:
         name: Name of the network.
@@ -78,10 +84,13 @@ class Topology:
         if n < 2:
             raise InvalidInput(f"{where}sites are {n}, but must be at least 2.")
         require_between(f"{where}link_endpoints", self.link_endpoints, 0, n - 1)
-        require_between(f"{where}length_km", self.length_km, 0.0, low_open=True, unit="km")
+        require_between(f"{where}length_km", self.length_km, _SHORTEST_KM, unit="km")
         require_between(f"{where}loss_db", self.loss_db, 0.0, unit="dB")
         require_between(f"{where}site_weight", self.site_weight, 0.0, low_open=True)
         require_between(f"{where}positions_km", self.positions_km, unit="km")
+        for field in ("positions_km", "length_km", "loss_db"):
+            rounded = np.round(np.asarray(getattr(self, field), dtype=np.float64), _DECIMALS)
+            object.__setattr__(self, field, rounded)
         seen: set[tuple[int, int]] = set()
         for first, second in self.link_endpoints.tolist():
             names = f"{self.site_names[first]!r} to {self.site_names[second]!r}"

@@ -1,5 +1,6 @@
 """Generated and real networks, and what happens to files that are wrong."""
 
+import dataclasses
 import json
 
 import networkx as nx
@@ -150,3 +151,22 @@ def test_missing_file_and_unknown_name():
         load("nowhere.json")
     with pytest.raises(InvalidInput, match="Did you mean 'madrid'"):
         load("madird")
+
+
+def test_geometry_is_rounded_to_a_stated_grid():
+    """The last bits of a network are the same whatever computed them."""
+    for make in (clustered, source_study):
+        network = make(20, seed=4)
+        for field in ("positions_km", "length_km", "loss_db"):
+            values = getattr(network, field)
+            assert values.dtype == np.float64
+            np.testing.assert_array_equal(values, np.round(values, 6))
+            noise = 1.0 + np.spacing(1.0) * np.resize([-2, 0, 2], values.shape)
+            again = dataclasses.replace(network, **{field: values * noise})
+            np.testing.assert_array_equal(getattr(again, field), values)
+
+
+def test_generated_networks_keep_their_names():
+    """Districts draw their hours of demand from the name."""
+    assert clustered(20, seed=1).name == "clustered-20-346419eb"
+    assert source_study(20, seed=1).name == "source-study-20-5215e5a9"
