@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkd_gym.errors import InvalidInput, require_between, require_number
+from qkd_gym.features import DEGREE_SCALE, FEATURE_LIMIT, LENGTH_SCALE_KM
 from qkd_gym.physics.numerics import F64
 from qkd_gym.topology.checks import (
     array_of,
@@ -96,22 +97,44 @@ class Topology:
             object.__setattr__(self, field, array)
         check_links(where, self.site_names, self.link_endpoints)
 
-        def of_site(index: int) -> str:
-            return site_words(self.site_names[index])
-
-        def of_link(index: int) -> str:
-            return link_words(*(self.site_names[end] for end in self.link_endpoints[index]))
-
         for field, column in zip(("x_km", "y_km"), self.positions_km.T, strict=True):
-            check_limits(where, field, column, of_site)
-        check_limits(where, "site_weight", self.site_weight, of_site)
+            check_limits(where, field, column, self._site_words)
+        check_limits(where, "site_weight", self.site_weight, self._site_words)
         require_between(f"{where}district", self.district, 0, n - 1)
         for field in ("length_km", "loss_db"):
-            check_limits(where, field, getattr(self, field), of_link)
-        check_presets(where, self.link_presets, of_link)
-        check_units(where, self.positions_km, self.length_km, self.link_endpoints, of_link)
+            check_limits(where, field, getattr(self, field), self._link_words)
+        check_presets(where, self.link_presets, self._link_words)
+        check_units(where, self.positions_km, self.length_km, self.link_endpoints, self._link_words)
         for field in ("positions_km", "length_km", "loss_db"):
             object.__setattr__(self, field, np.round(getattr(self, field), _DECIMALS))
+
+    def _site_words(self, index: int) -> str:
+        return site_words(self.site_names[index])
+
+    def _link_words(self, index: int) -> str:
+        return link_words(*(self.site_names[end] for end in self.link_endpoints[index]))
+
+    def check_features(self) -> None:
+        """Raises if the features of an observation would leave their declared range.
+
+        Raises:
+            InvalidInput: If a site lies more than 5,000 km east, west, north or south of the mean
+                of all, a link is longer than that, or a site has more than 800 links.
+        """
+        where, most_km = title(self.name), FEATURE_LIMIT * LENGTH_SCALE_KM
+        off_centre_km = np.abs(self.positions_km - self.positions_km.mean(axis=0)).max(axis=1)
+        degree = np.bincount(self.link_endpoints.ravel())
+        in_km = " km: all must be in km, not metres"
+        for words, what, values, most, unit in (
+            (self._site_words, "x_km or y_km, from the centre,", off_centre_km, most_km, in_km),
+            (self._link_words, "length_km", self.length_km, most_km, in_km),
+            (self._site_words, "number of links", degree, FEATURE_LIMIT * DEGREE_SCALE, ""),
+        ):
+            for index in np.flatnonzero(values > most)[:1].tolist():
+                raise InvalidInput(
+                    f"{where}{words(index)}: {what} is {values[index]:g}, but observations hold at "
+                    f"most {most:g}{unit}."
+                )
 
     @property
     def n_sites(self) -> int:
