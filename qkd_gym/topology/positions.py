@@ -80,7 +80,9 @@ def place(known_km: F64, distance_km: F64) -> F64:
     direction = np.stack([np.cos(angle), np.sin(angle)], axis=1)
     positions[free] = positions[nearest] + distance_km[free, nearest, None] * direction
 
-    wanted = distance_km + np.diag(np.full(len(held), np.inf))
+    # Weights that are too far apart would leave the equations without a solution.
+    wanted = np.maximum(distance_km, 1e-5 * distance_km.max())
+    np.fill_diagonal(wanted, np.inf)
     weight = 1.0 / np.square(wanted)
     laplacian = np.diag(weight.sum(axis=1)) - weight
     inverse = np.linalg.inv(laplacian[np.ix_(free, free)])
