@@ -13,7 +13,7 @@ import numpy as np
 
 from qkd_gym.errors import InvalidInput, require_choice, require_number, shown
 from qkd_gym.reading import read_json
-from qkd_gym.topology.checks import LIMITS, title
+from qkd_gym.topology.checks import LIMITS, check_counts, title
 from qkd_gym.topology.topology import Topology
 
 # No span of these continental networks is short enough for a quantum link, so the catalogue
@@ -131,6 +131,7 @@ def _read(path: Path | Traversable) -> Topology:
     content = read_json(path, _File, "topology")
     name = path.name.removesuffix(".json")
     where = title(name)
+    check_counts(where, len(content.nodes), len(content.edges))
     # One that tells parallel edges, for `Topology.from_networkx` to refuse.
     graph = nx.MultiGraph(
         name=name, source=f"{content.name}: {content.source}", licence=content.licence
