@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from qkd_gym.errors import InvalidInput
+from qkd_gym.errors import InvalidInput, shown
 from qkd_gym.features import DEGREE_SCALE, HOUR_S, LENGTH_SCALE_KM, LINK, NODE
 from qkd_gym.network.compiled.elementary import log1p_singles
 from qkd_gym.network.compiled.memory import padded, zeros
@@ -169,12 +169,36 @@ def _empty(size: int, n: int, links: int, config: NetworkConfig, tables: list[Ra
 
 
 def gravity(topology: Topology, distance_km: float) -> F64:
-    """Symmetric traffic matrix w_i w_j exp(-d_ij / distance), zero diagonal, summing to one."""
+    """Symmetric traffic matrix w_i w_j exp(-d_ij / distance), zero diagonal, summing to one.
+
+    Shares are rounded to 1e-12, so that they are the same on every processor.
+
+    Args:
+        topology: The network.
+        distance_km: Distance over which demand falls by a factor of e, in km.
+
+    Returns:
+        Share of each ordered pair of sites in the whole demand, (n, n) float64.
+
+    Raises:
+        InvalidInput: If some site is so remote that it would have no demand at all.
+    """
     gaps = topology.positions_km[:, None, :] - topology.positions_km[None, :, :]
-    weight = topology.site_weight[:, None] * topology.site_weight[None, :]
-    matrix = weight * np.exp(-np.linalg.norm(gaps, axis=-1) / distance_km)
-    np.fill_diagonal(matrix, 0.0)
-    return np.asarray(matrix / matrix.sum())
+    apart = np.linalg.norm(gaps, axis=-1)
+    np.fill_diagonal(apart, np.inf)
+    weight = topology.site_weight / topology.site_weight.max()
+    # Beyond the nearest pair, whose demand can then not vanish however small the distance.
+    with np.errstate(over="ignore", under="ignore"):
+        matrix = np.exp(-(apart - apart.min()) / distance_km) * weight[:, None] * weight[None, :]
+    matrix = np.round(matrix / matrix.sum(), 12)
+    remote = matrix.sum(axis=1).argmin()
+    if not matrix[remote].any():
+        raise InvalidInput(
+            f"gravity_distance_km is {distance_km:g} km, but site "
+            f"{shown(topology.site_names[remote])} lies {apart[remote].min():g} km from any other "
+            "and would have no demand; are these kilometres?"
+        )
+    return matrix
 
 
 def _fill(
@@ -197,7 +221,8 @@ def _fill(
             "joined only by links without key rate."
         )
     # One number per ordered pair of sites; their sum is the whole demand at load 1 twice over.
-    offered_bps = config.load * plan.scale * traffic.sum() / 2.0
+    # Nine digits, on which solvers agree, so that no episode depends on the one at hand.
+    offered_bps = float(f"{config.load * plan.scale * traffic.sum() / 2.0:.9g}")
     requests_per_s = config.requests_per_site_hour * n / HOUR_S
 
     bank.networks[g] = (
