@@ -257,7 +257,9 @@ def _fill(
     # Districts peak at different hours; the hour depends on the network's name alone.
     rng = np.random.default_rng(zlib.crc32(topology.name.encode()))
     phase = rng.uniform(0.0, 2.0 * np.pi, n)[topology.district]
-    site_facts["phase_sin"], site_facts["phase_cos"] = np.sin(phase), np.cos(phase)
+    # Rounded as everything here that the last bits of a processor's functions could reach.
+    site_facts["phase_sin"] = np.round(np.sin(phase), 9)
+    site_facts["phase_cos"] = np.round(np.cos(phase), 9)
     # Hops cost one, and forty kilometres as much as a hop: long links make key slowly.
     weights = 1.0 + topology.length_km / 40.0
     hops = bank.path_links.shape[-1]
