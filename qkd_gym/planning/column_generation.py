@@ -147,7 +147,7 @@ def _cheapest_trees(problem: Problem, prices: F64) -> _Trees:
     between = lightest_between(problem.ends, length, n)
     distance, previous = dijkstra(link_graph(between, length), return_predecessors=True)
     flow = np.zeros((n, len(problem.ends)))
-    _send(np.argsort(distance, axis=1), previous, between, problem.demand, flow)
+    _send(np.argsort(distance, axis=1, kind="stable"), previous, between, problem.demand, flow)
     wanted = problem.demand > 0.0
     # Sums of products instead of the linear algebra library's, whose order is the processor's.
     cost = float((problem.demand[wanted] * distance[wanted]).sum())
