@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkd_gym.errors import require_integer
-from qkd_gym.physics import FreeSpace
 from qkd_gym.physics.numerics import F64
-from qkd_gym.topology.topology import FIBER, Topology
+from qkd_gym.topology.media import default_loss_db
+from qkd_gym.topology.topology import Topology
 
 Seed = int | np.random.Generator
 
@@ -21,7 +21,6 @@ _NEIGHBOURS = 2  # clusters that each cluster is joined to
 _GATEWAYS = 2  # links to each of them
 _MIN_KM, _MAX_KM = 1.0, 60.0
 _FREE_SPACE_SHARE, _FREE_SPACE_KM = 0.25, 10.0
-FREE_SPACE = FreeSpace()
 
 
 def clustered_max_links(n_sites: int) -> int:
@@ -156,7 +155,6 @@ def _assemble(
     free_space = np.zeros(len(ends), dtype=bool)
     if rng is not None:
         free_space = (rng.random(len(ends)) < _FREE_SPACE_SHARE) & (length < _FREE_SPACE_KM)
-    loss = np.where(free_space, FREE_SPACE.loss_db(length), FIBER.loss_db(length))
     n = len(positions)
     return Topology(
         name=f"{name}-{n}-{zlib.crc32(positions.tobytes()):08x}",
@@ -164,7 +162,7 @@ def _assemble(
         positions_km=positions,
         link_endpoints=ends,
         length_km=length,
-        loss_db=loss,
+        loss_db=default_loss_db(length, free_space),
         free_space=free_space,
         district=np.asarray(district, dtype=np.int64),
         site_weight=np.ones(n),

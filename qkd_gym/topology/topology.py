@@ -10,14 +10,24 @@ import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 
-from qkd_gym.errors import InvalidInput, require_between
-from qkd_gym.physics import Fiber, preset
+from qkd_gym.errors import InvalidInput, require_between, require_number
+from qkd_gym.features import DEGREE_SCALE, FEATURE_LIMIT, LENGTH_SCALE_KM
 from qkd_gym.physics.numerics import F64
+from qkd_gym.topology.checks import (
+    array_of,
+    check_counts,
+    check_limits,
+    check_links,
+    check_presets,
+    check_text,
+    check_units,
+    link_words,
+    site_words,
+    title,
+)
+from qkd_gym.topology.graphs import read_graph
 
-# Loss per kilometre of a fibre whose loss nobody has measured.
-FIBER = Fiber()
 _DECIMALS = 6  # of kilometres and decibels
-_SHORTEST_KM = 1e-6  # of a link, which is not to be rounded to nothing
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,45 +72,69 @@ class Topology:
     licence: str = ""
 
     def __post_init__(self) -> None:
-        where = f"topology {self.name!r}: "
-        n, links = len(self.site_names), len(self.link_endpoints)
-        shapes = {
-            **{"positions_km": (n, 2), "link_endpoints": (links, 2)},
-            **dict.fromkeys(("length_km", "loss_db", "free_space"), (links,)),
-            **dict.fromkeys(("district", "site_weight"), (n,)),
-        }
-        for field, shape in shapes.items():
-            own = np.shape(getattr(self, field))
-            if own != shape:
-                raise InvalidInput(f"{where}{field} has shape {own}, but must have {shape}.")
+        check_text("name of the topology", self.name)
+        where = title(self.name)
         if not self.link_presets:
-            object.__setattr__(self, "link_presets", ("",) * links)
+            object.__setattr__(self, "link_presets", ("",) * len(self.link_endpoints))
+        n, links = len(self.site_names), len(self.link_endpoints)
+        check_counts(where, n, links)
+        for name in self.site_names:
+            check_text(f"{where}name of a site", name)
         if len(self.link_presets) != links:
             raise InvalidInput(
                 f"{where}link_presets has {len(self.link_presets)} names, but must have {links}."
             )
-        for name in set(filter(None, self.link_presets)):
-            preset(name)
-        if n < 2:
-            raise InvalidInput(f"{where}sites are {n}, but must be at least 2.")
-        require_between(f"{where}link_endpoints", self.link_endpoints, 0, n - 1)
-        require_between(f"{where}length_km", self.length_km, _SHORTEST_KM, unit="km")
-        require_between(f"{where}loss_db", self.loss_db, 0.0, unit="dB")
-        require_between(f"{where}site_weight", self.site_weight, 0.0, low_open=True)
-        require_between(f"{where}positions_km", self.positions_km, unit="km")
+        for field, dtype, shape in (
+            ("positions_km", np.float64, (n, 2)),
+            ("link_endpoints", np.int64, (links, 2)),
+            ("length_km", np.float64, (links,)),
+            ("loss_db", np.float64, (links,)),
+            ("free_space", np.bool_, (links,)),
+            ("district", np.int64, (n,)),
+            ("site_weight", np.float64, (n,)),
+        ):
+            array = array_of(f"{where}{field}", getattr(self, field), dtype, shape)
+            object.__setattr__(self, field, array)
+        check_links(where, self.site_names, self.link_endpoints)
+
+        for field, column in zip(("x_km", "y_km"), self.positions_km.T, strict=True):
+            check_limits(where, field, column, self._site_words)
+        check_limits(where, "site_weight", self.site_weight, self._site_words)
+        require_between(f"{where}district", self.district, 0, n - 1)
+        for field in ("length_km", "loss_db"):
+            check_limits(where, field, getattr(self, field), self._link_words)
+        check_presets(where, self.link_presets, self._link_words)
+        check_units(where, self.positions_km, self.length_km, self.link_endpoints, self._link_words)
         for field in ("positions_km", "length_km", "loss_db"):
-            rounded = np.round(np.asarray(getattr(self, field), dtype=np.float64), _DECIMALS)
-            object.__setattr__(self, field, rounded)
-        seen: set[tuple[int, int]] = set()
-        for first, second in self.link_endpoints.tolist():
-            names = f"{self.site_names[first]!r} to {self.site_names[second]!r}"
-            if first >= second:
-                raise InvalidInput(f"{where}link {names} must join two sites, smaller index first.")
-            if (first, second) in seen:
-                raise InvalidInput(f"{where}link {names} appears twice, but must be unique.")
-            seen.add((first, second))
-        if not nx.is_connected(self.to_networkx()):
-            raise InvalidInput(f"{where}some sites cannot be reached, but all must be connected.")
+            object.__setattr__(self, field, np.round(getattr(self, field), _DECIMALS))
+
+    def _site_words(self, index: int) -> str:
+        return site_words(self.site_names[index])
+
+    def _link_words(self, index: int) -> str:
+        return link_words(*(self.site_names[end] for end in self.link_endpoints[index]))
+
+    def check_features(self) -> None:
+        """Raises if the features of an observation would leave their declared range.
+
+        Raises:
+            InvalidInput: If a site lies more than 5,000 km east, west, north or south of the mean
+                of all, a link is longer than that, or a site has more than 800 links.
+        """
+        where, most_km = title(self.name), FEATURE_LIMIT * LENGTH_SCALE_KM
+        off_centre_km = np.abs(self.positions_km - self.positions_km.mean(axis=0)).max(axis=1)
+        degree = np.bincount(self.link_endpoints.ravel())
+        in_km = " km: all must be in km, not metres"
+        for words, what, values, most, unit in (
+            (self._site_words, "x_km or y_km, from the centre,", off_centre_km, most_km, in_km),
+            (self._link_words, "length_km", self.length_km, most_km, in_km),
+            (self._site_words, "number of links", degree, FEATURE_LIMIT * DEGREE_SCALE, ""),
+        ):
+            for index in np.flatnonzero(values > most)[:1].tolist():
+                raise InvalidInput(
+                    f"{where}{words(index)}: {what} is {values[index]:g}, but observations hold at "
+                    f"most {most:g}{unit}."
+                )
 
     @property
     def n_sites(self) -> int:
@@ -144,55 +178,26 @@ class Topology:
     def from_networkx(cls, graph: nx.Graph) -> Topology:
         """Builds a topology from a graph with the attributes of `to_networkx`.
 
-        Only ``length_km`` is required: positions default to a layout that follows the lengths,
-        losses to reference fibre, districts to greedy modularity communities, weights to one.
+        Only ``length_km`` of the edges is required. Losses default to 0.2 dB/km in fibre, geometric
+        loss and clear-air extinction in free space, weights to one, districts to greedy modularity
+        communities. Positions are ``x_km`` and ``y_km``, or ``lat`` and ``lon`` in degrees, which
+        are projected about the network's centre; sites without one are placed so that distances
+        follow the lengths of the links and paths between them, the positions of others held.
+
+        Args:
+            graph: An undirected graph, or a directed one whose two directions agree where both
+                are there; at most one edge between two nodes, which differ as text.
+
+        Warns:
+            UserWarning: If the network is so large that distances on the plane differ from great
+                circles by more than 5 %.
 
         Raises:
-            InvalidInput: If an edge has no ``length_km``, or the parts do not fit together.
+            InvalidInput: If it is no such graph, a value is of another kind or out of range, only
+                one coordinate of a site is there, or some sites have a position on the plane and
+                others on the globe.
         """
-        index = {node: i for i, node in enumerate(graph.nodes)}
-        pairs = {}
-        for first, second, data in graph.edges(data=True):
-            if "length_km" not in data:
-                raise InvalidInput(
-                    f"length_km of edge ({first!r}, {second!r}) is missing, but must be a number "
-                    "above 0 km."
-                )
-            pairs[tuple(sorted((index[first], index[second])))] = data
-        ordered = sorted(pairs)
-        links = [pairs[ends] for ends in ordered]
-        length = np.array([link["length_km"] for link in links], dtype=np.float64)
-        loss = FIBER.loss_db(length)
-        for number, link in enumerate(links):
-            if link.get("loss_db") is not None:
-                loss[number] = link["loss_db"]
-        nodes = [graph.nodes[node] for node in graph.nodes]
-        if all("x_km" in node and "y_km" in node for node in nodes):
-            positions = np.array([(node["x_km"], node["y_km"]) for node in nodes], dtype=float)
-        else:
-            layout = nx.kamada_kawai_layout(graph, weight="length_km", scale=length.max())
-            positions = np.array([layout[node] for node in graph.nodes])
-        if all("district" in node for node in nodes):
-            district = np.array([node["district"] for node in nodes], dtype=np.int64)
-        else:
-            # Clauset, Newman, Moore, PRE 70, 066111 (2004).
-            groups = nx.community.greedy_modularity_communities(graph)
-            numbers = {node: number for number, group in enumerate(groups) for node in group}
-            district = np.array([numbers[node] for node in graph.nodes], dtype=np.int64)
-        return cls(
-            name=str(graph.name),
-            site_names=tuple(str(graph.nodes[node].get("name", node)) for node in graph.nodes),
-            positions_km=positions,
-            link_endpoints=np.array(ordered, dtype=np.int64).reshape(-1, 2),
-            length_km=length,
-            loss_db=loss,
-            free_space=np.array([bool(link.get("free_space")) for link in links]),
-            district=district,
-            site_weight=np.array([float(node.get("weight", 1.0)) for node in nodes]),
-            link_presets=tuple(str(link.get("preset", "")) for link in links),
-            source=graph.graph.get("source", ""),
-            licence=graph.graph.get("licence", ""),
-        )
+        return cls(**read_graph(graph))
 
     def scaled(self, factor: float) -> Topology:
         """The same network with all positions, lengths and losses multiplied; its name says so.
@@ -203,7 +208,7 @@ class Topology:
         Raises:
             InvalidInput: If the factor is not above 0.
         """
-        require_between("factor", factor, 0.0, low_open=True)
+        require_number("factor", factor, 0.0, low_open=True)
         return dataclasses.replace(
             self,
             name=f"{self.name}-x{factor:g}",
