@@ -129,6 +129,7 @@ class NetworkBank:
     def ensure(self, index: int) -> None:
         """Fills the rows of this network unless they are there."""
         if not self._built[index]:
+            self.topology(index).check_features()
             _fill(self.arrays, index, self.topology(index), self.config, self.presets)
             self._built[index] = True
 

@@ -111,7 +111,8 @@ class Topology:
         check_presets(where, self.link_presets, self._link_words)
         check_units(where, self.positions_km, self.length_km, self.link_endpoints, self._link_words)
         for field in ("positions_km", "length_km", "loss_db"):
-            object.__setattr__(self, field, np.round(getattr(self, field), _DECIMALS))
+            # No negative zero, whose sign would be that of a last bit.
+            object.__setattr__(self, field, np.round(getattr(self, field), _DECIMALS) + 0.0)
 
     def _site_words(self, index: int) -> str:
         return site_words(self.site_names[index])
