@@ -118,6 +118,18 @@ def require_integer(field: str, value: Any, low: int, high: float = math.inf) ->
         raise InvalidInput(f"{field} is {shown(int(value))}, but must be {allowed}.")
 
 
+def require_flag(field: str, value: Any) -> None:
+    """Raises unless ``value`` is a truth value: text such as "no" would count as true."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise InvalidInput(f"{field} is {shown(value)}, but must be true or false.")
+
+
+def require_instance(field: str, value: Any, kind: type) -> None:
+    """Raises unless ``value`` is an object of a class or of one that derives from it."""
+    if not isinstance(value, kind):
+        raise InvalidInput(f"{field} is {shown(value)}, but must be a {kind.__name__}.")
+
+
 def _listed(names: Iterable[str]) -> str:
     """Names for an error, as many as fit into it, and how many there are in all."""
     text = ", ".join(names)

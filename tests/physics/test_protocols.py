@@ -190,13 +190,13 @@ def test_mdi_reach():
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: BBM92(brightness=0.0), "brightness is 0, but must be above 0"),
+        (lambda: BBM92(brightness=0.0), r"brightness is 0, but must be in \(0, 100\]"),
         (lambda: BBM92(brightness="best"), "brightness is 'best'"),
         (lambda: BBM92(source_position=2.0), r"source_position is 2, but must be in \[0, 1\]"),
         (lambda: E91(analysis="di"), "analysis is 'di'"),
-        (lambda: B92(overlap=1.0), r"overlap is 1, but must be in \(0, 1\)"),
+        (lambda: B92(overlap=1.0), r"overlap is 1, but must be in \[0.001, 1\)"),
         (lambda: CVQKD(detection="dual"), "detection is 'dual'"),
-        (lambda: CVQKD(excess_noise=-1.0), "excess_noise is -1, but must be at least 0"),
+        (lambda: CVQKD(excess_noise=-1.0), r"excess_noise is -1, but must be in \[0, 100\]"),
         (lambda: CVQKD(block_size=0), "block_size is 0"),
         (lambda: MDI(misalignment=0.7), r"misalignment is 0.7, but must be in \[0, 0.5\]"),
     ],
