@@ -24,7 +24,7 @@ class Filtered(NamedTuple):
     @property
     def qber(self) -> F64:
         """Share of the conclusive results with a bit error; 1/2 where nothing is conclusive."""
-        return ratio(self.bit_error, self.conclusive, 0.5)
+        return np.minimum(ratio(self.bit_error, self.conclusive, 0.5), 0.5)
 
 
 @dataclass(frozen=True)

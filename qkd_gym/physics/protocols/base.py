@@ -162,6 +162,10 @@ class ClickProtocol(Protocol):
 
     detector: Detector = field(default_factory=Detector)
 
+    def __post_init__(self) -> None:
+        require_instance("detector", self.detector, Detector)
+        super().__post_init__()
+
     @property
     def qber_threshold(self) -> F64:
         """QBER at which 1 - (1 + f) h(E) vanishes: 9.81 % at f = 1.16."""

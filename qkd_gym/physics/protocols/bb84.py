@@ -174,7 +174,8 @@ class BB84(ClickProtocol):
             InvalidInput: If an argument is out of range or does not broadcast.
         """
         if self.finite:
-            clicks, _, chances = self._intensities(transmittance, mean_photon_number)
+            mu = checked("mean_photon_number", mean_photon_number, 0.0, MAX_MEAN_PHOTONS)
+            clicks, _, chances = self._intensities(transmittance, mu)
             return mixture(clicks, chances)
         return self.signal_clicks(transmittance, mean_photon_number)
 
