@@ -28,6 +28,7 @@ from qkd_gym.errors import (
     range_text,
     require_between,
     require_choice,
+    require_flag,
     require_integer,
     require_number,
 )
@@ -36,13 +37,20 @@ Real = float | NDArray[np.float64]
 """A number, or an array of numbers that broadcasts against the other arguments of a formula."""
 
 
-def number(default: float, low: float = -math.inf, high: float = math.inf, **options: Any) -> Any:
+def number(
+    default: float,
+    low: float = -math.inf,
+    high: float = math.inf,
+    infinite: bool = False,
+    **options: Any,
+) -> Any:
     """A field for one finite number.
 
     Args:
         default: Default of the field.
         low: Smallest allowed value.
         high: Largest allowed value.
+        infinite: Whether infinity, for no limit at all, is allowed beside the interval.
         **options: ``low_open`` and ``high_open``, whether an end itself is excluded, and ``unit``,
             to print behind the interval in an error.
 
@@ -51,9 +59,11 @@ def number(default: float, low: float = -math.inf, high: float = math.inf, **opt
     """
 
     def check(name: str, value: Any) -> None:
-        require_number(name, value, low, high, **options)
+        if not (infinite and isinstance(value, float) and value == math.inf):
+            require_number(name, value, low, high, **options)
 
-    return _field(default, check, range_text(low, high, **options))
+    allowed = range_text(low, high, **options)
+    return _field(default, check, f"{allowed} or infinite" if infinite else allowed)
 
 
 def real(default: float | str, *interval: float, word: str = "", **options: Any) -> Any:
@@ -79,6 +89,11 @@ def integer(default: int, low: int, high: float = math.inf) -> Any:
     """A field for a whole number in [low, high], as a `dataclasses.field` for `check_fields`."""
     check = partial(require_integer, low=low, high=high)
     return _field(default, check, f"integer {range_text(low, high)}")
+
+
+def flag(default: bool) -> Any:
+    """A field for a truth value, as a `dataclasses.field` for `check_fields`."""
+    return _field(default, require_flag, "true or false")
 
 
 def choice(default: str, choices: tuple[str, ...]) -> Any:

@@ -136,7 +136,7 @@ def test_an_interrupted_run_goes_on_from_its_newest_checkpoint(tmp_path, monkeyp
         (["--device", "gpu"], "device is 'gpu'"),
         (["--scenario", "missing.json"], "existing file"),
         (["--network", "modules_per_site=0"], "modules_per_site is 0, but must be at least 1"),
-        (["--network", "detector_efficiency=1.2"], "must be in (0, 1]"),
+        (["--network", "detector_efficiency=1.2"], "must be in [1e-06, 1]"),
         (["--network", "laod=1.2"], "Did you mean 'load'"),
         (["--network", "load"], "FIELD=VALUE"),
     ],

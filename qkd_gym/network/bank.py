@@ -26,6 +26,8 @@ F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 Records = NDArray[np.void]
 
+_MAX_PRESETS = 64
+
 
 NETWORK = np.dtype(
     [
@@ -141,11 +143,17 @@ def shared_bank(config: NetworkConfig) -> NetworkBank:
 
 
 def _presets(config: NetworkConfig, topologies: dict[int, Topology]) -> list[str]:
-    """Link presets of all networks of a bank, the configuration's own first."""
+    """Link presets of all networks of a bank, the configuration's own first; at most 64."""
     named = set(config.hybrid_presets)
     for topology in topologies.values():
         named.update(filter(None, topology.link_presets))
-    return [config.preset, *sorted(named - {config.preset})]
+    named.discard(config.preset)
+    if len(named) >= _MAX_PRESETS:
+        raise InvalidInput(
+            f"topology has {len(named) + 1} different link presets, but must have at most "
+            f"{_MAX_PRESETS}, since each takes a table of 2 MB."
+        )
+    return [config.preset, *sorted(named)]
 
 
 def _empty(size: int, n: int, links: int, config: NetworkConfig, tables: list[RateTable]) -> Bank:

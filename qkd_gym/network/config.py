@@ -46,7 +46,7 @@ class NetworkConfig:
     """More presets; each link of a generated network has one of all of them, with equal
     chance. Links of real networks have the preset that their file gives."""
     detector_efficiency: float | None = None
-    """Efficiency of the detectors instead of the preset's, in (0, 1]."""
+    """Efficiency of the detectors instead of the preset's, in [1e-6, 1]."""
 
     modules_per_site: int = integer(2, 1)
     """QKD modules at each site; an active link holds one at both ends."""
@@ -150,7 +150,7 @@ class NetworkConfig:
             require_integer("network_index", self.network_index, 0, self.bank_size - 1)
         if self.detector_efficiency is not None:
             efficiency = self.detector_efficiency
-            require_between("detector_efficiency", efficiency, 0.0, 1.0, low_open=True)
+            require_between("detector_efficiency", efficiency, 1e-6, 1.0)
         share = self.hot_spot_share + self.burst_share
         if share > 1.0:
             raise InvalidInput(f"hot_spot_share + burst_share is {share:g}, but must be at most 1.")
