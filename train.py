@@ -11,8 +11,9 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import gymnasium as gym
 import torch
@@ -23,7 +24,7 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from qkd_gym.baselines import make_policy
 from qkd_gym.commands import exit_status
 from qkd_gym.envs.tasks import TASKS, Task
-from qkd_gym.errors import InvalidInput, require_choice, require_integer
+from qkd_gym.errors import InvalidInput, require_choice, require_integer, shown
 from qkd_gym.evaluation import EvaluationResult, compare, evaluate, print_comparison
 from qkd_gym.evaluation.plots import plot_learning_curve
 from qkd_gym.evaluation.report import comparison_table
@@ -57,7 +58,7 @@ class Options:
 
     scenario: str = "metro"
     """Scenario: a tier such as metro or hidden, a real network such as madrid, or a .json file."""
-    network: tuple[str, ...] = ()
+    network: Annotated[tuple[tuple[str, ...], ...], tyro.conf.UseAppendAction] = ()
     """Changes to the scenario as FIELD=VALUE, for instance load=1.2 modules_per_site=3."""
     env: Literal[tuple(TASKS)] = "LinkActivation"  # type: ignore[valid-type]
     """What the agent decides."""
@@ -95,13 +96,14 @@ def run(options: Options) -> None:
     device = find_device(options.device)
     recipe = recipes[options.agent]
     timesteps = options.total_timesteps or recipe.total_timesteps
-    overrides = parse_overrides(options.network)
+    changes = list(chain.from_iterable(options.network))
+    overrides = parse_overrides(changes)
     network = {"scenario": options.scenario, **overrides}
     facts = {
         "total_timesteps": timesteps,
         "network": as_mapping(resolve(options.scenario, overrides)),
     }
-    name = "-".join([Path(options.scenario).stem, *options.network])
+    name = "-".join([Path(options.scenario).stem, *changes])
     folder = options.out or Path("runs") / f"{name}-{task.name}-{options.agent}-{options.seed}"
     # One thread: on small graphs two are slower, and sums are the same in every run.
     torch.set_num_threads(1)
@@ -116,7 +118,7 @@ def run(options: Options) -> None:
     # A network that cannot be built stops the run before anything is written.
     env = recipe.environment(task.env_id, network, device)
     env.reset()
-    asked = {**dataclasses.asdict(options), "out": str(folder), "resume": False}
+    asked = {**dataclasses.asdict(options), "network": changes, "out": str(folder), "resume": False}
     save = partial(save_agent, folder, recipe, asked, facts)
     save()
     validate = partial(validation_share, env_id=task.env_id, network=network)
@@ -131,15 +133,21 @@ def run(options: Options) -> None:
 
 
 def parse_overrides(assignments: Sequence[str]) -> dict[str, Any]:
-    """Parses FIELD=VALUE; values are JSON, or else text."""
+    """Parses FIELD=VALUE; values are JSON, or else text.
+
+    Raises:
+        InvalidInput: If there is no equals sign, or a field is set twice.
+    """
     parsed: dict[str, Any] = {}
     for assignment in assignments:
         field, equals, text = assignment.partition("=")
         if not equals:
-            raise InvalidInput(f"network is {assignment!r}, but must be FIELD=VALUE.")
+            raise InvalidInput(f"network is {shown(assignment)}, but must be FIELD=VALUE.")
+        if field in parsed:
+            raise InvalidInput(f"network sets {shown(field)} twice, but must set it once.")
         try:
             parsed[field] = json.loads(text)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):
             parsed[field] = text
     return parsed
 

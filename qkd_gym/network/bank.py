@@ -160,6 +160,7 @@ def _empty(size: int, n: int, links: int, config: NetworkConfig, tables: list[Ra
     pairs, k, hops = n * (n - 1) // 2, config.candidate_paths, min(config.max_hops, n - 1)
     rates = np.stack([table.grid for table in tables])
     arrays = zeros(
+        f"bank_size is {size}, candidate_paths {k} and max_hops {config.max_hops}",
         networks=((size,), NETWORK),
         sites=((size, n), SITE_FACTS),
         links=((size, links), LINK_FACTS),

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from qkd_gym.errors import InvalidInput, require_choice
+from qkd_gym.errors import InvalidInput, require_choice, shown
 from qkd_gym.network.config import NetworkConfig
 from qkd_gym.topology import available
 
@@ -116,7 +116,7 @@ def resolve(
         base = NetworkConfig.from_mapping(scenario)
     else:
         raise InvalidInput(
-            f"scenario is {scenario!r}, but must be a name, a NetworkConfig or a mapping."
+            f"scenario is {shown(scenario)}, but must be a name, a NetworkConfig or a mapping."
         )
     return base.replace(**overrides) if overrides else base
 
