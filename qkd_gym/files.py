@@ -5,24 +5,87 @@ from __future__ import annotations
 import io
 import json
 import os
-from collections.abc import Callable
+import stat
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from qkd_gym.errors import InvalidInput
+from qkd_gym.errors import InvalidInput, shown
+
+
+def require_writable_folder(path: Path, field: str) -> None:
+    """Makes a folder unless it is there, and tries whether a file can be written into it.
+
+    To be called once all else that a user gave is checked, and before the work whose results are
+    to go there.
+
+    Args:
+        path: The folder.
+        field: What the user calls it, for the error.
+
+    Raises:
+        InvalidInput: If it cannot be made or written into.
+    """
+    with _reason(path, field, "a folder that can be written"):
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path) as trial:
+            trial.write(b"0")
+
+
+def require_writable_file(path: Path, field: str) -> None:
+    """Checks the folder of a file by `require_writable_folder`, and what the name stands for.
+
+    Raises:
+        InvalidInput: If the folder cannot be written, or there is something other than a plain
+            file under the name of the file.
+    """
+    require_writable_folder(path.parent, field)
+    with _reason(path, field, "a file that can be written"), suppress(FileNotFoundError):
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise OSError("it is there and no plain file")
+
+
+@contextmanager
+def _reason(path: Path, field: str, wanted: str) -> Iterator[None]:
+    """Turns errors of the system into one sentence."""
+    try:
+        yield
+    except (OSError, ValueError) as error:  # a ValueError for a zero byte in a name
+        reason = getattr(error, "strerror", None) or error
+        raise InvalidInput(
+            f"{field} is {shown(str(path))}, but must be {wanted}: {reason}."
+        ) from None
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Writes beside the target and renames, so that no reader sees half a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Writes beside the target and renames, so that no reader sees half a file.
+
+    The folder must be there: one that has vanished since the work began is not made again for
+    half of the results.
+
+    Raises:
+        InvalidInput: If the folder is not there.
+    """
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         unfinished.write_bytes(content)
         unfinished.replace(path)
+    except FileNotFoundError:
+        raise vanished(path) from None
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def vanished(path: Path) -> InvalidInput:
+    """The error for a file that cannot be written any more since its folder or itself is gone."""
+    return InvalidInput(
+        f"{shown(str(path))} cannot be written: it or its folder has vanished, but must stay until "
+        "the work is done."
+    )
 
 
 def write_figure(path: Path, figure: Any) -> None:
