@@ -174,9 +174,9 @@ def require_known_keys(
         allowed: The keys that there are.
         error: `InvalidInput`, or `UnknownArgument` for keyword arguments.
     """
+    # Python's own words, which other libraries look for.
+    problem = "got an unexpected keyword argument" if error is UnknownArgument else "has no field"
     for key in keys:
         if key not in allowed:
             hint = _nearest(str(key), allowed)
-            raise error(
-                f"{owner} has no field {shown(key)}.{hint} Its fields are {_listed(allowed)}."
-            )
+            raise error(f"{owner} {problem} {shown(key)}.{hint} Its fields are {_listed(allowed)}.")

@@ -62,6 +62,16 @@ def test_a_run_leaves_its_results(tmp_path, monkeypatch, capsys, env):
     assert str(tmp_path / "run") in printed.replace("\n", "")
 
 
+def test_network_may_be_given_once_or_several_times(tmp_path, monkeypatch):
+    together = ["--network", "load=1.2", "modules_per_site=3"]
+    apart = ["--network", "load=1.2", "--network", "modules_per_site=3"]
+    for name, words in (("together", together), ("apart", apart)):
+        call(monkeypatch, *TINY, "--agent", "ppo", *words, "--out", str(tmp_path / name))
+        config = json.loads((tmp_path / name / "config.json").read_text())
+        assert (config["network"]["load"], config["network"]["modules_per_site"]) == (1.2, 3)
+        assert config["options"]["network"] == ["load=1.2", "modules_per_site=3"]
+
+
 def test_baselines_have_what_was_tuned_for_the_scenario(tmp_path, monkeypatch):
     levels, draw = [], train.plot_learning_curve
 
@@ -135,10 +145,13 @@ def test_an_interrupted_run_goes_on_from_its_newest_checkpoint(tmp_path, monkeyp
         (["--resume"], "must hold a checkpoint"),
         (["--device", "gpu"], "device is 'gpu'"),
         (["--scenario", "missing.json"], "existing file"),
-        (["--network", "modules_per_site=0"], "modules_per_site is 0, but must be at least 1"),
-        (["--network", "detector_efficiency=1.2"], "must be in (0, 1]"),
+        (["--network", "modules_per_site=0"], "modules_per_site is 0, but must be in [1, 1000]"),
+        (["--network", "detector_efficiency=1.2"], "must be in [1e-06, 1]"),
         (["--network", "laod=1.2"], "Did you mean 'load'"),
         (["--network", "load"], "FIELD=VALUE"),
+        (["--network", "load=1.2", "--network", "load=1.3"], "sets 'load' twice"),
+        (["--network", "load=" + 5000 * "["], "load is"),
+        (["--scenario", "vienna", "--network", "n_sites=12"], "n_sites is 12"),
     ],
 )
 def test_bad_input_is_one_sentence_and_leaves_nothing(

@@ -59,10 +59,15 @@ class Observation(NamedTuple):
 
 
 def allocate(batch: int, bank: Bank, task: Task) -> Observation:
-    """Zeroed buffers for ``batch`` observations."""
+    """Zeroed buffers for ``batch`` observations.
+
+    Raises:
+        InvalidInput: If they need too much memory.
+    """
     n, links = bank.n_sites, bank.link_endpoints.shape[1]
     k, hops = bank.path_links.shape[2:] if task.decides_paths else (0, 0)
     arrays = zeros(
+        f"num_envs is {batch}",
         nodes=((batch, len(NODE), padded(n)), np.float32),
         links=((batch, len(LINK), padded(links)), np.float32),
         link_endpoints=((batch, links, 2), np.int64),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -12,7 +13,7 @@ import networkx as nx
 import numpy as np
 
 from qkd_gym.errors import InvalidInput, require_choice, require_number, shown
-from qkd_gym.reading import read_json
+from qkd_gym.reading import convert, read_json
 from qkd_gym.topology.checks import LIMITS, check_counts, title
 from qkd_gym.topology.topology import Topology
 
@@ -43,6 +44,7 @@ class _Node(msgspec.Struct, forbid_unknown_fields=True):
     lat: float | None = None
     lon: float | None = None
     population: float | None = None
+    district: int | None = None
     role: Any = None  # for the reader
 
 
@@ -96,11 +98,11 @@ def load(name_or_path: str | Path) -> Topology:
     """A network of the catalogue, or one from a JSON file.
 
     A file is an object with ``name``, ``nodes`` and ``edges``. A node has an ``id``, text or an
-    integer, and optionally a ``name``, ``x_km`` and ``y_km`` or ``lat`` and ``lon`` in degrees, and
-    a ``population``; one without counts as an average one. An edge has ``source``, ``target``,
-    ``length_km``, and optionally ``loss_db``, ``kind``, ``"fibre"`` or ``"free-space"``, and
-    ``preset``, a named link preset of `qkd_gym.physics`. What is left out follows as in
-    `Topology.from_networkx`.
+    integer, and optionally a ``name``, ``x_km`` and ``y_km`` or ``lat`` and ``lon`` in degrees, a
+    ``district``, and a ``population``; one without counts as an average one. An edge has
+    ``source``, ``target``, ``length_km``, and optionally ``loss_db``, ``kind``, ``"fibre"`` or
+    ``"free-space"``, and ``preset``, a named link preset of `qkd_gym.physics`. What is left out
+    follows as in `Topology.from_networkx`.
 
     Args:
         name_or_path: A name of `available`, or a path that ends in ``.json``.
@@ -127,15 +129,32 @@ def _files() -> dict[str, Traversable]:
     return {file.name.removesuffix(".json"): file for file in files}
 
 
+def from_mapping(content: Mapping[str, Any]) -> Topology:
+    """A network from what a topology file holds, see `load`; undoes `Topology.to_mapping`.
+
+    Args:
+        content: An object with ``name``, ``nodes`` and ``edges``.
+
+    Warns:
+        UserWarning: As `Topology.from_networkx`.
+
+    Raises:
+        InvalidInput: As `load`.
+    """
+    checked = convert(content, _File, "topology")
+    return _build(checked, checked.name, checked.source)
+
+
 def _read(path: Path | Traversable) -> Topology:
     content = read_json(path, _File, "topology")
-    name = path.name.removesuffix(".json")
+    return _build(content, path.name.removesuffix(".json"), f"{content.name}: {content.source}")
+
+
+def _build(content: _File, name: str, source: str) -> Topology:
     where = title(name)
     check_counts(where, len(content.nodes), len(content.edges))
     # One that tells parallel edges, for `Topology.from_networkx` to refuse.
-    graph = nx.MultiGraph(
-        name=name, source=f"{content.name}: {content.source}", licence=content.licence
-    )
+    graph = nx.MultiGraph(name=name, source=source, licence=content.licence)
     populations = [node.population for node in content.nodes if node.population is not None]
     for number, node in enumerate(content.nodes):
         place = f"{where}nodes[{number}]"
@@ -147,6 +166,7 @@ def _read(path: Path | Traversable) -> Topology:
             "name": str(node.id) if node.name is None else node.name,
             **{"x_km": node.x_km, "y_km": node.y_km, "lat": node.lat, "lon": node.lon},
             "weight": node.population or np.mean(populations or [1.0]),
+            "district": node.district,
         }
         graph.add_node(str(node.id), **{k: v for k, v in given.items() if v is not None})
     for number, edge in enumerate(content.edges):

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
+from typing import Any
 
 import networkx as nx
 import numpy as np
@@ -12,6 +16,7 @@ from numpy.typing import NDArray
 
 from qkd_gym.errors import InvalidInput, require_between, require_number
 from qkd_gym.features import DEGREE_SCALE, FEATURE_LIMIT, LENGTH_SCALE_KM
+from qkd_gym.files import write_json
 from qkd_gym.physics.numerics import F64
 from qkd_gym.topology.checks import (
     array_of,
@@ -32,7 +37,7 @@ _DECIMALS = 6  # of kilometres and decibels
 
 @dataclass(frozen=True, eq=False)
 class Topology:
-    """A network of n sites and E candidate links.
+    """A network of n sites and E candidate links; equal to another one of the same content.
 
     Positions and lengths are rounded to 1e-6 km (a millimetre), losses to 1e-6 dB, so that a
     network, and whatever follows from it, is the same on every processor: the last bits of
@@ -106,7 +111,8 @@ class Topology:
         check_presets(where, self.link_presets, self._link_words)
         check_units(where, self.positions_km, self.length_km, self.link_endpoints, self._link_words)
         for field in ("positions_km", "length_km", "loss_db"):
-            object.__setattr__(self, field, np.round(getattr(self, field), _DECIMALS))
+            # No negative zero, whose sign would be that of a last bit.
+            object.__setattr__(self, field, np.round(getattr(self, field), _DECIMALS) + 0.0)
 
     def _site_words(self, index: int) -> str:
         return site_words(self.site_names[index])
@@ -173,6 +179,41 @@ class Topology:
                 preset=self.link_presets[link],
             )
         return graph
+
+    def to_mapping(self) -> dict[str, Any]:
+        """The network as plain values, as topology files have it; see `qkd_gym.topology.load`."""
+        graph = self.to_networkx()
+        nodes = [
+            {"id": site, "population": facts.pop("weight"), **facts}
+            for site, facts in graph.nodes(data=True)
+        ]
+        kinds = {False: "fibre", True: "free-space"}
+        edges = [
+            {"source": first, "target": second, "kind": kinds[facts.pop("free_space")], **facts}
+            for first, second, facts in graph.edges(data=True)
+        ]
+        about = {"name": self.name, "source": self.source, "licence": self.licence}
+        return {**about, "nodes": nodes, "edges": edges}
+
+    def save(self, path: Path) -> None:
+        """Writes a topology file, from which `qkd_gym.topology.load` makes the same network.
+
+        Args:
+            path: The file; its name without ``.json`` becomes the network's.
+        """
+        write_json(path, self.to_mapping())
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the network's content in hexadecimal, the same for equal networks."""
+        content = json.dumps(self.to_mapping(), sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Topology) and self.digest == other.digest
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
 
     @classmethod
     def from_networkx(cls, graph: nx.Graph) -> Topology:
