@@ -125,12 +125,14 @@ def convert(value: Any, schema: type[T], where: str) -> T:
         where: What the value is, for errors.
 
     Raises:
-        InvalidInput: Naming the first field that does not fit.
+        InvalidInput: Naming the first field that does not fit, or if a text is no Unicode.
     """
     try:
         return msgspec.convert(value, schema)
     except msgspec.ValidationError as error:
         problem, _, at = str(error).partition(" - at ")
+    except UnicodeError:
+        raise InvalidInput(f"{where} holds half a surrogate pair, but must be Unicode.") from None
     path = at.strip("`").removeprefix("$.").removeprefix("$")
     place = f"{where}: {path}" if path else where
     if match := re.match(r"Object missing required field `(.*)`", problem):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from qkd_gym.errors import InvalidInput, require_between, shown
 from qkd_gym.physics import preset
+from qkd_gym.physics.channel import MAX_LOSS_DB
 from qkd_gym.physics.numerics import F64
 
 MOST_SITES = 1000
@@ -25,7 +26,7 @@ LIMITS = {
     "lat": (-90.0, 90.0, "degrees"),
     "lon": (-180.0, 360.0, "degrees"),
     "length_km": (1e-6, 5e4, "km (not metres)"),
-    "loss_db": (0.0, 1e4, "dB"),
+    "loss_db": (0.0, MAX_LOSS_DB, "dB"),
     "site_weight": (1e-9, 1e12, ""),
 }
 # The straight line is at most these times a link's length, plus this for coarse coordinates; the

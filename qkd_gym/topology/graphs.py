@@ -75,8 +75,8 @@ def read_graph(graph: nx.Graph) -> dict[str, Any]:
         "district": _districts(where, graph, sites),
         "site_weight": np.array([_weight(where, *pair) for pair in sites.items()]),
         "link_presets": tuple(each.preset for each in links),
-        "source": str(graph.graph.get("source", "")),
-        "licence": str(graph.graph.get("licence", "")),
+        "source": graph.graph.get("source", ""),
+        "licence": graph.graph.get("licence", ""),
     }
 
 

@@ -19,6 +19,4 @@ def default_loss_db(length_km: ArrayLike, free_space: ArrayLike) -> F64:
         free_space: Whether each link crosses air: `qkd_gym.physics.FreeSpace` with its defaults, in
             clear air; else it is `qkd_gym.physics.Fiber` of 0.2 dB/km.
     """
-    with np.errstate(divide="ignore"):  # no light comes through thousands of kilometres of air
-        through_air = _FREE_SPACE.loss_db(length_km)
-    return np.where(free_space, through_air, _FIBER.loss_db(length_km))
+    return np.where(free_space, _FREE_SPACE.loss_db(length_km), _FIBER.loss_db(length_km))

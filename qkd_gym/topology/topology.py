@@ -79,6 +79,8 @@ class Topology:
     def __post_init__(self) -> None:
         check_text("name of the topology", self.name)
         where = title(self.name)
+        check_text(f"{where}source", self.source)
+        check_text(f"{where}licence", self.licence)
         if not self.link_presets:
             object.__setattr__(self, "link_presets", ("",) * len(self.link_endpoints))
         n, links = len(self.site_names), len(self.link_endpoints)

@@ -26,12 +26,6 @@ def test_free_space_links_lose_what_air_takes():
     assert measured.loss_db[0] == 7.5
 
 
-@pytest.mark.filterwarnings("error")
-def test_free_space_over_thousands_of_kilometres_is_one_sentence():
-    with pytest.raises(InvalidInput, match="loss_db"):
-        Topology.from_networkx(chain(length_km=10_000.0, free_space=True))
-
-
 @pytest.mark.parametrize("kind", [nx.MultiGraph, nx.MultiDiGraph])
 def test_parallel_links_are_refused_by_name(kind):
     assert Topology.from_networkx(chain(kind)).n_links == 2

@@ -5,12 +5,13 @@ import random
 import resource
 import time
 import warnings
+from contextlib import suppress
 
 import pytest
 from mutations import mutated
 
 from qkd_gym.errors import InvalidInput
-from qkd_gym.topology import Topology, load
+from qkd_gym.topology import from_mapping, load
 
 FILES = [
     {
@@ -43,15 +44,22 @@ FILES = [
 SEED = 20_250_704
 
 
-def outcome(path):
-    """The network of a file, or the sentence with which it is refused."""
+def outcome(make, content):
+    """The network that is made of a file or of plain values, or the sentence that refuses it."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         warnings.filterwarnings("ignore", ".*great circles.*", UserWarning)
         try:
-            return load(path)
+            return make(content)
         except InvalidInput as error:
             return str(error)
+
+
+def ways(path):
+    """The file, and the values that Python itself reads from it, which are not all JSON."""
+    yield load, path
+    with suppress(ValueError, RecursionError):
+        yield from_mapping, json.loads(path.read_bytes())
 
 
 def check_mutants(folder, count):
@@ -60,17 +68,18 @@ def check_mutants(folder, count):
     originals = [json.dumps(content, indent=1).encode() for content in FILES]
     for number in range(count):
         path.write_bytes(mutated(rng.choice(originals), rng))
-        begin = time.perf_counter()
-        try:
-            found = outcome(path)
-        except Exception as error:
-            raise AssertionError(f"mutant {number}: {path.read_bytes()[:2000]!r}") from error
-        assert time.perf_counter() - begin < 5, number
-        if isinstance(found, Topology):
-            networks += 1
-        else:
-            assert len(found) <= 300, number
-            assert found.isprintable(), number
+        for make, content in ways(path):
+            begin = time.perf_counter()
+            try:
+                found = outcome(make, content)
+            except Exception as error:
+                raise AssertionError(f"mutant {number}: {path.read_bytes()[:2000]!r}") from error
+            assert time.perf_counter() - begin < 5, number
+            if isinstance(found, str):
+                assert len(found) <= 300, number
+                assert found.isprintable(), number
+            elif make is load:
+                networks += 1
     assert count / 20 < networks < count / 2
 
 
