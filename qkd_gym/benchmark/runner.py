@@ -34,7 +34,7 @@ from qkd_gym.envs.tasks import get_task
 from qkd_gym.errors import InvalidInput, require_choice, require_integer, require_number, shown
 from qkd_gym.evaluation.result import METRICS
 from qkd_gym.files import read_journal, require_writable_folder, write_bytes
-from qkd_gym.network.scenarios import identity, resolve
+from qkd_gym.network.scenarios import as_mapping, resolve
 
 FORMAT = 3
 HEURISTICS = "heuristics"  # stands for all fast baselines of a suite
@@ -200,7 +200,7 @@ def _numbers(entry: _Entry) -> dict[str, float]:
 def _fingerprint(policy: str, scenario: str, split: str) -> str:
     """Changes with whatever an episode depends on besides its seed and the version: the scenario's
     fields, an agent's recipe and weights, a baseline's parameters."""
-    config = identity(resolve(scenario, {"split": split}))
+    config = as_mapping(resolve(scenario, {"split": split}))
     facts = json.dumps([config, policy, _contents(policy, scenario)], sort_keys=True)
     return hashlib.sha256(facts.encode()).hexdigest()
 
