@@ -35,7 +35,7 @@ def mutated(content: bytes, rng: random.Random) -> bytes:
         rng: Source of the changes; the same state makes the same ones.
     """
     for _ in range(rng.choice((1, 1, 1, 2, 3))):
-        content = _restructured(content, rng) if rng.random() < 0.8 else _damaged(content, rng)
+        content = _restructured(content, rng) if rng.random() < 0.85 else _damaged(content, rng)
     return content
 
 
@@ -54,7 +54,7 @@ def _restructured(content: bytes, rng: random.Random) -> bytes:
         return f"@{len(raw) - 1}@"
 
     value = holder[key]
-    match rng.randrange(10):
+    match rng.randrange(13):
         case 0 | 1 | 2:
             holder[key] = verbatim(rng.choice(ODD))
         case 3:
@@ -85,9 +85,10 @@ def _restructured(content: bytes, rng: random.Random) -> bytes:
                 holder[key] = rng.choice(([value], {str(key): value}, [value, value]))
         case 8:  # the same in another kind
             holder[key] = rng.choice((str(value), repr(value), [value], bool(value)))
-        case 9:
-            if isinstance(value, (int, float)):
-                holder[key] = value * rng.choice((-1, 0, 1e-6, 1e3, 1e6, 1e12, 1.5))
+        case _:  # of the same kind
+            if isinstance(value, (int, float)) and abs(value) < 1e300:
+                factors = (-1, 0, 1e-6, 1e3, 1e6, 1e12, 0.9, 1.5, 2, 5)
+                holder[key] = type(value)(value * rng.choice(factors))
             elif isinstance(value, str):
                 holder[key] = _misspelt(value, rng)
             elif isinstance(value, list):

@@ -53,6 +53,13 @@ def test_unknown_fields_get_a_suggestion():
         decode_json(b'{"lenght_km": 1, "length_km": 2}', Part, "part")
 
 
+def test_what_is_no_utf8_is_refused():
+    for text in (b'{"length_km": 1, "label": "\xed\xa0\x80"}', b"\xff\xfe{\0}\0", b'"\xff"'):
+        with pytest.raises(InvalidInput, match="no UTF-8"):
+            decode_json(text, Part, "part")
+    assert decode_json(b'\xef\xbb\xbf{"length_km": 1}', Part, "part").length_km == 1
+
+
 def test_brackets_within_texts_do_not_nest():
     found = decode_json(b'{"length_km": 1, "label": "' + 100 * b'[\\"' + b'"}', Part, "part")
     assert found.label == 100 * '["'

@@ -14,7 +14,7 @@ import numpy as np
 
 from qkd_gym.errors import InvalidInput, require_choice, require_number, shown
 from qkd_gym.reading import convert, read_json
-from qkd_gym.topology.checks import LIMITS, title
+from qkd_gym.topology.checks import LIMITS, check_counts, title
 from qkd_gym.topology.topology import Topology
 
 # No span of these continental networks is short enough for a quantum link, so the catalogue
@@ -100,10 +100,9 @@ def load(name_or_path: str | Path) -> Topology:
     A file is an object with ``name``, ``nodes`` and ``edges``. A node has an ``id``, text or an
     integer, and optionally a ``name``, ``x_km`` and ``y_km`` or ``lat`` and ``lon`` in degrees, a
     ``district``, and a ``population``; one without counts as an average one. An edge has
-    ``source``, ``target``,
-    ``length_km``, and optionally ``loss_db``, ``kind``, ``"fibre"`` or ``"free-space"``, and
-    ``preset``, a named link preset of `qkd_gym.physics`. What is left out follows as in
-    `Topology.from_networkx`.
+    ``source``, ``target``, ``length_km``, and optionally ``loss_db``, ``kind``, ``"fibre"`` or
+    ``"free-space"``, and ``preset``, a named link preset of `qkd_gym.physics`. What is left out
+    follows as in `Topology.from_networkx`.
 
     Args:
         name_or_path: A name of `available`, or a path that ends in ``.json``.
@@ -153,6 +152,7 @@ def _read(path: Path | Traversable) -> Topology:
 
 def _build(content: _File, name: str, source: str) -> Topology:
     where = title(name)
+    check_counts(where, len(content.nodes), len(content.edges))
     # One that tells parallel edges, for `Topology.from_networkx` to refuse.
     graph = nx.MultiGraph(name=name, source=source, licence=content.licence)
     populations = [node.population for node in content.nodes if node.population is not None]
