@@ -11,14 +11,18 @@ from typing import Any
 import numpy as np
 
 _LONGEST = 80  # characters of a value that an error quotes
+_LONGEST_MESSAGE = 300  # characters of an error
 
 
 class InvalidInput(ValueError):
     """A configuration, file, checkpoint or argument that cannot be used.
 
     The message is one sentence that names the field, the value and what is allowed, so that a
-    command line can print it as it is and exit with status 2.
+    command line can print it as it is and exit with status 2. It is cut after 300 characters.
     """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(_cut(message, _LONGEST_MESSAGE))
 
 
 class UnknownArgument(InvalidInput, TypeError):
@@ -28,13 +32,17 @@ class UnknownArgument(InvalidInput, TypeError):
     """
 
 
-def shown(value: Any) -> str:
-    """A value as errors quote it: as its literal, on one line, cut after 80 characters."""
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def shown(value: Any, most: int = _LONGEST) -> str:
+    """A value as errors quote it: as its literal, on one line, cut after ``most`` characters."""
     try:
         text = " ".join(repr(value).split())
     except Exception:  # an integer of thousands of digits, or whatever a foreign object does
         text = f"<{type(value).__name__}>"
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+    return _cut(text, most)
 
 
 def range_text(

@@ -10,11 +10,18 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import msgspec
 import numpy as np
 
 from qkd_gym.errors import InvalidInput, shown
+from qkd_gym.reading import decode_json, read_bytes
+
+Entry = TypeVar("Entry", bound=msgspec.Struct)
+
+_LARGEST_JOURNAL = 2**28  # bytes
+_LONGEST_LINE = 2**20  # bytes
 
 
 def require_writable_folder(path: Path, field: str) -> None:
@@ -72,12 +79,23 @@ def write_bytes(path: Path, content: bytes) -> None:
     """
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        unfinished.write_bytes(content)
-        unfinished.replace(path)
-    except FileNotFoundError:
-        raise vanished(path) from None
+        with _writing(path):
+            unfinished.write_bytes(content)
+            unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Errors name the file that was to be written; those of a full disk would name none."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise vanished(path) from None
+    except OSError as error:
+        error.filename = str(path)
+        raise
 
 
 def vanished(path: Path) -> InvalidInput:
@@ -117,8 +135,8 @@ def _plain(value: Any) -> Any:
 
 
 def read_journal(
-    path: Path, header: dict[str, Any]
-) -> tuple[list[dict[str, Any]], Callable[[dict[str, Any]], None]]:
+    path: Path, header: dict[str, Any], schema: type[Entry]
+) -> tuple[list[Entry], Callable[[Entry], None]]:
     """Opens a journal: one JSON object per line, handed to the system before the next begins.
 
     Nothing is lost with the process: a line that it left half-written is dropped, and what it had
@@ -127,31 +145,39 @@ def read_journal(
     Args:
         path: The file; it is begun if it does not exist.
         header: First line, which says what the journal is of.
+        schema: Type of the other lines. Where it allows None, that stands for NaN in the file.
 
     Returns:
         The entries so far, and a function that appends one.
 
     Raises:
-        InvalidInput: If the file is a journal of something else.
+        InvalidInput: If the file cannot be written, is a journal of something else or has a line
+            that does not fit; the function, if the file has vanished.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
-    try:
-        entries = [json.loads(line) for line in lines]
-    except ValueError:
-        raise InvalidInput(f"journal {str(path)!r} is damaged; delete it to start anew.") from None
-    if entries and entries[0] != header:
-        raise InvalidInput(
-            f"journal {str(path)!r} is of another run; delete it or name another place."
-        )
+    require_writable_file(path, "journal")
+    content = read_bytes(path, "journal", _LARGEST_JOURNAL) if path.exists() else b""
+    *lines, torn = content.split(b"\n")
+    name = f"journal {shown(str(path))}"
+    for number, line in enumerate(lines, 1):
+        if len(line) > _LONGEST_LINE:
+            raise InvalidInput(f"{name} line {number} has more than {_LONGEST_LINE} bytes.")
+    if lines and decode_json(lines[0], dict[str, Any], f"{name} line 1") != header:
+        raise InvalidInput(f"{name} is of another run; delete it or name another place.")
+    entries = [
+        decode_json(line, schema, f"{name} line {number}")
+        for number, line in enumerate(lines[1:], 2)
+    ]
 
-    def append(entry: dict[str, Any]) -> None:
-        line = json.dumps(entry, ensure_ascii=False) + "\n"
-        with path.open("ab") as file:
-            file.write(line.encode())
+    def append(entry: Any) -> None:
+        text = json.dumps(_plain(msgspec.to_builtins(entry)), ensure_ascii=False)
+        # Never a new file without what came before.
+        with _writing(path), path.open("r+b") as file:
+            file.seek(0, os.SEEK_END)
+            file.write(text.encode() + b"\n")
 
-    # Cuts off what follows the last whole line.
-    write_bytes(path, b"".join(line + b"\n" for line in lines))
-    if not entries:
+    if torn:
+        os.truncate(path, len(content) - len(torn))
+    if not lines:
+        path.touch()
         append(header)
-    return entries[1:], append
+    return entries, append

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -88,6 +90,31 @@ def test_a_file_that_fails_is_one_sentence(tmp_path, capsys):
     assert status_of(lambda: os.listdir(tmp_path / "no")) == 2
     error = capsys.readouterr().err
     assert error == f"error: {str(tmp_path / 'no')!r} cannot be used: No such file or directory.\n"
+
+
+def test_a_full_disk_is_one_sentence(tmp_path):
+    """Stood for by a limit on the size of files."""
+    code = """
+import resource, sys
+from pathlib import Path
+from qkd_gym.commands import exit_status
+from qkd_gym.files import read_journal, write_bytes
+path = Path(sys.argv[1])
+if sys.argv[2] == "file":
+    write = lambda: write_bytes(path, bytes(9000))
+else:
+    append = read_journal(path, {}, dict)[1]
+    write = lambda: append({"key": "x" * 9000})
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+with exit_status(""):
+    write()
+"""
+    for kind in ("file", "journal"):
+        command = [sys.executable, "-c", code, str(tmp_path / kind), kind]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 2
+        assert done.stderr == f"error: {str(tmp_path / kind)!r} cannot be used: File too large.\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["journal"]
 
 
 def test_an_error_of_no_file_is_a_fault_of_the_program():

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from qkd_gym.errors import InvalidInput, require_choice
 from qkd_gym.network.config import NetworkConfig
+from qkd_gym.reading import read_bytes
 from qkd_gym.topology import available
 
 _STATIONARY: dict[str, Any] = {
@@ -124,3 +127,16 @@ def resolve(
 def as_mapping(config: NetworkConfig) -> dict[str, Any]:
     """The configuration as plain values that JSON can hold."""
     return dataclasses.asdict(config)
+
+
+def identity(config: NetworkConfig) -> dict[str, Any]:
+    """What results of a configuration hang on: its values, and the content of a topology file.
+
+    Raises:
+        InvalidInput: If the topology file cannot be read.
+    """
+    facts = as_mapping(config)
+    if config.topology.endswith(".json"):
+        content = read_bytes(Path(config.topology), "topology")
+        facts["topology_sha256"] = hashlib.sha256(content).hexdigest()
+    return facts

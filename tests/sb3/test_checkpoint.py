@@ -51,7 +51,7 @@ def test_the_best_is_loaded(folder, model):
 
 
 @pytest.mark.parametrize(
-    ("text", "words"), [("{", "no readable checkpoint.json"), ('{"format": 2}', "has format 2")]
+    ("text", "words"), [("{", "not valid JSON"), ('{"format": 2}', "has format 2")]
 )
 def test_damaged_checkpoints_are_refused(folder, model, text, words):
     (latest_checkpoint(folder) / "checkpoint.json").write_text(text)
