@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 import msgspec
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from qkd_gym.errors import InvalidInput, shown
 from qkd_gym.files import write_bytes
+from qkd_gym.gnn.weights import read_tensors
 from qkd_gym.reading import decode_json
 
 FORMAT = 1
@@ -74,27 +75,18 @@ def load_checkpoint(
         InvalidInput: If the file cannot be read, is damaged, or is of another training.
     """
     name = f"checkpoint {shown(str(path))}"
-    anew = "delete it to start anew"
-    try:
-        with safe_open(path, "pt") as file:
-            text = (file.metadata() or {}).get(_FACTS, "")
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
-        raise InvalidInput(f"{name} cannot be read: {str(error)[:80]}; {anew}.") from None
+    tensors = read_tensors(path, "checkpoint", fitting)
+    with safe_open(path, "pt") as file:
+        text = (file.metadata() or {}).get(_FACTS, "")
     facts = decode_json(text.encode(), Facts, name)
     if facts.format != FORMAT:
         raise InvalidInput(
-            f"{name} has format {shown(facts.format)}, but this version reads {FORMAT}; {anew}."
+            f"{name} has format {shown(facts.format)}, but this version reads {FORMAT}."
         )
     for key in run:
         if facts.run.get(key) != run[key]:
             raise InvalidInput(
                 f"{name} is of another run, whose {key} is {shown(facts.run.get(key))} instead of "
-                f"{shown(run[key])}; {anew}, or name another place."
+                f"{shown(run[key])}: delete its folder to start anew, or name another place."
             )
-    kinds = {key: (tensor.shape, tensor.dtype) for key, tensor in tensors.items()}
-    if kinds != {key: (tensor.shape, tensor.dtype) for key, tensor in fitting.items()}:
-        raise InvalidInput(f"{name} does not fit the network that is trained; {anew}.")
-    if not all(tensor.isfinite().all() for tensor in tensors.values()):
-        raise InvalidInput(f"{name} holds values that are not finite; {anew}.")
     return facts, tensors

@@ -150,7 +150,7 @@ def pretrain(
         Training(LinkViabilityGNN(), unused, run).load(file)
     print(
         f"{steps} steps of {BATCH} networks, and beside them {FOLDS} folds of {steps // FOLDS} "
-        f"steps: about {max(1, round(steps / _STEPS_PER_MINUTE))} minutes on two cores. "
+        f"steps: about {1 + steps // _STEPS_PER_MINUTE} min on two cores. "
         f"Checkpoints are in {checkpoints}.",
         file=sys.stderr,
     )

@@ -107,8 +107,9 @@ def test_an_interrupted_pretraining_ends_as_if_it_never_had_been(tmp_path, monke
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_killed_pretraining_goes_on_and_leaves_no_child(tmp_path, few_tests):
-    settings = {**SMALL, "steps": 300}
+    settings = {**SMALL, "steps": 150}
     out = tmp_path / "killed" / "a.safetensors"
     code = f"""
 from pathlib import Path
@@ -187,9 +188,9 @@ def test_checkpoints_that_do_not_fit_are_refused_before_the_work(
     def saved(named=tensors, **changes):
         return save(named, {"facts": json.dumps({**facts, **changes})})
 
-    rejects(b"", "cannot be read")
-    rejects(good.read_bytes()[:-9], "cannot be read")
-    rejects(b"\x80\x04pickle", "cannot be read")
+    rejects(b"", "no safetensors")
+    rejects(good.read_bytes()[:-9], "no safetensors")
+    rejects(b"\x80\x04pickle", "no safetensors")
     rejects(save(tensors), "not valid JSON")
     rejects(save(tensors, {"facts": "[]"}), "must be an object")
     rejects(saved(format=9), "has format 9")
