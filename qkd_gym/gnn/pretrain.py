@@ -138,11 +138,11 @@ def pretrain(
     require_writable_folder(checkpoints, "out")
     run = {
         "version": __version__,
-        "steps": steps,
-        "seed": seed,
-        "topologies": topologies,
-        "simulated": simulated,
-        "networks": networks,
+        "steps": int(steps),
+        "seed": int(seed),
+        "topologies": int(topologies),
+        "simulated": int(simulated),
+        "networks": int(networks),
     }
     for file in sorted(checkpoints.glob("*.safetensors")):
         # One that is damaged or of another run is found now, not when its turn comes.

@@ -94,7 +94,8 @@ def test_an_interrupted_training_ends_as_if_it_never_had_been(
 def test_an_interrupted_pretraining_ends_as_if_it_never_had_been(tmp_path, monkeypatch, few_tests):
     whole = pretrain.pretrain(tmp_path / "whole" / "a.safetensors", **SMALL)
     out = tmp_path / "parts" / "a.safetensors"
-    interrupted(monkeypatch, 1, pretrain.pretrain, out, **SMALL)
+    numpy_settings = {key: np.int64(value) for key, value in SMALL.items()}
+    interrupted(monkeypatch, 1, pretrain.pretrain, out, **numpy_settings)
     assert [path.name for path in out.parent.iterdir()] == ["a.checkpoints"]
     pretrain.pretrain(out, **SMALL)
     for folder in ("whole", "parts"):
