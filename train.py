@@ -33,7 +33,7 @@ from qkd_gym.evaluation.report import comparison_table
 from qkd_gym.files import require_writable_folder, write_bytes, write_figure, write_json
 from qkd_gym.gnn import load_pretrained
 from qkd_gym.gnn.weights import digest
-from qkd_gym.network.scenarios import as_mapping, identity, resolve
+from qkd_gym.network.scenarios import as_mapping, resolve
 from qkd_gym.reading import convert
 from qkd_gym.rendering import draw_network, snapshot
 from qkd_gym.sb3 import QKDVecEnv, save_agent
@@ -120,7 +120,7 @@ def run(options: Options) -> None:
             f"out is {str(folder)!r}, but it holds checkpoints of an earlier run: add --resume, "
             "name another folder or delete it."
         )
-    key = run_key(task, recipe, identity(config), options.seed)
+    key = run_key(task, recipe, as_mapping(config), options.seed)
     for checkpoint in checkpoints_in(folder / "checkpoints"):
         if read_facts(checkpoint).get("run") != key:
             raise InvalidInput(

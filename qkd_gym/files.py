@@ -79,12 +79,23 @@ def write_bytes(path: Path, content: bytes) -> None:
     """
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        unfinished.write_bytes(content)
-        unfinished.replace(path)
-    except FileNotFoundError:
-        raise vanished(path) from None
+        with _writing(path):
+            unfinished.write_bytes(content)
+            unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Errors name the file that was to be written; those of a full disk would name none."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise vanished(path) from None
+    except OSError as error:
+        error.filename = str(path)
+        raise
 
 
 def vanished(path: Path) -> InvalidInput:
@@ -159,12 +170,10 @@ def read_journal(
 
     def append(entry: Any) -> None:
         text = json.dumps(_plain(msgspec.to_builtins(entry)), ensure_ascii=False)
-        try:
-            with path.open("r+b") as file:  # never a new file without what came before
-                file.seek(0, os.SEEK_END)
-                file.write(text.encode() + b"\n")
-        except FileNotFoundError:
-            raise vanished(path) from None
+        # Never a new file without what came before.
+        with _writing(path), path.open("r+b") as file:
+            file.seek(0, os.SEEK_END)
+            file.write(text.encode() + b"\n")
 
     if torn:
         os.truncate(path, len(content) - len(torn))

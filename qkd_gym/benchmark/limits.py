@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from qkd_gym.errors import InvalidInput, shown
 from qkd_gym.features import HOUR_S
-from qkd_gym.network.config import NetworkConfig, interval_s
+from qkd_gym.network.config import GENERATED, NetworkConfig, interval_s
 from qkd_gym.topology import available, load
 
 MOST_ACTIONS = 100_000
-GENERATED = ("clustered", "source-study")
+_MOST_SITES = 100
 _LONGEST_TEXT = 200  # characters of a preset
 
 
-def require_catalogue(topology: object, where: str) -> None:
-    """Raises unless a network is generated or one of the catalogue; opens nothing.
+def require_no_path(topology: object, where: str) -> None:
+    """Raises unless a network is generated, of the catalogue, or a small one within the file.
+
+    Nothing is opened or built.
 
     Args:
         topology: The field of that name of `NetworkConfig`, as a file has it.
         where: What names it, for the error.
     """
-    if topology not in (*GENERATED, *available()):
+    if isinstance(topology, Mapping):
+        nodes = topology.get("nodes")
+        sites = len(nodes) if isinstance(nodes, list) else 0
+        if sites > _MOST_SITES:
+            raise InvalidInput(
+                f"{where}: config.topology has {sites} sites, but must have at most {_MOST_SITES} "
+                "in an episode file."
+            )
+    elif topology not in (*GENERATED, *available()):
         raise InvalidInput(
-            f"{where}: config.topology is {shown(topology)}, but must be a network of the "
-            "catalogue or a generated kind, 'clustered' or 'source-study', and never a file."
+            f"{where}: config.topology is {shown(topology)}, but must be generated, of the "
+            "catalogue, or the network itself, and never a file."
         )
 
 
@@ -43,18 +55,21 @@ def require_playable(config: NetworkConfig, where: str) -> None:
     reach the limit on sites.
 
     Args:
-        config: Of the episode; its network is generated or of the catalogue.
+        config: Of the episode.
         where: What has the configuration, for the error.
     """
-    n = config.n_sites if config.topology in GENERATED else load(config.topology).n_sites
+    n, presets = config.n_sites, set(config.hybrid_presets)
+    if config.topology not in GENERATED:
+        network = load(config.topology) if isinstance(config.topology, str) else config.topology
+        n, presets = network.n_sites, set(network.link_presets)
     interval = interval_s(n)
     requests_per_s = config.requests_per_site_hour / HOUR_S * n
     # While a burst runs, it asks for as much as makes up for its pauses.
     bursts = config.burst_share * (1.0 + config.burst_off_s / config.burst_on_s)
     asked = {
-        "number of sites": (n, 100),
+        "number of sites": (n, _MOST_SITES),
         "sites of all networks (n_sites * bank_size)": (n * config.bank_size, 4096),
-        "number of presets": (1 + len(config.hybrid_presets), 8),
+        "number of presets": (1 + len(presets - {"", config.preset}), 8),
         "candidate paths of all pairs": (n * (n - 1) // 2 * config.candidate_paths, 50_000),
         "number of decision intervals": (config.episode_s / interval, 20_000),
         "number of requests": (requests_per_s * config.episode_s, MOST_ACTIONS / 2),

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 import qkd_gym
 from qkd_gym.benchmark.limits import (
     MOST_ACTIONS,
-    require_catalogue,
+    require_no_path,
     require_playable,
     require_short_texts,
 )
@@ -129,13 +129,9 @@ def record(
 ) -> Episode:
     """Episode ``index`` of the batch of ``totals`` as a file has it.
 
-    Its ``actions`` have shape (steps,) or (steps, 2).
-
-    Raises:
-        InvalidInput: If the network comes from a file: whoever plays the episode again may have
-            none, or another.
+    Its ``actions`` have shape (steps,) or (steps, 2). A network that is not of the catalogue goes
+    into the file.
     """
-    require_catalogue(config.topology, f"episode of {shown(policy)}")
     return Episode(
         policy,
         env_id,
@@ -158,8 +154,8 @@ def read_episode(path: Path) -> Episode:
     """Reads an episode file without playing it, and without opening anything that it names.
 
     Raises:
-        InvalidInput: If it is not an episode file of this version, was changed, or names a network
-            that is neither generated nor of the catalogue.
+        InvalidInput: If it is not an episode file of this version, was changed, or names the file
+            of a network.
     """
     name = _named(path)
     content = read_json(path, dict[str, Any], "episode file")
@@ -175,7 +171,7 @@ def read_episode(path: Path) -> Episode:
     if content["env_id"] not in [task.env_id for task in TASKS.values()]:
         raise InvalidInput(f"{name} names the unknown environment {shown(content['env_id'])}.")
     config = content["config"]
-    require_catalogue(config.get("topology", "clustered"), name)
+    require_no_path(config.get("topology", "clustered"), name)
     for value in config.values():
         require_short_texts(value, name)
     return Episode(**{field.name: content[field.name] for field in dataclasses.fields(Episode)})

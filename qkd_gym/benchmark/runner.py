@@ -6,10 +6,10 @@ import dataclasses
 import hashlib
 import json
 import math
-import multiprocessing
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Generator, Mapping, Sequence
+from concurrent.futures import as_completed
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,14 +27,14 @@ from qkd_gym.benchmark.worker import (
     Unit,
     policy_of,
     run_unit,
-    start_worker,
     warm_up,
 )
+from qkd_gym.children import child_processes
 from qkd_gym.envs.tasks import get_task
 from qkd_gym.errors import InvalidInput, require_choice, require_integer, require_number, shown
 from qkd_gym.evaluation.result import METRICS
 from qkd_gym.files import read_journal, require_writable_folder, write_bytes
-from qkd_gym.network.scenarios import identity, resolve
+from qkd_gym.network.scenarios import as_mapping, resolve
 
 FORMAT = 3
 HEURISTICS = "heuristics"  # stands for all fast baselines of a suite
@@ -135,12 +135,13 @@ def run_benchmark(
     ]
     tell = on_progress or (lambda finished, of: None)
     tell(len(units) - len(waiting), len(units))
-    outcomes = _run(waiting, facts.env_id, workers or _cores())
-    for finished, (unit, outcome) in enumerate(outcomes, len(units) - len(waiting) + 1):
-        numbers = {name: finite(value) for name, value in outcome.numbers.items()}
-        played[unit] = _Entry(unit.key, unit.fingerprint, numbers, finite(outcome.decision_s))
-        append(played[unit])
-        tell(finished, len(units))
+    # Closed at once if interrupted, so that no episode in flight is waited for.
+    with closing(_run(waiting, facts.env_id, workers or _cores())) as outcomes:
+        for finished, (unit, outcome) in enumerate(outcomes, len(units) - len(waiting) + 1):
+            numbers = {name: finite(value) for name, value in outcome.numbers.items()}
+            played[unit] = _Entry(unit.key, unit.fingerprint, numbers, finite(outcome.decision_s))
+            append(played[unit])
+            tell(finished, len(units))
     played = {unit: played[unit] for unit in units}
     run = {**header, "episodes": episodes, "bounds": bounds}
     results = summarise(run, facts, [(unit, _numbers(entry)) for unit, entry in played.items()])
@@ -200,7 +201,7 @@ def _numbers(entry: _Entry) -> dict[str, float]:
 def _fingerprint(policy: str, scenario: str, split: str) -> str:
     """Changes with whatever an episode depends on besides its seed and the version: the scenario's
     fields, an agent's recipe and weights, a baseline's parameters."""
-    config = identity(resolve(scenario, {"split": split}))
+    config = as_mapping(resolve(scenario, {"split": split}))
     facts = json.dumps([config, policy, _contents(policy, scenario)], sort_keys=True)
     return hashlib.sha256(facts.encode()).hexdigest()
 
@@ -224,7 +225,9 @@ def _described(rule: Any) -> list[Any]:
     return [type(rule).__name__, parameters]
 
 
-def _run(units: list[Unit], env_id: str, workers: int) -> Iterator[tuple[Unit, Outcome]]:
+def _run(
+    units: list[Unit], env_id: str, workers: int
+) -> Generator[tuple[Unit, Outcome], None, None]:
     """Units and their outcomes in the order in which they come."""
     if not units:
         return
@@ -233,15 +236,10 @@ def _run(units: list[Unit], env_id: str, workers: int) -> Iterator[tuple[Unit, O
         for unit in units:
             yield unit, run_unit(unit)
         return
-    # Fresh processes: a forked one would inherit threads that do not run in it.
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(min(workers, len(units)), context, start_worker)
-    try:
-        pending = {pool.submit(run_unit, unit): unit for unit in units}
+    with child_processes(min(workers, len(units))) as submit:
+        pending = {submit(run_unit, unit): unit for unit in units}
         for future in as_completed(pending):
             yield pending.pop(future), future.result()
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _cores() -> int:

@@ -25,7 +25,7 @@ from qkd_gym.evaluation.episodes import evaluate
 from qkd_gym.evaluation.intervals import Interval, bootstrap_interval
 from qkd_gym.evaluation.result import EvaluationResult
 from qkd_gym.files import read_journal, write_json
-from qkd_gym.network.scenarios import identity
+from qkd_gym.network.scenarios import as_mapping
 from qkd_gym.reading import read_json
 
 # Training seeds of the search lie below this, those of the decision between finalists above.
@@ -173,7 +173,7 @@ def require_search(
     env = cast("QKDVectorEnv", gym.make_vec(task_of_rule(name).env_id, num_envs=1, **settings))
     env.reset(seed=0)
     env.close()
-    return identity(env.config)
+    return as_mapping(env.config)
 
 
 def choose(

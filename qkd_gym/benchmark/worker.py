@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import threading
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -67,19 +65,6 @@ class Outcome(NamedTuple):
 
     numbers: dict[str, float]
     decision_s: float
-
-
-def start_worker() -> None:
-    """Prepares a process: one thread, and an end when its parent ends."""
-    os.environ["OMP_NUM_THREADS"] = "1"
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-
-        def leave() -> None:
-            parent.join()
-            os._exit(1)
-
-        threading.Thread(target=leave, daemon=True).start()
 
 
 def warm_up(env_id: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,9 @@ from qkd_gym.network.config import NetworkConfig
 from qkd_gym.network.scenarios import resolve
 from qkd_gym.network.simulator import Simulator
 from qkd_gym.network.state import scratch_space
+from qkd_gym.topology import Topology
 
-Scenario = str | NetworkConfig | Mapping[str, Any]
+Scenario = str | Path | Topology | NetworkConfig | Mapping[str, Any]
 
 
 class Core:

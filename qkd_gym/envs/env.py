@@ -23,8 +23,9 @@ class QKDEnv(gym.Env[dict[str, NDArray[Any]], Any]):
     """What the three environments have in common.
 
     Args:
-        scenario: Name of a scenario, a `NetworkConfig`, or a mapping of its fields; None takes
-            the environment's own, see `qkd_gym.envs.tasks`.
+        scenario: Name of a scenario, a `Topology`, the path of a topology file, a
+            `NetworkConfig`, or a mapping of its fields; None takes the environment's own, see
+            `qkd_gym.envs.tasks`.
         render_mode: ``"rgb_array"`` or None.
         **overrides: Fields of `NetworkConfig` to change, for instance ``load=1.2``.
 

@@ -30,8 +30,9 @@ class QKDVectorEnv(VectorEnv[Batch, NDArray[np.int64], NDArray[Any]]):
 
     Args:
         num_envs: Number of environments.
-        scenario: Name of a scenario, a `NetworkConfig`, or a mapping of its fields; None takes
-            the environment's own, see `qkd_gym.envs.tasks`.
+        scenario: Name of a scenario, a `Topology`, the path of a topology file, a
+            `NetworkConfig`, or a mapping of its fields; None takes the environment's own, see
+            `qkd_gym.envs.tasks`.
         threads: Threads that step the batch, each a fixed part of it; None takes the environment
             variable ``QKD_GYM_THREADS``, or else one. Episodes do not depend on it.
         **overrides: Fields of `NetworkConfig` to change.

@@ -15,7 +15,7 @@ from qkd_gym.features import DEGREE_SCALE, HOUR_S, LENGTH_SCALE_KM, LINK, NODE
 from qkd_gym.network.compiled.elementary import log1p_singles
 from qkd_gym.network.compiled.memory import padded, zeros
 from qkd_gym.network.compiled.rng import ALIAS, fill_alias_table
-from qkd_gym.network.config import SPLITS, NetworkConfig
+from qkd_gym.network.config import GENERATED, SPLITS, NetworkConfig
 from qkd_gym.network.tables import RateTable, rate_table
 from qkd_gym.planning.concurrent_flow import max_concurrent_flow
 from qkd_gym.planning.matching import round_plan
@@ -115,7 +115,9 @@ class NetworkBank:
 
     def _make_topology(self, index: int) -> Topology:
         config = self.config
-        if config.topology not in ("clustered", "source-study"):
+        if isinstance(config.topology, Topology):
+            return config.topology
+        if config.topology not in GENERATED:
             return load(config.topology)
         split = SPLITS.index(config.split)
         seed = np.random.SeedSequence([config.bank_seed, split, index])

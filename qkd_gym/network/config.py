@@ -6,11 +6,19 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from qkd_gym.errors import InvalidInput, require_integer, require_known_keys, shown
+from qkd_gym.errors import (
+    InvalidInput,
+    require_choice,
+    require_integer,
+    require_known_keys,
+    shown,
+)
 from qkd_gym.fields import check_fields, choice, integer, number
 from qkd_gym.physics import preset
+from qkd_gym.topology import Topology, available, from_mapping, load
 
 SPLITS = ("train", "validation", "test")
 GENERATED = ("clustered", "source-study")
@@ -29,9 +37,10 @@ class NetworkConfig:
         InvalidInput: On the first value outside its range.
     """
 
-    topology: str = "clustered"
-    """``"clustered"`` or ``"source-study"`` (generated), a catalogue name, or the path of a
-    topology file."""
+    topology: str | Topology = "clustered"
+    """``"clustered"`` or ``"source-study"`` (generated), a catalogue name, a `Topology`, the path
+    of a topology file, or what such a file holds. Files are read once, here: what is in them then
+    belongs to the configuration."""
     n_sites: int = integer(20, 6, 250)
     """Number of sites of generated networks; real ones have as many as they have."""
     bank_size: int = integer(64, 1, 1_000_000)
@@ -145,10 +154,7 @@ class NetworkConfig:
 
     def __post_init__(self) -> None:
         check_fields(self)
-        for name in ("topology", "preset"):
-            value = getattr(self, name)
-            if not isinstance(value, str):
-                raise InvalidInput(f"{name} is {shown(value)}, but must be a name.")
+        object.__setattr__(self, "topology", _read_topology(self.topology))
         self._check_presets()
         if self.network_index is not None:
             require_integer("network_index", self.network_index, 0, self.bank_size - 1)
@@ -179,7 +185,8 @@ class NetworkConfig:
         if self.topology not in GENERATED:
             raise InvalidInput(
                 f"{name} is {shown(getattr(self, name))}, but must not be set for the topology "
-                f"{shown(self.topology)}: only generated networks have it."
+                f"{shown(getattr(self.topology, 'name', self.topology))}: only generated networks "
+                "have it."
             )
 
     @classmethod
@@ -201,10 +208,23 @@ class NetworkConfig:
             InvalidInput: On an unknown name, a value outside its range, or ``n_sites`` of a real
                 network, whatever its value.
         """
-        changed = NetworkConfig.from_mapping({**dataclasses.asdict(self), **changes})
+        same = {name: getattr(self, name) for name in FIELDS}
+        changed = NetworkConfig.from_mapping({**same, **changes})
         if "n_sites" in changes:
             changed._require_generated("n_sites")
         return changed
+
+
+def _read_topology(value: Any) -> str | Topology:
+    """The name of a network that is generated or in the catalogue, or the network itself."""
+    if isinstance(value, Topology):
+        return value
+    if isinstance(value, Mapping):
+        return from_mapping(value)
+    if isinstance(value, Path) or (isinstance(value, str) and value.endswith(".json")):
+        return load(value)
+    require_choice("topology", value, (*GENERATED, *available()))
+    return str(value)
 
 
 FIELDS = tuple(field.name for field in dataclasses.fields(NetworkConfig))

@@ -22,7 +22,7 @@ from qkd_gym.network.scenarios import as_mapping, resolve
         ("split", "tset", "Did you mean 'test'?"),
         ("burst_share", 0.9, "at most 1"),
         ("network_index", 64, "[0, 63]"),
-        ("topology", 3, "name"),
+        ("topology", 3, "must be one of"),
     ],
 )
 def test_bad_values(field, value, words):

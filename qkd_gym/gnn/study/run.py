@@ -7,6 +7,7 @@ weights or another amount of work start it anew.
 from __future__ import annotations
 
 import argparse
+import sys
 import timeit
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -223,7 +224,13 @@ def run(out: Path, work: Path, effort: float = 1.0, seed: int = 0) -> dict[str, 
     require_writable_folder(out, "out")
     content = digest(model)
     results: dict[str, Any] = {"version": __version__, "effort": effort, "seed": seed}
-    for name, part in study.parts().items():
+    parts = study.parts()
+    print(
+        f"{len(parts)} parts, some of many minutes; each is kept in {work} once finished.",
+        file=sys.stderr,
+    )
+    for number, (name, part) in enumerate(parts.items(), 1):
+        print(f"part {number} of {len(parts)}: {name}", file=sys.stderr)
         # The noise-free task trains networks of its own.
         weights = "" if name == "noise_free" else content
         key = [__version__, weights, effort, seed]

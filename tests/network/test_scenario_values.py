@@ -1,0 +1,66 @@
+"""The tiers differ from `metro` by what their names say, and by nothing else.
+
+Published results and trained agents hang on these numbers.
+"""
+
+import dataclasses
+
+import pytest
+
+from qkd_gym.network import NetworkConfig, available_scenarios, get_scenario
+from qkd_gym.topology import available
+
+STATIONARY = {
+    "drift_std": 0, "outages_per_link_minute": 0, "attacks_per_link_minute": 0,
+    "diurnal_amplitude": 0, "hot_spot_share": 0, "burst_share": 0, "site_misalignment": 0,
+    "link_excess_loss_db": 0, "fog_loss_db": 0,
+}  # fmt: skip
+HIDDEN = {"misalignment": 0.01, "site_misalignment": 0.02, "link_excess_loss_db": 1}
+OFTEN = 0.005  # once in 200 link-minutes
+TIERS = {
+    "metro": {},
+    "metro-light": {"load": 0.6},
+    "metro-busy": {"load": 1.2},
+    "metro-overloaded": {"load": 1.5},
+    "metro-instant": {"calibration_s": 0},
+    "metro-fast": {"calibration_s": 60},
+    "metro-slow": {"calibration_s": 360},
+    "metro-restart": {"calibration_s": 600},
+    "metro-10": {"n_sites": 10},
+    "metro-15": {"n_sites": 15},
+    "metro-30": {"n_sites": 30},
+    "metro-50": {"n_sites": 50, "bank_size": 16, "max_hops": 24},
+    "metro-100": {"n_sites": 100, "bank_size": 4, "max_hops": 40},
+    "metro-attacked": {"attacks_per_link_minute": OFTEN, "attack_target": "central"},
+    "metro-outages": {"outages_per_link_minute": OFTEN},
+    "metro-fog": {"clear_s": 3600, "fog_s": 2400},
+    "metro-expiry": {"key_lifetime_s": 1800},
+    "hidden": HIDDEN,
+    "hidden-mild": {**HIDDEN, "site_misalignment": 0.01, "link_excess_loss_db": 0.5},
+    "hidden-unmeasured": {**HIDDEN, "measured_share": 0},
+    "metro-finite": {"preset": "reference(decoy=one, block_size=1e7, sifting=0.81)"},
+    "hybrid": {"hybrid_presets": ("spdc", "cv-metro(repetition_rate_hz=1e6)")},
+    "control-instant": {
+        **STATIONARY, "load": 0.9, "calibration_s": 0, "dwell_s": 0, "initial_fill": 1,
+        "pool_capacity_bits": 10**8, "episode_s": 12 * 3600,
+    },
+    "control-light": {"load": 0.2},
+    "control-tree": {"topology": "beijing-shanghai", "bank_size": 1},
+    "control-all-links": {"modules_per_site": 16},
+    "control-modules": {"modules_per_site": 3},
+    "modules-busy": {"modules_per_site": 3, "load": 1.5},
+    "modules-outages": {"modules_per_site": 3, "outages_per_link_minute": OFTEN},
+    "modules-expiry": {"modules_per_site": 3, "key_lifetime_s": 1800},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [n for n in available_scenarios() if n not in available()])
+def test_tier(name):
+    plain = dataclasses.asdict(NetworkConfig())
+    found = dataclasses.asdict(get_scenario(name))
+    assert {key: value for key, value in found.items() if value != plain[key]} == TIERS[name]
+
+
+@pytest.mark.parametrize("name", available())
+def test_real_networks_have_the_parameters_of_metro(name):
+    assert get_scenario(name) == NetworkConfig(topology=name, bank_size=1)
