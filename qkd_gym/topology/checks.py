@@ -74,11 +74,27 @@ def check_text(field: str, value: Any) -> None:
         raise InvalidInput(f"{field} is {shown(value)}, but must be text in Unicode.") from None
 
 
-def check_presets(where: str, presets: Sequence[Any], owner: Callable[[int], str]) -> None:
+def texts_of(field: str, value: Any) -> tuple[str, ...]:
+    """A sequence of texts as a tuple.
+
+    Args:
+        field: What it is, for errors.
+        value: The value.
+
+    Raises:
+        InvalidInput: If it is no sequence, or holds anything but texts.
+    """
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise InvalidInput(f"{field} is {shown(value)}, but must be a sequence of texts.")
+    for text in value:
+        check_text(f"{field}: one", text)
+    return tuple(value)
+
+
+def check_presets(where: str, presets: Sequence[str], owner: Callable[[int], str]) -> None:
     """Raises unless each name is empty or that of a link preset."""
-    known: set[str] = {""}
+    known = {""}
     for index, name in enumerate(presets):
-        check_text(f"{where}{owner(index)}: preset", name)
         if name in known:
             continue
         try:
@@ -88,27 +104,34 @@ def check_presets(where: str, presets: Sequence[Any], owner: Callable[[int], str
         known.add(name)
 
 
-def array_of(field: str, value: Any, dtype: type, shape: tuple[int, ...]) -> NDArray[Any]:
+def array_of(field: str, value: Any, dtype: type, *shape: int | None) -> NDArray[Any]:
     """A value as an array.
 
     Args:
         field: What it is, for errors.
         value: The value.
         dtype: np.float64, np.int64 or np.bool_.
-        shape: Shape that it must have.
+        *shape: Shape that it must have, None where any length is allowed.
 
     Raises:
         InvalidInput: If it has another shape, is of another kind, or is not finite.
     """
-    own = np.array(value, object).shape  # of ragged lists too
-    if own != shape:
-        raise InvalidInput(f"{field} has shape {own}, but must have {shape}.")
+    try:
+        array = np.asarray(value)
+    except ValueError:  # rows of unlike lengths
+        array = np.empty(0, object)
+    wanted = tuple(
+        own if each is None else each for own, each in zip(array.shape, shape, strict=False)
+    )
+    if array.shape != wanted or len(wanted) < len(shape):
+        text = ", ".join("any" if each is None else str(each) for each in shape)
+        raise InvalidInput(f"{field} is {shown(value)}, but must be an array of shape ({text}).")
     if dtype is np.float64:
         require_between(field, value)
-    elif not np.can_cast(np.asarray(value).dtype, dtype, "safe"):
+    elif not np.can_cast(array.dtype, dtype, "safe"):
         kind = np.dtype(dtype).name
         raise InvalidInput(f"{field} is {shown(value)}, but must be an array of {kind}.")
-    return np.asarray(value, dtype)
+    return array.astype(dtype, copy=False)
 
 
 def check_counts(where: str, sites: int, links: int) -> None:

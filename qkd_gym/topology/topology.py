@@ -28,6 +28,7 @@ from qkd_gym.topology.checks import (
     check_units,
     link_words,
     site_words,
+    texts_of,
     title,
 )
 from qkd_gym.topology.graphs import read_graph
@@ -83,26 +84,28 @@ class Topology:
         where = title(self.name)
         check_text(f"{where}source", self.source)
         check_text(f"{where}licence", self.licence)
-        if not self.link_presets:
-            object.__setattr__(self, "link_presets", ("",) * len(self.link_endpoints))
-        n, links = len(self.site_names), len(self.link_endpoints)
+        for field in ("site_names", "link_presets"):
+            texts = texts_of(f"{where}{field}", getattr(self, field))
+            object.__setattr__(self, field, texts)
+        ends = array_of(f"{where}link_endpoints", self.link_endpoints, np.int64, None, 2)
+        object.__setattr__(self, "link_endpoints", ends)
+        n, links = len(self.site_names), len(ends)
         check_counts(where, n, links)
-        for name in self.site_names:
-            check_text(f"{where}name of a site", name)
+        if not self.link_presets:
+            object.__setattr__(self, "link_presets", ("",) * links)
         if len(self.link_presets) != links:
             raise InvalidInput(
                 f"{where}link_presets has {len(self.link_presets)} names, but must have {links}."
             )
         for field, dtype, shape in (
             ("positions_km", np.float64, (n, 2)),
-            ("link_endpoints", np.int64, (links, 2)),
             ("length_km", np.float64, (links,)),
             ("loss_db", np.float64, (links,)),
             ("free_space", np.bool_, (links,)),
             ("district", np.int64, (n,)),
             ("site_weight", np.float64, (n,)),
         ):
-            array = array_of(f"{where}{field}", getattr(self, field), dtype, shape)
+            array = array_of(f"{where}{field}", getattr(self, field), dtype, *shape)
             object.__setattr__(self, field, array)
         check_links(where, self.site_names, self.link_endpoints)
 

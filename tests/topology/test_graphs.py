@@ -92,8 +92,8 @@ ODD_SITES = [
     ({"lat": "48", "lon": 16}, "site 'b': lat is '48'"),
     ({"weight": 0}, "site 'b': weight is 0"),
     ({"weight": "3"}, "site 'b': weight is '3'"),
-    ({"name": 3}, "name of a site is 3, but must be a text"),
-    ({"name": "\ud800"}, "name of a site is .* Unicode"),
+    ({"name": 3}, "site_names: one is 3, but must be a text"),
+    ({"name": "\ud800"}, "site_names: one is .* Unicode"),
     ({"district": 0}, "site 'a' lacks district, but others have it"),
 ]
 
@@ -174,9 +174,9 @@ def test_more_than_1000_sites_are_refused_by_name():
 
 
 FIELDS = [
-    ("length_km", [1.0], "length_km has shape"),
-    ("length_km", "ab", "length_km has shape"),
-    ("length_km", [[1.0], 2.0, 3.0], "length_km is .* must be a number"),
+    ("length_km", [1.0], r"length_km is .*must be an array of shape \(3\)"),
+    ("length_km", "ab", r"length_km is .*must be an array of shape \(3\)"),
+    ("length_km", [[1.0], 2.0, 3.0], "length_km is .* must be an array of shape"),
     ("length_km", ["1", "2", "3"], "length_km is .* must be a number"),
     ("length_km", [1.0, 1e-7, 1.0], r"link 'a' to 'c': length_km is 1e-07, but must be in \[1e-06"),
     ("free_space", ["False"] * 3, "free_space is .* must be an array of bool"),
@@ -185,7 +185,11 @@ FIELDS = [
     ("link_endpoints", [[0, 1], [0, 2], [1, 3]], "link_endpoints is 3"),
     ("link_endpoints", [[0, 1], [0, 2], [0, 1]], "link 'a' to 'b' is there twice"),
     ("link_endpoints", [[0, 1], [0, 2], [2, 1]], "link 'c' to 'b' must join two sites"),
-    ("site_names", ("a", "b", 3), "name of a site is 3"),
+    ("site_names", ("a", "b", 3), "site_names: one is 3, but must be a text"),
+    ("site_names", "abc", "site_names is 'abc', but must be a sequence of texts"),
+    ("site_names", 3, "site_names is 3, but must be a sequence of texts"),
+    ("link_presets", 1j, "link_presets is 1j, but must be a sequence of texts"),
+    ("link_endpoints", None, r"link_endpoints is None.*must be an array of shape \(any, 2\)"),
     ("name", 3, "name of the topology is 3"),
     ("link_presets", ("gys",), "link_presets has 1 names"),
 ]
