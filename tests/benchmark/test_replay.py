@@ -195,6 +195,8 @@ def test_an_episode_on_a_topology_file_is_not_recorded():
         ({"burst_on_s": 1e-300, "burst_off_s": 1e300}, "requests of an interval is inf"),
         ({"key_lifetime_s": 3.2e7}, "key_lifetime_s in decision intervals"),
         ({"n_sites": 100, "candidate_paths": 64}, "candidate paths of all pairs"),
+        ({"bank_size": 64, "topology": "source-study", "n_sites": 20}, "must be at most 600"),
+        ({"modules_per_site": 100}, "number of modules .* is 800, but must be at most 400"),
         ({"hybrid_presets": 100 * ["spdc"]}, "number of presets is 101"),
         ({"preset": " " * 100_000 + "x("}, "of 100002 characters, but must hold none of more"),
     ],
