@@ -98,8 +98,9 @@ def decode_json(content: bytes, schema: type[T], where: str) -> T:
     if np.cumsum(_NESTING[characters]).max(initial=0) > _DEEPEST:
         raise InvalidInput(f"{where} is nested more than {_DEEPEST} levels deep.")
     try:
+        text = content.decode("utf-8-sig")  # which, unlike json, refuses half surrogate pairs
         value = json.loads(
-            content, object_pairs_hook=_distinct, parse_float=_finite, parse_constant=_finite
+            text, object_pairs_hook=_distinct, parse_float=_finite, parse_constant=_finite
         )
         if b"\\u" in content:
             json.dumps(value, ensure_ascii=False).encode()  # fails for half a surrogate pair
