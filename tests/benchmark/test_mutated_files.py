@@ -87,7 +87,7 @@ def with_checksum(content: bytes) -> bytes:
         return content
 
 
-def test_20000_mutated_episode_files(tmp_path, monkeypatch):
+def test_20000_mutated_episode_files(tmp_path):
     env_id = "qkd_gym/LinkActivation-v0"
     settings = {"scenario": "metro", "split": "test", **SMALL}
     result = evaluate("max-weight", env_id, 1, 3, record_actions=True, **settings)
