@@ -37,7 +37,7 @@ def require_short_texts(value: object, where: str) -> None:
 
 
 def require_playable(config: NetworkConfig, where: str) -> None:
-    """Raises if an episode would take more than half a minute or some 100 MB to play again.
+    """Raises if an episode would take more than half a minute or some 300 MB to play again.
 
     The shipped suites reach the limits on sites and modules, and stay far below most others.
 
