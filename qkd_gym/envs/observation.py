@@ -12,6 +12,7 @@ from qkd_gym.envs.tasks import Task
 from qkd_gym.features import (
     CONTEXT,
     COVER_S,
+    FEATURE_LIMIT,
     HOPS_SCALE,
     HOUR_S,
     LENGTH_SCALE_KM,
@@ -306,7 +307,7 @@ def _write_request(
         row[PATH.exists] = 1.0
         row[PATH.feasible] = 1.0 if lacking == 0 else 0.0
         row[PATH.hops] = hops / HOPS_SCALE
-        row[PATH.length] = length / LENGTH_SCALE_KM
+        row[PATH.length] = min(length / LENGTH_SCALE_KM, FEATURE_LIMIT)
         row[PATH.bottleneck] = smallest / p.capacity
         row[PATH.cover] = smallest / (smallest + bits)
         row[PATH.price] = math.log1p(price)

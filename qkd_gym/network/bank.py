@@ -110,7 +110,9 @@ class NetworkBank:
     def topology(self, index: int) -> Topology:
         """The network with this index."""
         if index not in self.topologies:
-            self.topologies[index] = self._make_topology(index)
+            network = self._make_topology(index)
+            network.check_features()
+            self.topologies[index] = network
         return self.topologies[index]
 
     def _make_topology(self, index: int) -> Topology:
@@ -133,7 +135,6 @@ class NetworkBank:
     def ensure(self, index: int) -> None:
         """Fills the rows of this network unless they are there."""
         if not self._built[index]:
-            self.topology(index).check_features()
             _fill(self.arrays, index, self.topology(index), self.config, self.presets)
             self._built[index] = True
 

@@ -87,7 +87,8 @@ def source_study(n_sites: int = 20, seed: Seed = 0) -> Topology:
         A connected topology, all of fibre.
 
     Raises:
-        InvalidInput: If the number of sites is out of range.
+        InvalidInput: If the number of sites is out of range, or there are more links than a
+            `Topology` holds, as from some 370 sites on.
     """
     require_integer("n_sites", n_sites, 6, 1000)
     rng = np.random.default_rng(seed)

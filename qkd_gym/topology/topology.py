@@ -45,7 +45,7 @@ class Topology:
 
     Attributes:
         name: Name of the network.
-        site_names: Names of the sites.
+        site_names: Names of the sites, which may be alike.
         positions_km: Planar positions of the sites in km, east and north, (n, 2) float64.
         link_endpoints: Sites of each link, smaller first, (E, 2) int64.
         length_km: Length of each link in km, (E,) float64.
@@ -59,8 +59,10 @@ class Topology:
         licence: Terms under which the data may be used.
 
     Raises:
-        InvalidInput: If shapes do not fit together, a value is out of range, a link appears twice
-            or joins a site to itself, or some site cannot be reached.
+        InvalidInput: If there are more than 1,000 sites or 32,752 links, shapes do not fit
+            together, a value is out of range, a link appears twice or joins a site to itself, some
+            site cannot be reached, or the positions are so far from what the lengths say that one
+            of them must be in metres.
     """
 
     name: str
