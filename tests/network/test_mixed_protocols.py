@@ -139,7 +139,7 @@ def test_generated_hybrid_networks_mix_evenly():
 def test_bad_presets_are_named(name, words, tmp_path):
     with pytest.raises(InvalidInput, match=words):
         NetworkConfig(preset=name)
-    with pytest.raises(InvalidInput, match=rf"edges\[2\].*{words}"):
+    with pytest.raises(InvalidInput, match=rf"link 'a' to 'c'.*{words}"):
         load(mixed_network(tmp_path, preset=name))
 
 
