@@ -121,8 +121,8 @@ def _tune(
     if table is not None:
         asked = {key: value for key, value in search.items() if key != "scenario"}
         require_search(policy, settings={"scenario": scenario, "split": "train"}, **asked)
-        read_table(table)
         require_writable_file(table, "ship")
+        read_table(table)
     size, numbers = search_size(policy, search["trials"], search["sweeps"]), count(1)
     with _Progress(" trials at most") as progress:
         trials = tune(

@@ -77,7 +77,8 @@ class Core:
         self.frame = self._frames.free()
         self.observation_space = spaces.observation_space(self.frame.buffer, task)
         self.action_space = spaces.action_space(self.frame.buffer, task)
-        self._actions_shape = (batch, *self.action_space.shape)  # type: ignore[misc]
+        self._action_shape: tuple[int, ...] = self.action_space.shape  # type: ignore[assignment]
+        self._actions_shape = (batch, *self._action_shape)
         self._undecided = np.zeros(batch, dtype=np.int64)
         others = (scratch_space(self.simulator.arrays) for _ in range(1, self._threads))
         self._work = [self.simulator.work, *others]
@@ -129,7 +130,7 @@ class Core:
 
     def step_one(self, action: Any) -> None:
         """Steps the only episode by one action, as `step`."""
-        self._step(as_integers("action", action, self._actions_shape[1:])[None])
+        self._step(as_integers("action", action, self._action_shape)[None])
 
     def _step(self, actions: NDArray[np.int64]) -> None:
         task = self.task

@@ -234,16 +234,10 @@ def load_agent(folder: Path, env_id: str, settings: Mapping[str, Any]) -> BasePo
     Raises:
         InvalidInput: If the folder is no agent's, or its policy does not fit the environment.
     """
-    agent = _agent(folder)
-    try:
-        recipe = Recipe(pointer=agent.recipe.pointer, adviser=agent.recipe.adviser)
-    except InvalidInput as error:
-        raise InvalidInput(f"recipe of policy {shown(str(folder))}: {error}") from None
-    env_of_agent = TASKS[agent.options.env].env_id
-    if env_id != env_of_agent:
+    trained_on, recipe = _agent(folder)
+    if env_id != trained_on:
         raise InvalidInput(
-            f"policy {shown(str(folder))} was trained to play {env_of_agent}, but must play "
-            f"{env_id}."
+            f"policy {shown(str(folder))} was trained to play {trained_on}, but must play {env_id}."
         )
     torch.set_num_threads(1)
     env: Any = gym.make_vec(env_id, num_envs=1, **settings)
@@ -266,18 +260,20 @@ def agent_digest(folder: Path) -> str:
     Raises:
         InvalidInput: If the folder is no agent's.
     """
-    agent = _agent(folder)
+    env_id, recipe = _agent(folder)
     weights = hashlib.sha256(read_bytes(folder / _POLICY, "policy")).hexdigest()
-    facts = [__version__, msgspec.to_builtins(agent), weights, digest(load_pretrained())]
-    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+    facts = [__version__, env_id, recipe.pointer, recipe.adviser, weights]
+    return hashlib.sha256(json.dumps([*facts, digest(load_pretrained())]).encode()).hexdigest()
 
 
-def _agent(folder: Path) -> _Agent:
+def _agent(folder: Path) -> tuple[str, Recipe]:
+    """The environment of an agent, and of its recipe what its policy's class hangs on."""
     try:
         agent = read_json(folder / _CONFIG, _Agent, "file")
         require_choice("options.env", agent.options.env, TASKS)
+        recipe = Recipe(pointer=agent.recipe.pointer, adviser=agent.recipe.adviser)
     except InvalidInput as error:
         raise InvalidInput(
             f"policy must be a baseline or the folder of a trained agent, but its {error}"
         ) from None
-    return agent
+    return TASKS[agent.options.env].env_id, recipe

@@ -220,6 +220,8 @@ def test_a_network_within_an_episode_file_is_checked(files, change_network, mess
         ({"burst_off_s": 1e9}, "requests of an interval"),
         ({"key_lifetime_s": 3.2e7}, "key_lifetime_s in decision intervals"),
         ({"n_sites": 100, "candidate_paths": 64}, "candidate paths of all pairs"),
+        ({"bank_size": 64, "topology": "source-study", "n_sites": 20}, "must be at most 600"),
+        ({"modules_per_site": 100}, "number of modules .* is 800, but must be at most 400"),
         (
             {"hybrid_presets": [f"spdc(brightness=0.0{i})" for i in range(1, 12)]},
             "number of presets is 12",
