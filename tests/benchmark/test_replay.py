@@ -133,6 +133,15 @@ def test_leaderboard_compares_on_common_seeds():
         leaderboard([good[2], bad[0]])
 
 
+def test_leaderboard_of_episodes_without_demand_or_split():
+    idle = recorded(episodes=1)[0]
+    idle.totals.update(offered_bits=0.0, delivered_bits=0.0, blocked_bits=0.0)
+    del idle.config["split"]
+    text = leaderboard([idle])
+    assert "| max-weight | 1 | - | - |" in text
+    assert "split `train`" in text
+
+
 @pytest.mark.parametrize("kind", ["absolute", "relative", "pipe", "folder"])
 def test_an_episode_file_never_has_another_file_read(files, tmp_path, monkeypatch, kind):
     """Whoever opens the pipe waits for ever."""
