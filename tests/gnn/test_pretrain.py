@@ -20,7 +20,7 @@ from qkd_gym.errors import InvalidInput  # noqa: E402
 from qkd_gym.gnn import LinkViabilityGNN, draw, load_weights, pretrain, training  # noqa: E402
 from qkd_gym.gnn.mixture import TrainingMixture, draw_topologies  # noqa: E402
 
-SMALL = {"steps": 100, "seed": 1, "topologies": 10, "simulated": 0, "networks": 4}
+SMALL = {"steps": 60, "seed": 1, "topologies": 10, "simulated": 0, "networks": 4}
 RESULTS = ("a.json", "a.png", "a.safetensors")
 
 
@@ -110,7 +110,7 @@ def test_an_interrupted_pretraining_ends_as_if_it_never_had_been(tmp_path, monke
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_killed_pretraining_goes_on_and_leaves_no_child(tmp_path, few_tests):
-    settings = {**SMALL, "steps": 150}
+    settings = {**SMALL, "steps": 100}
     out = tmp_path / "killed" / "a.safetensors"
     code = f"""
 from pathlib import Path
