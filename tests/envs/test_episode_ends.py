@@ -5,6 +5,7 @@ import pytest
 
 from qkd_gym.envs.core import Core
 from qkd_gym.envs.tasks import LINK_ACTIVATION, NETWORK, ROUTING
+from qkd_gym.features import NODE
 
 
 def started(task, **settings):
@@ -48,3 +49,21 @@ def test_requests_are_decided_until_the_last_of_the_last_interval(task):
         if over.all():
             break
     assert over.all()
+
+
+@pytest.mark.parametrize("task", [ROUTING, NETWORK], ids=["Routing", "Network"])
+def test_the_last_observation_has_no_request(task):
+    core = started(task, episode_s=60.0)
+    refuse, links = core.config.candidate_paths, core.simulator.max_links
+    action = np.array((refuse, links) if task.decides_links else refuse)
+    while not core.results.over.all():
+        core.step(np.broadcast_to(action, (3, *action.shape)))
+    last = core.observe()
+    for name in ("request", "request_endpoints", "paths"):
+        assert (last[name] == 0).all()
+    assert (last["path_links"] == links).all()
+    assert (last["nodes"][..., NODE.endpoint] == 0.0).all()
+    # Nothing but to refuse; links may still be switched.
+    np.testing.assert_array_equal(core.masks[:, : refuse + 1], np.eye(refuse + 1)[[-1] * 3] == 1)
+    for b in range(3):
+        assert core.observation_space.contains({name: each[b] for name, each in last.items()})
