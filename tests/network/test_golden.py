@@ -19,11 +19,11 @@ from qkd_gym.network.config import SPLITS, NetworkConfig
 from qkd_gym.topology import available
 
 NETWORKS = {
-    "train": "c45c6ca20d63fb62",
-    "validation": "11388f0b0a380124",
-    "test": "48b75aea3992f7c4",
+    "train": "4ef8ada7abe5e1b4",
+    "validation": "e046ec1c80357c92",
+    "test": "1e3187253648d7c2",
 }
-REAL = "1c9ecade4069e3e0"
+REAL = "4d0640fdd6d34604"
 EPISODES = {
     "LinkActivation": "a6734dc82b994549",
     "Routing": "9c344117f2f0120c",
