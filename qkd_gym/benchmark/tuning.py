@@ -160,7 +160,7 @@ def require_search(
         settings: Arguments of the environment, ``scenario`` among them.
 
     Returns:
-        What identifies the network that is searched on, see `qkd_gym.network.scenarios.identity`.
+        The configuration of the networks that are searched on, as plain values.
 
     Raises:
         InvalidInput: On an unknown rule or scenario, or a number outside its range.
