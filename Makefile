@@ -1,4 +1,4 @@
-# `make train` and `make test` need Python 3.11 or newer and nothing else: they make .venv themselves.
+# `make train` and `make test` need Python 3.11, 3.12 or 3.13 and nothing else: they make .venv themselves.
 PYTHON ?= python3
 SCENARIO ?= metro
 ARGS ?=

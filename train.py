@@ -7,12 +7,14 @@ metrics as JSON, a learning curve and a picture of the network, and prints a tab
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import gymnasium as gym
 import torch
@@ -20,22 +22,28 @@ import tyro
 from stable_baselines3.common.callbacks import CallbackList, ProgressBarCallback
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
+from qkd_gym import __version__
 from qkd_gym.baselines import make_policy
 from qkd_gym.commands import exit_status
 from qkd_gym.envs.tasks import TASKS, Task
-from qkd_gym.errors import InvalidInput, require_choice, require_integer
+from qkd_gym.errors import InvalidInput, require_choice, require_integer, shown
 from qkd_gym.evaluation import EvaluationResult, compare, evaluate, print_comparison
 from qkd_gym.evaluation.plots import plot_learning_curve
 from qkd_gym.evaluation.report import comparison_table
-from qkd_gym.files import write_bytes, write_figure, write_json
+from qkd_gym.files import require_writable_folder, write_bytes, write_figure, write_json
+from qkd_gym.gnn import load_pretrained
+from qkd_gym.gnn.weights import digest
 from qkd_gym.network.scenarios import as_mapping, resolve
+from qkd_gym.reading import convert
 from qkd_gym.rendering import draw_network, snapshot
 from qkd_gym.sb3 import QKDVecEnv, save_agent
 from qkd_gym.sb3.callbacks import DomainMetrics, Periodically
 from qkd_gym.sb3.checkpoint import (
+    checkpoints_in,
     latest_checkpoint,
     load_best_checkpoint,
     load_checkpoint,
+    read_facts,
     save_checkpoint,
 )
 from qkd_gym.sb3.imitation import fit_critic, imitate
@@ -57,7 +65,7 @@ class Options:
 
     scenario: str = "metro"
     """Scenario: a tier such as metro or hidden, a real network such as madrid, or a .json file."""
-    network: tuple[str, ...] = ()
+    network: Annotated[tuple[tuple[str, ...], ...], tyro.conf.UseAppendAction] = ()
     """Changes to the scenario as FIELD=VALUE, for instance load=1.2 modules_per_site=3."""
     env: Literal[tuple(TASKS)] = "LinkActivation"  # type: ignore[valid-type]
     """What the agent decides."""
@@ -95,13 +103,12 @@ def run(options: Options) -> None:
     device = find_device(options.device)
     recipe = recipes[options.agent]
     timesteps = options.total_timesteps or recipe.total_timesteps
-    overrides = parse_overrides(options.network)
+    changes = list(chain.from_iterable(options.network))
+    overrides = parse_overrides(changes)
     network = {"scenario": options.scenario, **overrides}
-    facts = {
-        "total_timesteps": timesteps,
-        "network": as_mapping(resolve(options.scenario, overrides)),
-    }
-    name = "-".join([Path(options.scenario).stem, *options.network])
+    config = resolve(options.scenario, overrides)
+    facts = {"total_timesteps": timesteps, "network": as_mapping(config)}
+    name = "-".join([Path(options.scenario).stem, *changes])
     folder = options.out or Path("runs") / f"{name}-{task.name}-{options.agent}-{options.seed}"
     # One thread: on small graphs two are slower, and sums are the same in every run.
     torch.set_num_threads(1)
@@ -113,15 +120,24 @@ def run(options: Options) -> None:
             f"out is {str(folder)!r}, but it holds checkpoints of an earlier run: add --resume, "
             "name another folder or delete it."
         )
+    key = run_key(task, recipe, as_mapping(config), options.seed)
+    for checkpoint in checkpoints_in(folder / "checkpoints"):
+        if read_facts(checkpoint).get("run") != key:
+            raise InvalidInput(
+                f"checkpoint {shown(str(checkpoint))} is of another run: version, environment, "
+                "recipe, network, seed or the shipped weights differ."
+            )
     # A network that cannot be built stops the run before anything is written.
     env = recipe.environment(task.env_id, network, device)
     env.reset()
-    asked = {**dataclasses.asdict(options), "out": str(folder), "resume": False}
+    require_writable_folder(folder, "out")
+    require_writable_folder(folder / "checkpoints", "out")
+    asked = {**dataclasses.asdict(options), "network": changes, "out": str(folder), "resume": False}
     save = partial(save_agent, folder, recipe, asked, facts)
     save()
     validate = partial(validation_share, env_id=task.env_id, network=network)
     model = recipe.model(env, options.seed, str(folder / "tensorboard"), device)
-    train(model, recipe, env, validate, options, timesteps, folder / "checkpoints")
+    train(model, recipe, env, validate, options, timesteps, folder / "checkpoints", key)
     curve, best = load_best_checkpoint(folder / "checkpoints", model.policy, "validation_share")
     steps, share = curve[best]
     print(f"Best checkpoint: {steps} steps, delivered share {share:.4f} in validation")
@@ -130,16 +146,29 @@ def run(options: Options) -> None:
     report(model, task, network, options, folder)
 
 
+def run_key(task: Task, recipe: Recipe, network: Mapping[str, Any], seed: int) -> str:
+    """Changes with whatever a checkpoint hangs on, besides how long it was trained."""
+    weights = digest(load_pretrained())
+    parts = [__version__, task.name, dataclasses.asdict(recipe), network, seed, weights]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
 def parse_overrides(assignments: Sequence[str]) -> dict[str, Any]:
-    """Parses FIELD=VALUE; values are JSON, or else text."""
+    """Parses FIELD=VALUE; values are JSON, or else text.
+
+    Raises:
+        InvalidInput: If there is no equals sign, or a field is set twice.
+    """
     parsed: dict[str, Any] = {}
     for assignment in assignments:
         field, equals, text = assignment.partition("=")
         if not equals:
-            raise InvalidInput(f"network is {assignment!r}, but must be FIELD=VALUE.")
+            raise InvalidInput(f"network is {shown(assignment)}, but must be FIELD=VALUE.")
+        if field in parsed:
+            raise InvalidInput(f"network sets {shown(field)} twice, but must set it once.")
         try:
             parsed[field] = json.loads(text)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):
             parsed[field] = text
     return parsed
 
@@ -171,18 +200,21 @@ def train(
     options: Options,
     timesteps: int,
     checkpoints: Path,
+    key: str,
 ) -> None:
     """Starts from the recipe's baseline, then learns by reinforcement, with checkpoints."""
     metrics = DomainMetrics()
 
     def validate_and_save(_: int) -> None:
         share = validate(model.policy)
-        facts = {"validation_share": share, "history": metrics.history}
+        facts = {"run": key, "validation_share": share, "history": metrics.history}
         save_checkpoint(checkpoints, model, facts)
 
     newest = latest_checkpoint(checkpoints)
     if newest is not None:
-        metrics.history = load_checkpoint(newest, model)["history"]
+        history = load_checkpoint(newest, model).get("history")
+        where = f"history of checkpoint {shown(str(newest))}"
+        metrics.history = convert(history, list[dict[str, float]], where)
         print(f"Resuming from {newest}")
     # A resumed run must not replay the episodes of its beginning.
     env.seed(options.seed * 10_000 + model.num_timesteps)

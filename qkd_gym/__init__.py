@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gymnasium.envs.registration import register
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 
 for _name in ("LinkActivation", "Routing", "Network"):
     # Strings only: nothing is loaded until an environment is made.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import shlex
 import sys
 import time
@@ -17,11 +16,12 @@ from qkd_gym.benchmark.replay import Episode, validate
 from qkd_gym.benchmark.runner import run_benchmark
 from qkd_gym.benchmark.suites import available_splits, available_suites
 from qkd_gym.benchmark.table import latency_markdown, leaderboard, markdown
-from qkd_gym.benchmark.tuning import choose, search_size, ship, tune
+from qkd_gym.benchmark.tuning import choose, read_table, require_search, search_size, ship, tune
 from qkd_gym.commands import exit_status
-from qkd_gym.errors import InvalidInput
+from qkd_gym.errors import InvalidInput, require_integer, shown
 from qkd_gym.evaluation.report import points_text
-from qkd_gym.files import write_bytes
+from qkd_gym.files import require_writable_file, write_bytes
+from qkd_gym.reading import read_json
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -99,7 +99,7 @@ def _benchmark(suite: str, out: Path | None, **run: Any) -> None:
     with _Progress(" episodes") as progress:
         results = run_benchmark(suite, folder, on_progress=progress, **run)
     text = markdown(results)
-    timings = json.loads((folder / "timings.json").read_text(encoding="utf-8"))
+    timings = read_json(folder / "timings.json", dict[str, dict[str, float]], "timings")
     write_bytes(folder / "timings.md", latency_markdown(timings).encode())
     write_bytes(folder / "table.md", text.encode())
     print(text)
@@ -117,6 +117,12 @@ def _tune(
 ) -> None:
     scenario = search["scenario"]
     journal = journal or Path("tuning") / f"{Path(scenario).stem}-{policy}.jsonl"
+    require_integer("decision_episodes", decision_episodes, 1)
+    if table is not None:
+        asked = {key: value for key, value in search.items() if key != "scenario"}
+        require_search(policy, settings={"scenario": scenario, "split": "train"}, **asked)
+        require_writable_file(table, "ship")
+        read_table(table)
     size, numbers = search_size(policy, search["trials"], search["sweeps"]), count(1)
     with _Progress(" trials at most") as progress:
         trials = tune(
@@ -136,21 +142,27 @@ def _tune(
 
 
 def _validate(files: Sequence[Path]) -> None:
-    print(f"{len(_validated(files))} episodes are what they claim to be.")
+    print(f"{len(_validated(_episode_files(files)))} episodes are what they claim to be.")
 
 
 def _leaderboard(files: Sequence[Path], out: Path) -> None:
-    episodes = _validated(files)
+    found = _episode_files(files)
+    require_writable_file(out, "out")
+    episodes = _validated(found)
     write_bytes(out, leaderboard(episodes).encode())
     print(f"{len(episodes)} episodes are what they claim to be; the leaderboard is {out}")
 
 
-def _validated(paths: Sequence[Path]) -> list[Episode]:
+def _episode_files(paths: Sequence[Path]) -> list[Path]:
     files: list[Path] = []
     for path in paths:
         files += sorted(path.rglob("*.json")) if path.is_dir() else [path]
     if not files:
-        raise InvalidInput(f"files is {str(paths[0])!r}, but there is no episode file in it.")
+        raise InvalidInput(f"files is {shown(str(paths[0]))}, but there is no episode file in it.")
+    return files
+
+
+def _validated(files: Sequence[Path]) -> list[Episode]:
     with _Progress(" episodes") as progress:
         return validate(files, lambda done: progress(done, len(files)))
 

@@ -11,14 +11,18 @@ from typing import Any
 import numpy as np
 
 _LONGEST = 80  # characters of a value that an error quotes
+_LONGEST_MESSAGE = 300  # characters of an error
 
 
 class InvalidInput(ValueError):
     """A configuration, file, checkpoint or argument that cannot be used.
 
     The message is one sentence that names the field, the value and what is allowed, so that a
-    command line can print it as it is and exit with status 2.
+    command line can print it as it is and exit with status 2. It is cut after 300 characters.
     """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(_cut(message, _LONGEST_MESSAGE))
 
 
 class UnknownArgument(InvalidInput, TypeError):
@@ -28,13 +32,17 @@ class UnknownArgument(InvalidInput, TypeError):
     """
 
 
-def shown(value: Any) -> str:
-    """A value as errors quote it: as its literal, on one line, cut after 80 characters."""
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def shown(value: Any, most: int = _LONGEST) -> str:
+    """A value as errors quote it: as its literal, on one line, cut after ``most`` characters."""
     try:
         text = " ".join(repr(value).split())
     except Exception:  # an integer of thousands of digits, or whatever a foreign object does
         text = f"<{type(value).__name__}>"
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+    return _cut(text, most)
 
 
 def range_text(
@@ -118,6 +126,18 @@ def require_integer(field: str, value: Any, low: int, high: float = math.inf) ->
         raise InvalidInput(f"{field} is {shown(int(value))}, but must be {allowed}.")
 
 
+def require_flag(field: str, value: Any) -> None:
+    """Raises unless ``value`` is a truth value: text such as "no" would count as true."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise InvalidInput(f"{field} is {shown(value)}, but must be true or false.")
+
+
+def require_instance(field: str, value: Any, kind: type) -> None:
+    """Raises unless ``value`` is an object of a class or of one that derives from it."""
+    if not isinstance(value, kind):
+        raise InvalidInput(f"{field} is {shown(value)}, but must be a {kind.__name__}.")
+
+
 def _listed(names: Iterable[str]) -> str:
     """Names for an error, as many as fit into it, and how many there are in all."""
     text = ", ".join(names)
@@ -128,8 +148,8 @@ def _listed(names: Iterable[str]) -> str:
 
 
 def _nearest(word: str, choices: Iterable[str]) -> str:
-    near = difflib.get_close_matches(word, list(choices), n=1, cutoff=0.5)
-    return f" Did you mean {near[0]!r}?" if near else ""
+    near = difflib.get_close_matches(word[:_LONGEST], list(choices), n=1, cutoff=0.5)
+    return f" Did you mean {shown(near[0])}?" if near else ""
 
 
 def require_choice(field: str, value: Any, choices: Collection[str]) -> None:
@@ -154,9 +174,9 @@ def require_known_keys(
         allowed: The keys that there are.
         error: `InvalidInput`, or `UnknownArgument` for keyword arguments.
     """
+    # Python's own words, which other libraries look for.
+    problem = "got an unexpected keyword argument" if error is UnknownArgument else "has no field"
     for key in keys:
         if key not in allowed:
-            hint = _nearest(str(key)[:_LONGEST], allowed)
-            raise error(
-                f"{owner} has no field {shown(key)}.{hint} Its fields are {_listed(allowed)}."
-            )
+            hint = _nearest(str(key), allowed)
+            raise error(f"{owner} {problem} {shown(key)}.{hint} Its fields are {_listed(allowed)}.")

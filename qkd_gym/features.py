@@ -125,7 +125,7 @@ class PathFeatures(NamedTuple):
     hops: int
     """Hops / 10."""
     length: int
-    """Length / 50 km."""
+    """Length / 50 km, at most 100."""
     bottleneck: int
     """Smallest pool on the path / pool capacity."""
     cover: int

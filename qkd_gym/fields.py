@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import numbers
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -28,6 +29,7 @@ from qkd_gym.errors import (
     range_text,
     require_between,
     require_choice,
+    require_flag,
     require_integer,
     require_number,
 )
@@ -36,13 +38,20 @@ Real = float | NDArray[np.float64]
 """A number, or an array of numbers that broadcasts against the other arguments of a formula."""
 
 
-def number(default: float, low: float = -math.inf, high: float = math.inf, **options: Any) -> Any:
+def number(
+    default: float | None,
+    low: float = -math.inf,
+    high: float = math.inf,
+    infinite: bool = False,
+    **options: Any,
+) -> Any:
     """A field for one finite number.
 
     Args:
-        default: Default of the field.
+        default: Default of the field; if it is None, None is allowed too.
         low: Smallest allowed value.
         high: Largest allowed value.
+        infinite: Whether infinity, for no limit at all, is allowed beside the interval.
         **options: ``low_open`` and ``high_open``, whether an end itself is excluded, and ``unit``,
             to print behind the interval in an error.
 
@@ -51,9 +60,11 @@ def number(default: float, low: float = -math.inf, high: float = math.inf, **opt
     """
 
     def check(name: str, value: Any) -> None:
-        require_number(name, value, low, high, **options)
+        if not (infinite and isinstance(value, float) and value == math.inf):
+            require_number(name, value, low, high, **options)
 
-    return _field(default, check, range_text(low, high, **options))
+    allowed = range_text(low, high, **options)
+    return _field(default, check, f"{allowed} or infinite" if infinite else allowed)
 
 
 def real(default: float | str, *interval: float, word: str = "", **options: Any) -> Any:
@@ -75,10 +86,18 @@ def real(default: float | str, *interval: float, word: str = "", **options: Any)
     return dataclasses.field(default=default, metadata={"check": check, "real": True, "word": word})
 
 
-def integer(default: int, low: int, high: float = math.inf) -> Any:
-    """A field for a whole number in [low, high], as a `dataclasses.field` for `check_fields`."""
+def integer(default: int | None, low: int, high: float = math.inf) -> Any:
+    """A field for a whole number in [low, high], as a `dataclasses.field` for `check_fields`.
+
+    If the default is None, None is allowed too.
+    """
     check = partial(require_integer, low=low, high=high)
     return _field(default, check, f"integer {range_text(low, high)}")
+
+
+def flag(default: bool) -> Any:
+    """A field for a truth value, as a `dataclasses.field` for `check_fields`."""
+    return _field(default, require_flag, "true or false")
 
 
 def choice(default: str, choices: tuple[str, ...]) -> Any:
@@ -94,8 +113,9 @@ def _field(default: Any, check: Callable[[str, Any], None], allowed: str) -> Any
 def check_fields(record: Any) -> None:
     """Checks the fields of a dataclass that are declared with the functions of this module.
 
-    Fields of `real` become a float, or a float64 array where they have dimensions; the others stay
-    as they are. Meant for ``__post_init__``, of frozen dataclasses too.
+    Fields of `real` become a float, or a float64 array where they have dimensions; other numbers
+    become Python's own, so that JSON and hashes know them. Meant for ``__post_init__``, of frozen
+    dataclasses too.
 
     Args:
         record: Instance of a dataclass.
@@ -105,6 +125,8 @@ def check_fields(record: Any) -> None:
     """
     for field in dataclasses.fields(record):
         value, rule = getattr(record, field.name), field.metadata
+        if value is None and field.default is None:
+            continue
         if rule.get("word") and isinstance(value, str):
             require_choice(field.name, value, (rule["word"],))
             continue
@@ -113,3 +135,6 @@ def check_fields(record: Any) -> None:
         if "real" in rule:
             array = np.asarray(value, dtype=np.float64)
             object.__setattr__(record, field.name, array if array.ndim else float(array))
+        elif isinstance(value, numbers.Real) and not isinstance(value, (int, float)):
+            plain: Any = int if isinstance(value, numbers.Integral) else float
+            object.__setattr__(record, field.name, plain(value))

@@ -48,14 +48,16 @@ def read_bytes(path: Path | Traversable, what: str, most_bytes: int = MOST_BYTES
         InvalidInput: If there is no such file, it cannot be read, or it is larger.
     """
     name = f"{what} {shown(str(path))}"
+    content: bytes | None = None
     try:
-        if not path.is_file():
-            raise InvalidInput(f"{name} is not there, but must be an existing file.")
-        with path.open("rb") as file:
-            content: bytes = file.read(most_bytes + 1)
+        if path.is_file():
+            with path.open("rb") as file:
+                content = file.read(most_bytes + 1)
     except (OSError, ValueError) as error:  # a ValueError for a zero byte in its name
         reason = getattr(error, "strerror", None) or error
         raise InvalidInput(f"{name} cannot be read: {reason}.") from None
+    if content is None:
+        raise InvalidInput(f"{name} is not there, but must be an existing file.")
     if len(content) > most_bytes:
         raise InvalidInput(f"{name} is larger than {most_bytes} bytes, the most that is read.")
     return content
@@ -96,8 +98,9 @@ def decode_json(content: bytes, schema: type[T], where: str) -> T:
     if np.cumsum(_NESTING[characters]).max(initial=0) > _DEEPEST:
         raise InvalidInput(f"{where} is nested more than {_DEEPEST} levels deep.")
     try:
+        text = content.decode("utf-8-sig")  # which, unlike json, refuses half surrogate pairs
         value = json.loads(
-            content, object_pairs_hook=_distinct, parse_float=_finite, parse_constant=_finite
+            text, object_pairs_hook=_distinct, parse_float=_finite, parse_constant=_finite
         )
         if b"\\u" in content:
             json.dumps(value, ensure_ascii=False).encode()  # fails for half a surrogate pair
@@ -123,12 +126,14 @@ def convert(value: Any, schema: type[T], where: str) -> T:
         where: What the value is, for errors.
 
     Raises:
-        InvalidInput: Naming the first field that does not fit.
+        InvalidInput: Naming the first field that does not fit, or if a text is no Unicode.
     """
     try:
         return msgspec.convert(value, schema)
     except msgspec.ValidationError as error:
         problem, _, at = str(error).partition(" - at ")
+    except UnicodeError:
+        raise InvalidInput(f"{where} holds half a surrogate pair, but must be Unicode.") from None
     path = at.strip("`").removeprefix("$.").removeprefix("$")
     place = f"{where}: {path}" if path else where
     if match := re.match(r"Object missing required field `(.*)`", problem):

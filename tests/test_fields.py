@@ -53,3 +53,27 @@ def test_real_fields_become_floats_or_arrays():
 def test_bad_values_are_named(arguments, words):
     with pytest.raises(InvalidInput, match=words):
         Pump(**arguments)
+
+
+@dataclass(frozen=True)
+class Optional:
+    share: float | None = number(None, 0.0, 1.0)
+    count: int | None = integer(None, 1)
+
+    def __post_init__(self):
+        check_fields(self)
+
+
+def test_a_field_whose_default_is_none_may_be_none():
+    assert Optional() == Optional(None, None)
+    assert Optional(0.5, 3).count == 3
+    with pytest.raises(InvalidInput, match=r"share is 2, but must be in \[0, 1\]"):
+        Optional(share=2.0)
+    with pytest.raises(InvalidInput, match="power_w is None"):
+        Pump(power_w=None)
+
+
+def test_numbers_of_numpy_become_pythons():
+    pump = Pump(power_w=np.float32(0.5), pulses=np.uint8(4))
+    assert (type(pump.power_w), type(pump.pulses)) == (float, int)
+    assert pump == Pump(power_w=0.5, pulses=4)

@@ -48,9 +48,22 @@ def test_what_is_refused_is_named_in_one_short_sentence(text):
     assert len(message) <= 300
 
 
+def test_half_surrogate_pairs_in_bytes_are_refused():
+    with pytest.raises(InvalidInput, match="no UTF-8"):
+        decode_json(b'{"length_km": 1, "label": "\xed\xa0\x80"}', Part, "part")
+    assert decode_json(b'\xef\xbb\xbf{"length_km": 1}', Part, "part").length_km == 1.0
+
+
 def test_unknown_fields_get_a_suggestion():
     with pytest.raises(InvalidInput, match="Did you mean 'length_km'"):
         decode_json(b'{"lenght_km": 1, "length_km": 2}', Part, "part")
+
+
+def test_what_is_no_utf8_is_refused():
+    for text in (b'{"length_km": 1, "label": "\xed\xa0\x80"}', b"\xff\xfe{\0}\0", b'"\xff"'):
+        with pytest.raises(InvalidInput, match="no UTF-8"):
+            decode_json(text, Part, "part")
+    assert decode_json(b'\xef\xbb\xbf{"length_km": 1}', Part, "part").length_km == 1
 
 
 def test_brackets_within_texts_do_not_nest():

@@ -1,6 +1,7 @@
 """The training command: results, repetition, resumption and bad input."""
 
 import json
+import shutil
 import sys
 
 import pytest
@@ -12,6 +13,7 @@ import train
 from qkd_gym.baselines import make_policy
 from qkd_gym.errors import InvalidInput
 from qkd_gym.evaluation import evaluate
+from qkd_gym.gnn import LinkViabilityGNN
 from qkd_gym.sb3 import load_agent
 
 TINY = ["--scenario", "vienna", "--episodes", "2", "--total-timesteps", "128"]
@@ -60,6 +62,16 @@ def test_a_run_leaves_its_results(tmp_path, monkeypatch, capsys, env):
     printed = capsys.readouterr().out
     assert "agent" in printed
     assert str(tmp_path / "run") in printed.replace("\n", "")
+
+
+def test_network_may_be_given_once_or_several_times(tmp_path, monkeypatch):
+    together = ["--network", "load=1.2", "modules_per_site=3"]
+    apart = ["--network", "load=1.2", "--network", "modules_per_site=3"]
+    for name, words in (("together", together), ("apart", apart)):
+        call(monkeypatch, *TINY, "--agent", "ppo", *words, "--out", str(tmp_path / name))
+        config = json.loads((tmp_path / name / "config.json").read_text())
+        assert (config["network"]["load"], config["network"]["modules_per_site"]) == (1.2, 3)
+        assert config["options"]["network"] == ["load=1.2", "modules_per_site=3"]
 
 
 def test_baselines_have_what_was_tuned_for_the_scenario(tmp_path, monkeypatch):
@@ -118,7 +130,31 @@ def test_an_interrupted_run_goes_on_from_its_newest_checkpoint(tmp_path, monkeyp
     left = sorted(path.name for path in (folder / "checkpoints").iterdir())
     assert len(left) == 2
     monkeypatch.setattr(train, "save_checkpoint", saved)
-    call(monkeypatch, *TINY, "--out", str(folder), "--resume")
+    config = (folder / "config.json").read_bytes()
+    again = [*TINY, "--out", str(folder), "--resume"]
+
+    def refused(*arguments):
+        with pytest.raises(SystemExit) as stopped:
+            call(monkeypatch, *again, *arguments)
+        assert stopped.value.code == 2
+        return capsys.readouterr().err
+
+    # A checkpoint goes on only where all that it hangs on is the same.
+    for other in (["--seed", "1"], ["--scenario", "madrid"], ["--network", "load=1.2"]):
+        assert "is of another run" in refused(*other)
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "__version__", "9.9.9")
+        assert "is of another run" in refused()
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "load_pretrained", LinkViabilityGNN)
+        assert "is of another run" in refused()
+    facts_of_newest = folder / "checkpoints" / left[-1] / "checkpoint.json"
+    facts = facts_of_newest.read_text()
+    facts_of_newest.write_text(facts.replace('"history"', '"hitsory"'))
+    assert "history of checkpoint" in refused()
+    facts_of_newest.write_text(facts)
+    assert (folder / "config.json").read_bytes() == config
+    call(monkeypatch, *again)
     assert f"Resuming from {folder / 'checkpoints' / left[-1]}" in capsys.readouterr().out
     after = sorted(path.name for path in (folder / "checkpoints").iterdir())
     assert after[: len(left)] == left
@@ -135,10 +171,13 @@ def test_an_interrupted_run_goes_on_from_its_newest_checkpoint(tmp_path, monkeyp
         (["--resume"], "must hold a checkpoint"),
         (["--device", "gpu"], "device is 'gpu'"),
         (["--scenario", "missing.json"], "existing file"),
-        (["--network", "modules_per_site=0"], "modules_per_site is 0, but must be at least 1"),
-        (["--network", "detector_efficiency=1.2"], "must be in (0, 1]"),
+        (["--network", "modules_per_site=0"], "modules_per_site is 0, but must be in [1, 1000]"),
+        (["--network", "detector_efficiency=1.2"], "must be in [1e-06, 1]"),
         (["--network", "laod=1.2"], "Did you mean 'load'"),
         (["--network", "load"], "FIELD=VALUE"),
+        (["--network", "load=1.2", "--network", "load=1.3"], "sets 'load' twice"),
+        (["--network", "load=" + 5000 * "["], "load is"),
+        (["--scenario", "vienna", "--network", "n_sites=12"], "n_sites is 12"),
     ],
 )
 def test_bad_input_is_one_sentence_and_leaves_nothing(
@@ -151,6 +190,40 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(
     assert words in message
     assert message.count("\n") == 1
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("resume", [[], ["--resume"]])
+def test_output_that_cannot_be_written_is_told_before_training(
+    tmp_path, monkeypatch, capsys, resume
+):
+    monkeypatch.setattr(train, "train", lambda *_, **__: pytest.fail("trained"))
+    plain = tmp_path / "plain"
+    plain.write_text("kept")
+    for target in (plain, plain / "below", "/proc/run"):
+        with pytest.raises(SystemExit) as stopped:
+            call(monkeypatch, *TINY, "--out", str(target), *resume)
+        assert stopped.value.code == 2
+        message = capsys.readouterr().err
+        assert message.startswith("error: out is ")
+        assert message.count("\n") == 1
+    assert plain.read_text() == "kept"
+    assert list(tmp_path.iterdir()) == [plain]
+
+
+def test_a_run_whose_folder_vanishes_ends_with_one_sentence(tmp_path, monkeypatch, capsys):
+    folder, saved = tmp_path / "run", train.save_checkpoint
+
+    def vanish(*arguments):
+        path = saved(*arguments)
+        shutil.rmtree(folder)
+        return path
+
+    monkeypatch.setattr(train, "save_checkpoint", vanish)
+    with pytest.raises(SystemExit) as stopped:
+        call(monkeypatch, *TINY, "--out", str(folder))
+    assert stopped.value.code == 2
+    assert "has vanished" in capsys.readouterr().err
+    assert not (folder / "checkpoints").exists()
 
 
 @pytest.mark.parametrize("present", [False, True])

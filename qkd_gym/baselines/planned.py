@@ -156,6 +156,8 @@ def _planned_shares(
     rate, xy = np.frombuffer(rate_bytes), np.frombuffer(xy_bytes).reshape(2, -1)
     gap = np.hypot(*(xy[:, :, None] - xy[:, None, :]))
     demand = np.exp(-gap / max(distance_km, 1e-6))
+    # Rounded, so that a plan does not hang on the last bits of a processor's functions.
+    demand, rate = np.round(demand, 12), np.round(rate, 9)
     return max_concurrent_flow(xy.shape[1], ends, rate, demand, modules).time_share
 
 

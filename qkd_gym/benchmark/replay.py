@@ -12,25 +12,51 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 import gymnasium as gym
+import msgspec
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
 import qkd_gym
+from qkd_gym.benchmark.limits import (
+    MOST_ACTIONS,
+    require_no_path,
+    require_playable,
+    require_short_texts,
+)
 from qkd_gym.envs import QKDVectorEnv
 from qkd_gym.envs.tasks import TASKS
-from qkd_gym.errors import InvalidInput
+from qkd_gym.errors import InvalidInput, shown
 from qkd_gym.evaluation.account import Totals
 from qkd_gym.evaluation.episodes import play
 from qkd_gym.files import write_bytes
 from qkd_gym.network.config import NetworkConfig
 from qkd_gym.network.scenarios import as_mapping
+from qkd_gym.reading import convert, read_json
 
 FORMAT = 1
 _BATCH = 64
+
+# What can stand in a cell of a table.
+_Name = Annotated[str, msgspec.Meta(max_length=200, pattern=r"^[^|\x00-\x1f\x7f]+\Z")]
+
+
+class _File(msgspec.Struct, forbid_unknown_fields=True):
+    """An episode file."""
+
+    format: int
+    version: str
+    policy: _Name
+    env_id: str
+    scenario: _Name
+    config: dict[str, Any]
+    seed: Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+    actions: Annotated[list[int | tuple[int, int]], msgspec.Meta(max_length=MOST_ACTIONS)]
+    totals: dict[str, float | None]
+    checksum: str
 
 
 @dataclass(frozen=True)
@@ -59,14 +85,16 @@ class Episode:
 class _Recorded:
     """Plays recorded actions; members whose actions are used up do nothing."""
 
-    def __init__(self, env: QKDVectorEnv, episodes: Sequence[Episode]) -> None:
+    def __init__(
+        self, env: QKDVectorEnv, episodes: Sequence[Episode], names: Sequence[str]
+    ) -> None:
         space, shape = env.single_action_space, env.action_space.shape
         assert shape is not None
         nvec = space.nvec if isinstance(space, spaces.MultiDiscrete) else np.array(space.n)  # type: ignore[attr-defined]
         longest = max(len(episode.actions) for episode in episodes)
         # One row more than the longest episode: what is played when all actions are used up.
         self._actions = np.full((longest + 1, *shape), nvec - 1, dtype=np.int64)
-        for b, episode in enumerate(episodes):
+        for b, (episode, name) in enumerate(zip(episodes, names, strict=True)):
             # Whole numbers only, and of the right shape: anything else cannot be an action.
             try:
                 actions = np.asarray(episode.actions)
@@ -74,10 +102,7 @@ class _Recorded:
                 actions = np.zeros(0)
             fits = actions.dtype == np.int64 and actions.shape[1:] == shape[1:] and actions.size
             if not fits or (actions < 0).any() or (actions >= nvec).any():
-                raise InvalidInput(
-                    f"the episode of {episode.policy!r} in {episode.scenario!r} with seed "
-                    f"{episode.seed} has actions outside the action space."
-                )
+                raise InvalidInput(f"{name} has actions outside the action space.")
             self._actions[: len(actions), b] = actions
 
     def predict(
@@ -104,7 +129,8 @@ def record(
 ) -> Episode:
     """Episode ``index`` of the batch of ``totals`` as a file has it.
 
-    Its ``actions`` have shape (steps,) or (steps, 2).
+    Its ``actions`` have shape (steps,) or (steps, 2). A network that is not of the catalogue goes
+    into the file.
     """
     return Episode(
         policy,
@@ -125,28 +151,34 @@ def write_episode(path: Path, episode: Episode) -> None:
 
 
 def read_episode(path: Path) -> Episode:
-    """Reads an episode file without playing it.
+    """Reads an episode file without playing it, and without opening anything that it names.
 
     Raises:
-        InvalidInput: If it is not an episode file of this version, or was changed.
+        InvalidInput: If it is not an episode file of this version, was changed, or names the file
+            of a network.
     """
-    try:
-        content = json.loads(path.read_bytes())
-    except OSError as error:
-        raise InvalidInput(f"{str(path)!r} cannot be read: {error.strerror}.") from None
-    except ValueError:
-        raise InvalidInput(f"{str(path)!r} is not an episode file: it is no JSON.") from None
-    fields = [field.name for field in dataclasses.fields(Episode)]
-    if not isinstance(content, dict) or set(content) != {"format", "version", "checksum", *fields}:
-        raise InvalidInput(f"{str(path)!r} is not an episode file: its fields are others.")
-    if content["format"] != FORMAT or content["version"] != qkd_gym.__version__:
+    name = _named(path)
+    content = read_json(path, dict[str, Any], "episode file")
+    found = content.get("version"), content.get("format")
+    if found != (qkd_gym.__version__, FORMAT):
         raise InvalidInput(
-            f"{str(path)!r} was made by version {content['version']} (format {content['format']}), "
-            f"but only version {qkd_gym.__version__} (format {FORMAT}) can be checked here."
+            f"{name} was made by version {shown(found[0], 20)} (format {shown(found[1], 20)}), but "
+            f"only version {qkd_gym.__version__} (format {FORMAT}) can be checked here."
         )
+    convert(content, _File, name)
     if content["checksum"] != _checksum(content):
-        raise InvalidInput(f"{str(path)!r} was changed after it was written: its checksum differs.")
-    return Episode(**{field: content[field] for field in fields})
+        raise InvalidInput(f"{name} was changed after it was written: its checksum differs.")
+    if content["env_id"] not in [task.env_id for task in TASKS.values()]:
+        raise InvalidInput(f"{name} names the unknown environment {shown(content['env_id'])}.")
+    config = content["config"]
+    require_no_path(config.get("topology", "clustered"), name)
+    for value in config.values():
+        require_short_texts(value, name)
+    return Episode(**{field.name: content[field.name] for field in dataclasses.fields(Episode)})
+
+
+def _named(path: Path) -> str:
+    return f"episode file {shown(str(path))}"
 
 
 def validate(
@@ -162,46 +194,50 @@ def validate(
         InvalidInput: On the first file that does not hold what it claims.
     """
     episodes = [read_episode(Path(path)) for path in paths]
-    groups: dict[str, list[int]] = {}
-    for index, episode in enumerate(episodes):
-        key = json.dumps([episode.env_id, episode.config], sort_keys=True)
-        groups.setdefault(key, []).append(index)
+    groups: dict[tuple[str, NetworkConfig], list[int]] = {}
+    for index, (path, episode) in enumerate(zip(paths, episodes, strict=True)):
+        groups.setdefault((episode.env_id, _config(path, episode)), []).append(index)
     done = 0
-    for members in groups.values():
+    for (env_id, config), members in groups.items():
         for start in range(0, len(members), _BATCH):
             part = members[start : start + _BATCH]
-            _replay([episodes[i] for i in part], [str(paths[i]) for i in part])
+            names = [_named(paths[i]) for i in part]
+            _replay(env_id, config, [episodes[i] for i in part], names)
             done += len(part)
             if on_progress is not None:
                 on_progress(done)
     return episodes
 
 
-def _replay(episodes: list[Episode], names: list[str]) -> None:
-    first = episodes[0]
-    if first.env_id not in [task.env_id for task in TASKS.values()]:
-        raise InvalidInput(f"{names[0]!r} names the unknown environment {first.env_id!r}.")
-    if not all(isinstance(e.seed, int) and e.seed >= 0 for e in episodes):
-        raise InvalidInput(f"{names[0]!r} or a file with its configuration has a bad seed.")
-    made = gym.make_vec(first.env_id, num_envs=len(episodes), scenario=first.config)
+def _config(path: Path, episode: Episode) -> NetworkConfig:
+    try:
+        config = NetworkConfig.from_mapping(episode.config)
+    except InvalidInput as error:
+        raise InvalidInput(f"{_named(path)}: {error}") from None
+    require_playable(config, _named(path))
+    return config
+
+
+def _replay(env_id: str, config: NetworkConfig, episodes: list[Episode], names: list[str]) -> None:
+    made = gym.make_vec(env_id, num_envs=len(episodes), scenario=config)
     env = cast("QKDVectorEnv", made)
     try:
-        seeds: list[int | None] = [episode.seed for episode in episodes]
-        played = play(env, _Recorded(env, episodes), seeds)
+        recorded = _Recorded(env, episodes, names)
+        played = play(env, recorded, [episode.seed for episode in episodes])
     finally:
         env.close()
     for b, (episode, name) in enumerate(zip(episodes, names, strict=True)):
         if len(episode.actions) != played.steps[b]:
             raise InvalidInput(
-                f"{name!r} has {len(episode.actions)} actions, but its episode takes "
+                f"{name} has {len(episode.actions)} actions, but its episode takes "
                 f"{played.steps[b]}."
             )
         found = {key: finite(values[b]) for key, values in played.totals.items()}
         for key in sorted(found | episode.totals):
             if key not in found or key not in episode.totals or found[key] != episode.totals[key]:
                 raise InvalidInput(
-                    f"{name!r} claims {key} {episode.totals.get(key)!r}, but playing its actions "
-                    f"with seed {episode.seed} gives {found.get(key)!r}."
+                    f"{name} claims {shown(key)} {episode.totals.get(key)!r}, but playing its "
+                    f"actions with seed {episode.seed} gives {found.get(key)!r}."
                 )
 
 

@@ -5,15 +5,19 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import multiprocessing
+import math
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Generator, Mapping, Sequence
+from concurrent.futures import as_completed
+from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import msgspec
 
 import qkd_gym
 from qkd_gym.baselines import make_policy
+from qkd_gym.benchmark.replay import finite
 from qkd_gym.benchmark.suites import get_split, get_suite
 from qkd_gym.benchmark.summary import summarise
 from qkd_gym.benchmark.worker import (
@@ -21,17 +25,31 @@ from qkd_gym.benchmark.worker import (
     REFERENCE,
     Outcome,
     Unit,
+    policy_of,
     run_unit,
-    start_worker,
     warm_up,
 )
+from qkd_gym.children import child_processes
 from qkd_gym.envs.tasks import get_task
-from qkd_gym.errors import InvalidInput, require_choice, require_integer
-from qkd_gym.files import read_journal, write_bytes
+from qkd_gym.errors import InvalidInput, require_choice, require_integer, require_number, shown
+from qkd_gym.evaluation.result import METRICS
+from qkd_gym.files import read_journal, require_writable_folder, write_bytes
 from qkd_gym.network.scenarios import as_mapping, resolve
 
-FORMAT = 2
+FORMAT = 3
 HEURISTICS = "heuristics"  # stands for all fast baselines of a suite
+
+# Wide enough for whatever an episode adds up, and narrow enough to be added up itself.
+_Number = Annotated[float, msgspec.Meta(ge=-1e18, le=1e18)] | None
+
+
+class _Entry(msgspec.Struct, forbid_unknown_fields=True):
+    """A unit that has been played, as the journal keeps it; None stands for NaN."""
+
+    key: tuple[str, str, int]
+    fingerprint: str
+    numbers: dict[str, _Number]
+    decision_s: _Number
 
 
 def run_benchmark(
@@ -96,24 +114,37 @@ def run_benchmark(
         for fingerprint in [_fingerprint(policy, scenario, seeds.split)]
         for seed in range(seeds.first_seed, seeds.first_seed + count)
     ]
+    # An agent that cannot be loaded stops the run before anything is written.
+    for unit in {unit.policy: unit for unit in units if os.sep in unit.policy}.values():
+        policy_of(unit)
+    require_writable_folder(out, "out")
+    for into in {unit.episode_file.parent for unit in units if unit.episode_file is not None}:
+        require_writable_folder(into, "out")
     header = {"format": FORMAT, "version": qkd_gym.__version__, "suite": suite, "split": split}
-    entries, append = read_journal(out / "journal.jsonl", header)
-    done = {(*e["key"], e["fingerprint"]): e for e in entries}
-    played = {unit: done.get((*unit.key, unit.fingerprint), {}) for unit in units}
+    journal = out / "journal.jsonl"
+    entries, append = read_journal(journal, header, _Entry)
+    done = {(*entry.key, entry.fingerprint): entry for entry in entries}
+    found = {unit: done.get((*unit.key, unit.fingerprint)) for unit in units}
+    played = {unit: entry for unit, entry in found.items() if entry is not None}
+    for unit, entry in played.items():
+        _require_fit(f"journal {shown(str(journal))}", unit, entry)
     waiting = [
         unit
-        for unit, entry in played.items()
-        if not entry or (unit.episode_file is not None and not unit.episode_file.is_file())
+        for unit in units
+        if unit not in played or (unit.episode_file is not None and not unit.episode_file.is_file())
     ]
     tell = on_progress or (lambda finished, of: None)
     tell(len(units) - len(waiting), len(units))
-    outcomes = _run(waiting, facts.env_id, workers or _cores())
-    for finished, (unit, outcome) in enumerate(outcomes, len(units) - len(waiting) + 1):
-        played[unit] = {"key": unit.key, "fingerprint": unit.fingerprint, **outcome._asdict()}
-        append(played[unit])
-        tell(finished, len(units))
+    # Closed at once if interrupted, so that no episode in flight is waited for.
+    with closing(_run(waiting, facts.env_id, workers or _cores())) as outcomes:
+        for finished, (unit, outcome) in enumerate(outcomes, len(units) - len(waiting) + 1):
+            numbers = {name: finite(value) for name, value in outcome.numbers.items()}
+            played[unit] = _Entry(unit.key, unit.fingerprint, numbers, finite(outcome.decision_s))
+            append(played[unit])
+            tell(finished, len(units))
+    played = {unit: played[unit] for unit in units}
     run = {**header, "episodes": episodes, "bounds": bounds}
-    results = summarise(run, facts, [(unit, entry["numbers"]) for unit, entry in played.items()])
+    results = summarise(run, facts, [(unit, _numbers(entry)) for unit, entry in played.items()])
     results = json.loads(json.dumps(results))  # as a reader of the file gets it
     _write_compact(out / "results.json", results)
     _write_compact(out / "timings.json", _timings(played))
@@ -131,18 +162,45 @@ def _labels(policies: Sequence[str]) -> dict[str, str]:
         if not is_folder:
             make_policy(policy)
         elif not (Path(policy) / "policy.safetensors").is_file():
-            raise InvalidInput(f"policy is {spec!r}, but {policy!r} has no policy.safetensors.")
+            raise InvalidInput(
+                f"policy is {shown(spec)}, but {shown(policy)} has no policy.safetensors."
+            )
         if not label or label in labels or label in (BOUND, REFERENCE):
-            raise InvalidInput(f"policy is {spec!r}, but its name {label!r} is empty or taken.")
+            raise InvalidInput(f"policy is {shown(spec)}, but its name is empty or taken.")
+        if Path(label).name != label or not label.isprintable():
+            raise InvalidInput(f"policy is {shown(spec)}, but its name must be one of a folder.")
         labels[label] = str(Path(policy)) if is_folder else policy
         if is_folder and os.sep not in labels[label]:
             labels[label] = os.path.join(os.curdir, labels[label])
     return labels
 
 
+def _require_fit(journal: str, unit: Unit, entry: _Entry) -> None:
+    """Refuses an entry that does not hold what the unit adds up to."""
+    is_bound = unit.policy == BOUND
+    names = {"seed", "delivered_bits"} | (set() if is_bound else {"offered_bits", *METRICS})
+    numbers = entry.numbers
+    fits = set(numbers) == names and numbers["seed"] == unit.seed
+    if not fits or (entry.decision_s is None) != is_bound:
+        raise InvalidInput(
+            f"{journal} has other numbers of {shown(unit.key)} than a unit has; delete it to start "
+            "anew."
+        )
+    require_number(f"{journal}: delivered_bits", numbers["delivered_bits"], 0.0)
+    if not is_bound:
+        require_number(f"{journal}: offered_bits", numbers["offered_bits"], 0.0, low_open=True)
+        # A sum may round up.
+        share = numbers["delivered_share"]
+        require_number(f"{journal}: delivered_share", share, 0.0, 1.0 + 1e-9)
+
+
+def _numbers(entry: _Entry) -> dict[str, float]:
+    return {name: math.nan if value is None else value for name, value in entry.numbers.items()}
+
+
 def _fingerprint(policy: str, scenario: str, split: str) -> str:
     """Changes with whatever an episode depends on besides its seed and the version: the scenario's
-    fields, an agent's weights, a baseline's parameters."""
+    fields, an agent's recipe and weights, a baseline's parameters."""
     config = as_mapping(resolve(scenario, {"split": split}))
     facts = json.dumps([config, policy, _contents(policy, scenario)], sort_keys=True)
     return hashlib.sha256(facts.encode()).hexdigest()
@@ -152,9 +210,13 @@ def _contents(policy: str, scenario: str) -> str:
     if policy in (BOUND, REFERENCE):
         return ""
     if os.sep in policy:
-        return hashlib.sha256((Path(policy) / "policy.safetensors").read_bytes()).hexdigest()
-    rules = make_policy(policy, scenario=scenario)
-    return json.dumps([_described(rules.activation), _described(rules.routing)])
+        # Here, so that baselines need no torch.
+        from qkd_gym.sb3.checkpoint import agent_digest
+
+        return agent_digest(Path(policy))
+    made = make_policy(policy, scenario=scenario)
+    rules = made.activation, made.routing, made.fallback_activation, made.fallback_routing
+    return json.dumps([_described(rule) for rule in rules])
 
 
 def _described(rule: Any) -> list[Any]:
@@ -163,7 +225,9 @@ def _described(rule: Any) -> list[Any]:
     return [type(rule).__name__, parameters]
 
 
-def _run(units: list[Unit], env_id: str, workers: int) -> Iterator[tuple[Unit, Outcome]]:
+def _run(
+    units: list[Unit], env_id: str, workers: int
+) -> Generator[tuple[Unit, Outcome], None, None]:
     """Units and their outcomes in the order in which they come."""
     if not units:
         return
@@ -172,15 +236,10 @@ def _run(units: list[Unit], env_id: str, workers: int) -> Iterator[tuple[Unit, O
         for unit in units:
             yield unit, run_unit(unit)
         return
-    # Fresh processes: a forked one would inherit threads that do not run in it.
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(min(workers, len(units)), context, start_worker)
-    try:
-        pending = {pool.submit(run_unit, unit): unit for unit in units}
+    with child_processes(min(workers, len(units))) as submit:
+        pending = {submit(run_unit, unit): unit for unit in units}
         for future in as_completed(pending):
             yield pending.pop(future), future.result()
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _cores() -> int:
@@ -189,13 +248,13 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
-def _timings(played: Mapping[Unit, dict[str, Any]]) -> dict[str, dict[str, float]]:
+def _timings(played: Mapping[Unit, _Entry]) -> dict[str, dict[str, float]]:
     """Mean wall time of a decision in seconds, by scenario and policy."""
     spent: dict[str, dict[str, list[float]]] = {}
     for unit, entry in played.items():
-        if unit.policy != BOUND:
+        if entry.decision_s is not None:  # the bound decides nothing
             parts = spent.setdefault(unit.scenario, {}).setdefault(unit.label, [])
-            parts.append(entry["decision_s"])
+            parts.append(entry.decision_s)
     return {
         scenario: {label: sum(parts) / len(parts) for label, parts in labels.items()}
         for scenario, labels in spent.items()

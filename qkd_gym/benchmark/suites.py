@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -11,6 +10,7 @@ from typing import Any, NamedTuple
 from qkd_gym.baselines.registry import fast_policies
 from qkd_gym.envs.tasks import TASKS, get_task
 from qkd_gym.errors import require_choice, require_integer
+from qkd_gym.reading import read_json
 
 
 class Split(NamedTuple):
@@ -47,8 +47,7 @@ class Suite:
 
 @lru_cache(maxsize=1)
 def _data() -> dict[str, Any]:
-    text = files("qkd_gym.benchmark").joinpath("data/suites.json").read_text(encoding="utf-8")
-    return dict(json.loads(text))
+    return read_json(files("qkd_gym.benchmark") / "data/suites.json", dict[str, Any], "suites")
 
 
 def available_suites() -> tuple[str, ...]:

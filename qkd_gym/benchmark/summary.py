@@ -86,8 +86,8 @@ def describe(values: F64) -> dict[str, Any]:
 
 
 def interval_of(numbers: Mapping[str, Any]) -> Interval:
-    """A mean and its interval as ``results.json`` has them."""
-    return Interval(numbers["mean"], *numbers["interval_95"])
+    """A mean and its interval as ``results.json`` has them, where null is NaN."""
+    return Interval(*np.array([numbers["mean"], *numbers["interval_95"]], np.float64))
 
 
 def _scenario(

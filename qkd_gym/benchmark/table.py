@@ -15,6 +15,7 @@ from qkd_gym.evaluation.comparison import differences_to_best
 from qkd_gym.evaluation.episodes import metrics_of
 from qkd_gym.evaluation.report import interval_text, points_text
 from qkd_gym.markdown import markdown_table
+from qkd_gym.network.config import NetworkConfig
 
 _SHARE_COLUMNS = ("delivered share [95 %]", "IQM")
 # Column: metric, factor to the column's unit, format.
@@ -68,7 +69,9 @@ def latency_markdown(timings: Mapping[str, Mapping[str, float]]) -> str:
 def _metric_cells(metrics: Mapping[str, Any], columns: Iterable[str]) -> list[str]:
     """Cells of a policy's row in `_SHARE_COLUMNS` and in some of `_MEAN_COLUMNS`."""
     share = metrics["delivered_share"]
-    cells = [interval_text(interval_of(share)), f"{share['interquartile_mean']:.4f}"]
+    cells = ["-", "-"]  # where no key was asked for
+    if share["mean"] is not None:
+        cells = [interval_text(interval_of(share)), f"{share['interquartile_mean']:.4f}"]
     for column in columns:
         name, factor, form = _MEAN_COLUMNS[column]
         mean = metrics[name]["mean"]
@@ -103,7 +106,11 @@ def leaderboard(episodes: Sequence[Episode]) -> str:
         raise InvalidInput("episodes is empty, but must hold at least one validated episode.")
     tables: dict[tuple[str, str, str], dict[str, dict[int, Episode]]] = {}
     for episode in episodes:
-        key = (episode.scenario, episode.env_id, str(episode.config["split"]))
+        key = (
+            episode.scenario,
+            episode.env_id,
+            str(episode.config.get("split", NetworkConfig.split)),
+        )
         of_policy = tables.setdefault(key, {}).setdefault(episode.policy, {})
         if episode.seed in of_policy:
             raise InvalidInput(

@@ -5,24 +5,39 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, cast
 
+import gymnasium as gym
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+import qkd_gym
 from qkd_gym.baselines.registry import make_policy, search_space, task_of_rule
-from qkd_gym.errors import InvalidInput, require_integer
+from qkd_gym.baselines.tuned import Table, Tuned
+from qkd_gym.envs import QKDVectorEnv
+from qkd_gym.errors import InvalidInput, require_integer, shown
 from qkd_gym.evaluation.episodes import evaluate
 from qkd_gym.evaluation.intervals import Interval, bootstrap_interval
 from qkd_gym.evaluation.result import EvaluationResult
 from qkd_gym.files import read_journal, write_json
+from qkd_gym.network.scenarios import as_mapping
+from qkd_gym.reading import read_json
 
 # Training seeds of the search lie below this, those of the decision between finalists above.
 DECISION_SEED = 200_000
 _FINALISTS = 5
+
+
+class _Entry(msgspec.Struct, forbid_unknown_fields=True):
+    """A trial as the journal keeps it."""
+
+    parameters: dict[str, float]
+    delivered_share: Annotated[float, msgspec.Meta(ge=0.0, le=1.0 + 1e-9)]  # a sum may round up
 
 
 class Trial(NamedTuple):
@@ -79,19 +94,25 @@ def tune(
     Raises:
         InvalidInput: On an unknown rule or scenario, or a journal of another search.
     """
-    require_integer("trials", trials, 0)
-    require_integer("sweeps", sweeps, 0)
-    require_integer("seed", seed, 0, DECISION_SEED - episodes)
-    space = search_space(name)
     settings = {"scenario": scenario, "split": "train", **overrides}
-    # The search is the same whatever its length, so a longer one may go on from a shorter one.
-    header = {"policy": name, "episodes": episodes, "seed": seed, "settings": settings}
-    header["parameters"] = list(space)
+    network = require_search(name, episodes, trials, sweeps, seed, settings)
+    space = search_space(name)
     known: dict[tuple[float, ...], float] = {}
     append = None
     if journal is not None:
-        entries, append = read_journal(journal, json.loads(json.dumps(header, default=repr)))
-        known = {tuple(e["parameters"][k] for k in space): e["delivered_share"] for e in entries}
+        # The search is the same whatever its length, so a longer one may go on from a shorter one.
+        header = {
+            **{"version": qkd_gym.__version__, "policy": name, "defaults": _defaults(name)},
+            **{"episodes": episodes, "seed": seed, "network": network, "parameters": list(space)},
+        }
+        entries, append = read_journal(journal, json.loads(json.dumps(header)), _Entry)
+        for entry in entries:
+            if set(entry.parameters) != set(space):
+                raise InvalidInput(
+                    f"journal {shown(str(journal))} has a trial with other parameters than "
+                    f"{shown(list(space))}; delete it to start anew."
+                )
+            known[tuple(entry.parameters[key] for key in space)] = entry.delivered_share
     tried: dict[tuple[float, ...], Trial] = {}
 
     def measure(parameters: Mapping[str, Any]) -> None:
@@ -102,7 +123,7 @@ def tune(
         if point not in known:
             known[point] = _played(name, chosen, episodes, seed, settings).mean()
             if append is not None:
-                append({"parameters": chosen, "delivered_share": known[point]})
+                append(_Entry(chosen, known[point]))
             if on_trial is not None:
                 on_trial(Trial(known[point], chosen))
         tried[point] = Trial(known[point], chosen)
@@ -123,6 +144,36 @@ def tune(
         if best() == before:
             break
     return sorted(tried.values(), key=lambda trial: -trial.delivered_share)
+
+
+def require_search(
+    name: str, episodes: int, trials: int, sweeps: int, seed: int, settings: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Checks all that `tune` is asked for, before anything is written.
+
+    Args:
+        name: The rule.
+        episodes: As for `tune`, and so are ``trials``, ``sweeps`` and ``seed``.
+        trials: Random points.
+        sweeps: Passes over the parameters.
+        seed: Seed of the search.
+        settings: Arguments of the environment, ``scenario`` among them.
+
+    Returns:
+        The configuration of the networks that are searched on, as plain values.
+
+    Raises:
+        InvalidInput: On an unknown rule or scenario, or a number outside its range.
+    """
+    require_integer("episodes", episodes, 1, DECISION_SEED)
+    require_integer("trials", trials, 0)
+    require_integer("sweeps", sweeps, 0)
+    require_integer("seed", seed, 0, DECISION_SEED - episodes)
+    search_space(name)
+    env = cast("QKDVectorEnv", gym.make_vec(task_of_rule(name).env_id, num_envs=1, **settings))
+    env.reset(seed=0)
+    env.close()
+    return as_mapping(env.config)
 
 
 def choose(
@@ -170,10 +221,19 @@ def _played(
     return evaluate(policy, task_of_rule(name).env_id, episodes, seed, **settings)
 
 
+def _rule(name: str, scenario: str | None = None) -> Any:
+    policy = make_policy(name, scenario=scenario)
+    return policy.activation or policy.routing
+
+
+def _defaults(name: str) -> dict[str, Any]:
+    """All parameters of a single rule, those that are not searched too."""
+    return dataclasses.asdict(_rule(name))
+
+
 def current_parameters(name: str, scenario: str | None) -> dict[str, float]:
     """The parameters that a single rule has in a scenario, or its defaults."""
-    policy = make_policy(name, scenario=scenario)
-    rule = policy.activation or policy.routing
+    rule = _rule(name, scenario)
     return {key: float(getattr(rule, key)) for key in search_space(name)}
 
 
@@ -182,18 +242,25 @@ def search_size(name: str, trials: int, sweeps: int) -> int:
     return 3 + trials + sweeps * sum(len(values) for values in search_space(name).values())
 
 
+def read_table(path: Path) -> Table:
+    """A table of tuned parameters, see `qkd_gym.baselines.tuned`; empty if there is no file.
+
+    Raises:
+        InvalidInput: If the file is no such table.
+    """
+    return read_json(path, Table, "table") if path.exists() else {}
+
+
 def ship(path: Path, name: str, scenario: str, choice: Choice, command: str) -> None:
-    """Writes a choice into a table of tuned parameters, see `qkd_gym.baselines.tuned`."""
-    try:
-        table = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        table = {}
-    except ValueError:
-        raise InvalidInput(f"table {str(path)!r} is not readable JSON.") from None
-    table.setdefault(scenario, {})[name] = {
-        "parameters": choice.parameters,
-        "default_share": round(choice.default_share, 5),
-        "gain": [round(value, 5) for value in choice.gain],
-        "command": command,
-    }
-    write_json(path, {key: dict(sorted(table[key].items())) for key in sorted(table)})
+    """Writes a choice into a table of tuned parameters.
+
+    Raises:
+        InvalidInput: If the file is no such table, or its folder is not there.
+    """
+    table = read_table(path)
+    gain = [round(value, 5) for value in choice.gain]
+    share = round(choice.default_share, 5)
+    chosen = Tuned(choice.parameters, share, (gain[0], gain[1], gain[2]), command)
+    table.setdefault(scenario, {})[name] = chosen
+    ordered = {key: dict(sorted(table[key].items())) for key in sorted(table)}
+    write_json(path, msgspec.to_builtins(ordered))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import threading
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -69,19 +67,6 @@ class Outcome(NamedTuple):
     decision_s: float
 
 
-def start_worker() -> None:
-    """Prepares a process: one thread, and an end when its parent ends."""
-    os.environ["OMP_NUM_THREADS"] = "1"
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-
-        def leave() -> None:
-            parent.join()
-            os._exit(1)
-
-        threading.Thread(target=leave, daemon=True).start()
-
-
 def warm_up(env_id: str) -> None:
     """Compiles what all processes need, once, so that they find it in the cache."""
     small: dict[str, Any] = {"n_sites": 6, "bank_size": 1, "episode_s": 600.0}
@@ -99,7 +84,7 @@ def run_unit(unit: Unit) -> Outcome:
         return Outcome({"seed": unit.seed, "delivered_bits": delivered}, float("nan"))
     env = _environment(unit.env_id, unit.scenario, unit.split)
     path = unit.episode_file
-    played = play(env, _policy(unit), [unit.seed], record_actions=path is not None)
+    played = play(env, policy_of(unit), [unit.seed], record_actions=path is not None)
     totals = played.totals
     if path is not None:
         where = unit.env_id, unit.scenario, env.config, unit.seed
@@ -114,7 +99,12 @@ def _environment(env_id: str, scenario: str, split: str) -> QKDVectorEnv:
     return cast("QKDVectorEnv", gym.make_vec(env_id, 1, scenario=scenario, split=split))
 
 
-def _policy(unit: Unit) -> Any:
+def policy_of(unit: Unit) -> Any:
+    """The policy that plays a unit.
+
+    Raises:
+        InvalidInput: If it is an agent that cannot be loaded or plays another environment.
+    """
     if unit.policy == REFERENCE:
         return bounds.ForesightPolicy(_config(unit), unit.seed)
     if os.sep in unit.policy:

@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qkd_gym.envs import spaces
+from qkd_gym.envs.actions import as_integers
 from qkd_gym.envs.buffers import Frames
 from qkd_gym.envs.tasks import Task
 from qkd_gym.envs.threads import parts, run_side_by_side, thread_count
 from qkd_gym.envs.transition import Results, allocate_results, start_some, step_range
-from qkd_gym.errors import InvalidInput
 from qkd_gym.network.config import NetworkConfig
 from qkd_gym.network.scenarios import resolve
 from qkd_gym.network.simulator import Simulator
 from qkd_gym.network.state import scratch_space
+from qkd_gym.topology import Topology
 
-Scenario = str | NetworkConfig | Mapping[str, Any]
+Scenario = str | Path | Topology | NetworkConfig | Mapping[str, Any]
 
 
 class Core:
     """A batch of episodes with observations, rewards and infos as arrays.
+
+    Made by an environment, whose keyword arguments are fields of the configuration.
 
     Both kinds of environments have theirs as ``env.core``, for whoever needs the simulator itself.
     It pickles and deep-copies at any moment, and the copy goes on bit for bit alike.
@@ -47,7 +51,8 @@ class Core:
         action_space: Space of one member's actions.
 
     Raises:
-        InvalidInput: On an unknown scenario or field, or a value outside its range.
+        InvalidInput: On an unknown scenario or field, a value outside its range, or more memory
+            than is allowed.
     """
 
     def __init__(
@@ -72,48 +77,70 @@ class Core:
         self.frame = self._frames.free()
         self.observation_space = spaces.observation_space(self.frame.buffer, task)
         self.action_space = spaces.action_space(self.frame.buffer, task)
-        self._actions_shape = (batch, *self.action_space.shape)  # type: ignore[misc]
+        self._action_shape: tuple[int, ...] = self.action_space.shape  # type: ignore[assignment]
+        self._actions_shape = (batch, *self._action_shape)
         self._undecided = np.zeros(batch, dtype=np.int64)
         others = (scratch_space(self.simulator.arrays) for _ in range(1, self._threads))
         self._work = [self.simulator.work, *others]
 
-    def start(self) -> None:
-        """Starts all episodes."""
+    def start(self, network_index: int | None = None) -> None:
+        """Starts all episodes, on this network of the bank or on one that each draws."""
         self.frame = self._frames.free()
-        self._start(range(self.batch), self.frame.results)
+        self._start(range(self.batch), self.frame.results, network_index)
 
-    def restart(self, episodes: Sequence[int] | NDArray[np.integer]) -> None:
+    def start_some(self, members: NDArray[np.integer], network_index: int | None = None) -> None:
+        """Starts new episodes for these members; the others have no results, and observe again
+        what they observed."""
+        before, self.frame = self.frame, self._frames.free()
+        observed: Any = zip(self.frame.buffer, before.buffer, strict=True)
+        for array, last in observed:
+            array[...] = last
+        results: tuple[NDArray[Any], ...] = self.frame.results
+        for array in results:
+            array[...] = 0
+        self._start(members, self.frame.results, network_index)
+
+    def restart(self, members: NDArray[np.integer]) -> None:
         """Starts new episodes for these members, and observes them in the last observation.
 
         The results of their last step stay.
         """
-        self._start(episodes, allocate_results(self.batch))
+        self._start(members, allocate_results(self.batch), None)
 
-    def _start(self, episodes: Sequence[int] | NDArray[np.integer], results: Results) -> None:
+    def _start(
+        self,
+        members: Sequence[int] | NDArray[np.integer],
+        results: Results,
+        network_index: int | None,
+    ) -> None:
         sim = self.simulator
-        drawn = sim.draw(episodes, self.generators)
+        drawn = sim.draw(members, self.generators, network_index)
         start_some(*drawn, sim.arrays, sim.bank, sim.params, sim.work, self.frame.buffer, results)
 
-    def step(self, actions: NDArray[np.int64]) -> None:
+    def step(self, actions: Any) -> None:
         """Steps every episode.
 
         Args:
-            actions: Shape (batch,), or (batch, 2) where a step decides paths and links.
+            actions: Integers of shape (batch,), or (batch, 2) where a step decides paths and links.
 
         Raises:
-            InvalidInput: If they have another shape.
+            InvalidInput: If they are something else, see `as_integers`.
         """
-        if actions.shape != self._actions_shape:
-            raise InvalidInput(
-                f"actions has shape {actions.shape}, but must have {self._actions_shape}."
-            )
+        self._step(as_integers("actions", actions, self._actions_shape))
+
+    def step_one(self, action: Any) -> None:
+        """Steps the only episode by one action, as `step`."""
+        self._step(as_integers("action", action, self._action_shape)[None])
+
+    def _step(self, actions: NDArray[np.int64]) -> None:
+        task = self.task
         paths = links = self._undecided
-        if self.task.decides_paths and self.task.decides_links:
+        if not task.decides_paths:
+            links = actions
+        elif task.decides_links:
             paths, links = np.ascontiguousarray(actions.T)
-        elif self.task.decides_paths:
-            paths = np.ascontiguousarray(actions)
         else:
-            links = np.ascontiguousarray(actions)
+            paths = actions
         sim = self.simulator
         self.frame = frame = self._frames.free()
         fixed = (sim.arrays, sim.bank, sim.params, frame.buffer, frame.results, paths, links)

@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkd_gym.envs.core import Core, Scenario
+from qkd_gym.envs.starting import not_ready, read_options, read_seed
 from qkd_gym.envs.tasks import LINK_ACTIVATION, NETWORK, ROUTING, Task
-from qkd_gym.errors import require_choice
+from qkd_gym.errors import UnknownArgument, require_choice, require_known_keys
 from qkd_gym.network.accounts import ACCOUNT_NAMES
+from qkd_gym.network.config import FIELDS
 from qkd_gym.network.reward import REWARD_TERMS
 
 RENDER_MODES = ["rgb_array"]
@@ -21,13 +23,16 @@ class QKDEnv(gym.Env[dict[str, NDArray[Any]], Any]):
     """What the three environments have in common.
 
     Args:
-        scenario: Name of a scenario, a `NetworkConfig`, or a mapping of its fields; None takes
-            the environment's own, see `qkd_gym.envs.tasks`.
+        scenario: Name of a scenario, a `Topology`, the path of a topology file, a
+            `NetworkConfig`, or a mapping of its fields; None takes the environment's own, see
+            `qkd_gym.envs.tasks`.
         render_mode: ``"rgb_array"`` or None.
         **overrides: Fields of `NetworkConfig` to change, for instance ``load=1.2``.
 
     Raises:
-        InvalidInput: On an unknown scenario or field, or a value outside its range.
+        InvalidInput: On an unknown scenario, a value outside its range, or more memory than is
+            allowed.
+        UnknownArgument: On an override that is no field.
     """
 
     metadata: dict[str, Any] = {"render_modes": RENDER_MODES, "render_fps": 10}  # noqa: RUF012
@@ -39,29 +44,67 @@ class QKDEnv(gym.Env[dict[str, NDArray[Any]], Any]):
         if render_mode is not None:
             require_choice("render_mode", render_mode, RENDER_MODES)
         self.render_mode = render_mode
+        own = ("scenario", "render_mode")
+        require_known_keys(type(self).__name__, overrides, [*own, *FIELDS], UnknownArgument)
         chosen = self.task.default_scenario if scenario is None else scenario
         self.core = Core(chosen, overrides, 1, self.task)
         self.config = self.core.config
         self.observation_space = self.core.observation_space  # type: ignore[assignment]
         self.action_space = self.core.action_space
+        self._closed, self._running = False, False
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-        """Starts an episode; see `gymnasium.Env.reset`."""
+        """Starts an episode; see `gymnasium.Env.reset`.
+
+        Args:
+            seed: Non-negative integer, Python's or NumPy's; None goes on with the generator that
+                is there.
+            options: ``{"network_index": i}`` plays this episode, and no later one, on network i of
+                the bank. Later episodes are the same with and without it.
+
+        Raises:
+            InvalidInput: On a seed that is none, an unknown option or an index that is not there;
+                the episode that runs then goes on.
+            ClosedEnvironmentError: If the environment has been closed.
+        """
+        if self._closed:
+            raise not_ready(self._closed)
+        chosen, seed = read_options(options, self.core.simulator), read_seed("seed", seed)
         super().reset(seed=seed)
         self.core.generators = [self.np_random]
-        self.core.start()
+        self.core.start(chosen.network_index)
+        self._running = True
         return self._observation(), self._info()
 
     def step(
         self, action: Any
     ) -> tuple[dict[str, NDArray[Any]], float, bool, bool, dict[str, Any]]:
-        """Takes one decision; see `gymnasium.Env.step`. An illegal action does nothing."""
+        """Takes one decision; see `gymnasium.Env.step`.
+
+        Args:
+            action: An integer, or two of them where paths and links are decided. One outside the
+                action space, or against the mask, does nothing and is counted in
+                ``info["illegal_actions"]``.
+
+        Raises:
+            InvalidInput: If the action is anything else, whole floating-point numbers included;
+                nothing has happened then.
+            ResetNeeded: Before the first reset, and after the end of an episode.
+            ClosedEnvironmentError: If the environment has been closed.
+        """
         core = self.core
-        core.step(np.array([action], dtype=np.int64))
+        if not self._running:
+            raise not_ready(self._closed, bool(core.generators))
+        core.step_one(action)
         reward, over = core.results.reward.item(), core.results.over.item()
+        self._running = not over
         return self._observation(), reward, False, over, self._info()
+
+    def close(self) -> None:
+        """Ends the use of the environment; see `gymnasium.Env.close`."""
+        self._closed, self._running = True, False
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Legal actions, flattened; the name that sb3-contrib looks for."""
@@ -105,8 +148,8 @@ class LinkActivationEnv(QKDEnv):
     ``Discrete(E + 1)``: the candidate link to toggle, or ``E`` to hold. Selecting an inactive
     link activates it; at an end without a free module, the least needed active link there is
     released (feature ``need``; links within their dwell time last). Selecting an active link
-    releases it. Padding links are illegal: selecting one does nothing and is counted in
-    ``info["illegal_actions"]``.
+    releases it. Padding links, and whatever is no link, are illegal: selecting one does nothing
+    and is counted in ``info["illegal_actions"]``.
 
     ## Observation Space
     A flat ``Dict`` of padded arrays, see `qkd_gym.envs.spaces.observation_space` for keys, shapes
@@ -143,8 +186,8 @@ class RoutingEnv(QKDEnv):
     pools, or the request is blocked.
 
     ## Action Space
-    ``Discrete(K + 1)``: a candidate path, or ``K`` to refuse. Paths that lack the key are illegal;
-    selecting one refuses the request and is counted.
+    ``Discrete(K + 1)``: a candidate path, or ``K`` to refuse. Paths that lack the key, and whatever
+    is no path, are illegal; selecting one refuses the request and is counted.
 
     ## Observation Space
     As `LinkActivationEnv`, with the request and its candidate paths.

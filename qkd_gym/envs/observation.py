@@ -12,6 +12,7 @@ from qkd_gym.envs.tasks import Task
 from qkd_gym.features import (
     CONTEXT,
     COVER_S,
+    FEATURE_LIMIT,
     HOPS_SCALE,
     HOUR_S,
     LENGTH_SCALE_KM,
@@ -59,10 +60,15 @@ class Observation(NamedTuple):
 
 
 def allocate(batch: int, bank: Bank, task: Task) -> Observation:
-    """Zeroed buffers for ``batch`` observations."""
+    """Zeroed buffers for ``batch`` observations.
+
+    Raises:
+        InvalidInput: If they need too much memory.
+    """
     n, links = bank.n_sites, bank.link_endpoints.shape[1]
     k, hops = bank.path_links.shape[2:] if task.decides_paths else (0, 0)
     arrays = zeros(
+        f"num_envs is {batch}",
         nodes=((batch, len(NODE), padded(n)), np.float32),
         links=((batch, len(LINK), padded(links)), np.float32),
         link_endpoints=((batch, links, 2), np.int64),
@@ -301,7 +307,7 @@ def _write_request(
         row[PATH.exists] = 1.0
         row[PATH.feasible] = 1.0 if lacking == 0 else 0.0
         row[PATH.hops] = hops / HOPS_SCALE
-        row[PATH.length] = length / LENGTH_SCALE_KM
+        row[PATH.length] = min(length / LENGTH_SCALE_KM, FEATURE_LIMIT)
         row[PATH.bottleneck] = smallest / p.capacity
         row[PATH.cover] = smallest / (smallest + bits)
         row[PATH.price] = math.log1p(price)

@@ -9,7 +9,7 @@ from functools import cache
 from itertools import pairwise
 from typing import Any
 
-from qkd_gym.errors import InvalidInput, require_integer
+from qkd_gym.errors import InvalidInput, require_integer, shown
 
 VARIABLE = "QKD_GYM_THREADS"
 
@@ -30,8 +30,8 @@ def thread_count(asked: int | None, batch: int) -> int:
     field = "threads"
     if asked is None:
         field, text = f"environment variable {VARIABLE}", os.environ.get(VARIABLE, "1")
-        if not text.isdecimal():
-            raise InvalidInput(f"{field} is {text[:80]!r}, but must be an integer at least 1.")
+        if not text.isdecimal() or len(text) > 9:
+            raise InvalidInput(f"{field} is {shown(text)}, but must be an integer at least 1.")
         asked = int(text)
     require_integer(field, asked, 1)
     return min(asked, batch)

@@ -5,16 +5,19 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import numpy as np
-from gymnasium.utils import seeding
+from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from qkd_gym.envs.core import Core, Scenario
+from qkd_gym.envs.starting import new_generator, not_ready, read_options, read_seeds
 from qkd_gym.envs.tasks import LINK_ACTIVATION, NETWORK, ROUTING, Task
-from qkd_gym.errors import InvalidInput, require_integer
+from qkd_gym.errors import UnknownArgument, require_integer, require_known_keys
+from qkd_gym.network.config import FIELDS
 
 Batch = dict[str, NDArray[Any]]
+_MOST_MEMBERS = 1_000_000
 
 
 class QKDVectorEnv(VectorEnv[Batch, NDArray[np.int64], NDArray[Any]]):
@@ -27,14 +30,17 @@ class QKDVectorEnv(VectorEnv[Batch, NDArray[np.int64], NDArray[Any]]):
 
     Args:
         num_envs: Number of environments.
-        scenario: Name of a scenario, a `NetworkConfig`, or a mapping of its fields; None takes
-            the environment's own, see `qkd_gym.envs.tasks`.
+        scenario: Name of a scenario, a `Topology`, the path of a topology file, a
+            `NetworkConfig`, or a mapping of its fields; None takes the environment's own, see
+            `qkd_gym.envs.tasks`.
         threads: Threads that step the batch, each a fixed part of it; None takes the environment
             variable ``QKD_GYM_THREADS``, or else one. Episodes do not depend on it.
         **overrides: Fields of `NetworkConfig` to change.
 
     Raises:
-        InvalidInput: On an unknown scenario or field, or a value outside its range.
+        InvalidInput: On an unknown scenario, a value outside its range, or more memory than is
+            allowed.
+        UnknownArgument: On an override that is no field.
     """
 
     metadata: dict[str, Any] = {"autoreset_mode": AutoresetMode.SAME_STEP}  # noqa: RUF012
@@ -47,7 +53,10 @@ class QKDVectorEnv(VectorEnv[Batch, NDArray[np.int64], NDArray[Any]]):
         threads: int | None = None,
         **overrides: Any,
     ) -> None:
-        require_integer("num_envs", num_envs, 1)
+        require_integer("num_envs", num_envs, 1, _MOST_MEMBERS)
+        num_envs = int(num_envs)
+        own = ("num_envs", "scenario", "threads")
+        require_known_keys(type(self).__name__, overrides, [*own, *FIELDS], UnknownArgument)
         chosen = self.task.default_scenario if scenario is None else scenario
         self.core = Core(chosen, overrides, num_envs, self.task, threads)
         self.config = self.core.config
@@ -63,28 +72,63 @@ class QKDVectorEnv(VectorEnv[Batch, NDArray[np.int64], NDArray[Any]]):
         seed: int | list[int | None] | None = None,
         options: dict[str, Any] | None = None,
     ) -> tuple[Batch, dict[str, Any]]:
-        """Starts all episodes; an integer seed gives member ``i`` the seed ``seed + i``."""
-        seeds: list[int | None]
-        if seed is None or isinstance(seed, (int, np.integer)):
-            seeds = [None if seed is None else int(seed) + i for i in range(self.num_envs)]
-        else:
-            seeds = list(seed)
-        if len(seeds) != self.num_envs:
-            raise InvalidInput(f"seed has {len(seeds)} entries, but must have {self.num_envs}.")
-        kept = self.core.generators
-        self.core.generators = [
-            kept[i] if one is None and kept else seeding.np_random(one)[0]
-            for i, one in enumerate(seeds)
-        ]
-        self.core.start()
-        return self.core.observe(), self.core.info()
+        """Starts episodes; see `gymnasium.vector.VectorEnv.reset`.
+
+        Args:
+            seed: An integer ``s`` gives member ``i`` the seed ``s + i``; a list, tuple or array has
+                one of each member. Seeds are non-negative integers, Python's or NumPy's; without
+                one, a member goes on with the generator that it has.
+            options: ``network_index`` plays the episodes that this reset starts, and no later ones,
+                on that network of the bank. ``reset_mask``, truth values of shape (num_envs,),
+                starts these members only: the others go on, and keep their seeds and
+                observations. In ``infos`` the masks ``_...`` tell who was started; accounts of the
+                others are zero.
+
+        Raises:
+            InvalidInput: On seeds or options that are none; all episodes then go on.
+            ResetNeeded: If some members are started before all have been.
+            ClosedEnvironmentError: If the environment has been closed.
+        """
+        if self.closed:
+            raise not_ready(self.closed)
+        core, seeds = self.core, read_seeds(seed, self.num_envs)
+        chosen = read_options(options, core.simulator, batch=self.num_envs)
+        members, is_partial = chosen.members, len(chosen.members) < self.num_envs
+        if is_partial and not core.generators:
+            raise ResetNeeded("reset_mask starts some members, but first all must be started.")
+        if not core.generators:
+            core.generators = [new_generator(one) for one in seeds]
+        for b in members.tolist():
+            if seeds[b] is not None:
+                core.generators[b] = new_generator(seeds[b])
+        if not is_partial:
+            core.start(chosen.network_index)
+            return core.observe(), core.info()
+        core.start_some(members, chosen.network_index)
+        infos, started = core.info(), np.zeros(self.num_envs, bool)
+        started[members] = True
+        return core.observe(), infos | {name: started for name in infos if name[0] == "_"}
 
     def step(
         self, actions: NDArray[np.int64]
     ) -> tuple[Batch, NDArray[Any], NDArray[Any], NDArray[Any], dict[str, Any]]:
-        """Steps all environments; ``actions`` has shape (num_envs,) or (num_envs, 2)."""
+        """Steps all environments; see `gymnasium.vector.VectorEnv.step`.
+
+        Args:
+            actions: Integers of shape (num_envs,), or (num_envs, 2) where paths and links are
+                decided. One outside the action space, or against the mask, does nothing and is
+                counted in ``infos["illegal_actions"]``.
+
+        Raises:
+            InvalidInput: If actions are anything else, whole floating-point numbers included;
+                nothing has happened then.
+            ResetNeeded: Before the first reset.
+            ClosedEnvironmentError: If the environment has been closed.
+        """
         core = self.core
-        core.step(np.asarray(actions, dtype=np.int64))
+        if self.closed or not core.generators:
+            raise not_ready(self.closed)
+        core.step(actions)
         results, observations, infos = core.results, core.observe(), core.info()
         over = results.over
         if 1 in over.tobytes():  # far faster than `any` on so few

@@ -18,7 +18,7 @@ class Comparison(NamedTuple):
 
     Attributes:
         policy: Name of the policy.
-        metrics: Mean and interval of every metric.
+        metrics: Mean and interval of every metric; an interval of fewer than two episodes is NaN.
         difference: Paired difference to the best baseline, None for that baseline itself or if
             there is no baseline.
         baseline: Name of the best baseline, None if there is none.

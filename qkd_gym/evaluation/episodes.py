@@ -17,12 +17,14 @@ from qkd_gym.baselines import Policy, RulePolicy, make_policy
 from qkd_gym.baselines.registry import is_baseline
 from qkd_gym.envs import QKDVectorEnv
 from qkd_gym.envs.tasks import get_task
-from qkd_gym.errors import InvalidInput, require_integer
+from qkd_gym.errors import InvalidInput, require_integer, shown
 from qkd_gym.evaluation.account import Account, Totals
 from qkd_gym.evaluation.result import EvaluationResult
 from qkd_gym.features import HOUR_S
 
 _BATCH = 64
+_MOST_EPISODES = 1_000_000
+_LAST_SEED = 2**63 - 1  # results hold seeds as int64
 
 
 def evaluate(
@@ -55,11 +57,12 @@ def evaluate(
         **env_kwargs: Arguments of the environment; ``split`` is ``"test"`` unless given.
 
     Raises:
-        InvalidInput: On an unknown policy or environment, a number of episodes below one or a bad
-            argument of the environment.
+        InvalidInput: On an unknown policy or environment, a number of episodes or a seed outside
+            its range, or a bad argument of the environment.
     """
-    require_integer("episodes", episodes, 1)
-    require_integer("seed", seed, 0)
+    require_integer("episodes", episodes, 1, _MOST_EPISODES)
+    require_integer("seed", seed, 0, _LAST_SEED - int(episodes))
+    episodes, seed = int(episodes), int(seed)
     task = get_task(env_id)
     settings = {"split": "test", **env_kwargs}
     seeds = np.arange(seed, seed + episodes)
@@ -72,7 +75,7 @@ def evaluate(
             scenario = settings.get("scenario", task.default_scenario)
             policy = make_policy(policy, scenario=scenario if isinstance(scenario, str) else None)
         if not callable(getattr(policy, "predict", None)):
-            raise InvalidInput(f"policy is {policy!r}, but must have a method predict.")
+            raise InvalidInput(f"policy is {shown(policy)}, but must have a method predict.")
         for first in range(0, episodes, env.num_envs):
             # The last batch is filled up with episodes that nobody counts.
             batch: list[int | None] = [seed + first + i for i in range(env.num_envs)]

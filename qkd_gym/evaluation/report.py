@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from qkd_gym.evaluation.comparison import Comparison
 from qkd_gym.evaluation.intervals import Interval
 from qkd_gym.markdown import markdown_table
@@ -18,14 +20,14 @@ _HEADER = (
 
 
 def interval_text(interval: Interval, form: str = ".4f") -> str:
-    """A mean with its interval, ``0.6723 [0.6612, 0.6834]``.
+    """A mean with its interval, ``0.6723 [0.6612, 0.6834]``, or ``0.6723 (no interval)``.
 
     Args:
-        interval: What to write.
+        interval: What to write; fewer than two episodes have no interval.
         form: Format of each number.
     """
     mean, low, high = (format(value, form) for value in interval)
-    return f"{mean} [{low}, {high}]"
+    return f"{mean} (no interval)" if np.isnan(interval.low) else f"{mean} [{low}, {high}]"
 
 
 def points_text(difference: Interval | None, otherwise: str = "-") -> str:
@@ -81,4 +83,4 @@ def print_comparison(rows: Sequence[Comparison], title: str = "") -> None:
         table.add_column(column, justify="right" if i else "left", no_wrap=i == 0)
     for line in _cells(rows):
         table.add_row(*line)
-    Console().print(table)
+    Console(markup=False).print(table)  # names are not markup

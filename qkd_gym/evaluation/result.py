@@ -61,7 +61,7 @@ class EvaluationResult:
         return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
 
     def interval(self, metric: str = "delivered_share") -> tuple[float, float]:
-        """95 % bootstrap interval of the mean over episodes."""
+        """95 % bootstrap interval of the mean over episodes; NaN for fewer than two."""
         return bootstrap_interval(self.metrics[metric])[1:]
 
     def rows(self) -> list[dict[str, Any]]:

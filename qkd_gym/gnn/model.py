@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.nn import GATv2Conv, TransformerConv
 
-from qkd_gym.errors import require_integer
+from qkd_gym.errors import InvalidInput, require_integer
 from qkd_gym.features import LINK, NODE
 from qkd_gym.gnn.graphs import GraphBatch
 
@@ -48,6 +48,8 @@ class LinkViabilityGNN(nn.Module):
         require_integer("hidden", hidden, 1, 1024)
         require_integer("heads", heads, 1, hidden)
         require_integer("passes", passes, 1, 64)
+        if hidden % heads:
+            raise InvalidInput(f"hidden is {hidden}, but must be a multiple of heads, {heads}.")
         self.hidden, self.heads, self.passes = hidden, heads, passes
         self.site_columns = [getattr(NODE, name) for name in SITE_INPUTS]
         self.link_columns = [getattr(LINK, name) for name in LINK_INPUTS]

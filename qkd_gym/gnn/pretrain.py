@@ -3,17 +3,20 @@
 Every step sees networks that were never drawn before, so nothing can be learned by heart;
 validation networks decide which weights are kept and when to stop. The card beside the weights
 says how good they are on further networks of sizes up to five times the largest trained on, and
-on topologies left out by five-fold cross-validation. It takes minutes, so it starts anew if
-interrupted; nothing is written before the end.
+on topologies left out by five-fold cross-validation.
+
+The network and each fold are saved every few seconds in a folder beside the weights, from which the
+same command goes on if it was interrupted, to the same weights and card, byte for byte. The folder
+is removed once these are written. Networks are drawn anew, which takes a minute.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
+import sys
 import time
-from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +26,11 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from qkd_gym import __version__
+from qkd_gym.children import child_processes
 from qkd_gym.commands import exit_status
 from qkd_gym.errors import InvalidInput, require_integer
-from qkd_gym.files import write_figure
+from qkd_gym.files import require_writable_file, require_writable_folder, write_figure
+from qkd_gym.gnn.checkpoint import Check
 from qkd_gym.gnn.data import ViabilityGraph, simulate
 from qkd_gym.gnn.hidden import draw
 from qkd_gym.gnn.mixture import (
@@ -38,12 +43,13 @@ from qkd_gym.gnn.mixture import (
 from qkd_gym.gnn.model import LinkViabilityGNN
 from qkd_gym.gnn.predict import predict
 from qkd_gym.gnn.scores import calibration_curve, score_network
-from qkd_gym.gnn.training import train
+from qkd_gym.gnn.training import BATCH, Training, train
 from qkd_gym.gnn.weights import save_weights
 from qkd_gym.topology import Topology, clustered
 
 TEST_SITES = (10, 20, 50, 100, 250)
 FOLDS = 5
+_STEPS_PER_MINUTE = 700  # on two cores
 
 F64 = NDArray[np.float64]
 
@@ -54,6 +60,8 @@ def cross_validate(
     steps: int,
     networks: int,
     seed: int,
+    folder: Path,
+    run: Mapping[str, Any],
 ) -> list[dict[str, float]]:
     """Scores on the topologies that each fold leaves out, after a shorter training on the others.
 
@@ -63,6 +71,8 @@ def cross_validate(
         steps: Training steps per fold.
         networks: Networks to validate on, and to test on, per fold.
         seed: Seed of everything.
+        folder: Where to keep a checkpoint of each fold; it is there.
+        run: For the checkpoints, see `qkd_gym.gnn.training.train`.
 
     Returns:
         The scores of each fold, see `qkd_gym.gnn.scores.scores`.
@@ -78,7 +88,9 @@ def cross_validate(
         validation = [draw(used[i], rng) for i in rng.integers(len(used), size=networks)]
         model = LinkViabilityGNN()
         mixture = TrainingMixture(used, played, rng)
-        train(model, mixture, validation, steps, f"fold {fold + 1} of {FOLDS}", 1)
+        label = f"fold {fold + 1} of {FOLDS}"
+        file = folder / f"fold-{fold + 1}.safetensors"
+        train(model, mixture, validation, steps, file, run, label, line=1)
         tests = [draw(held[i], rng) for i in rng.integers(len(held), size=networks)]
         rows.append(score_network(model, tests))
     return rows
@@ -94,9 +106,12 @@ def pretrain(
 ) -> dict[str, Any]:
     """Trains, cross-validates, tests, and writes weights, card and plot.
 
+    The same call goes on from where an earlier one was interrupted, with the same result.
+
     Args:
         out: File for the weights, ending in ``.safetensors``; card and plot get its name with the
-            suffixes ``.json`` and ``.png``.
+            suffixes ``.json`` and ``.png``, and a folder for checkpoints, which is removed at the
+            end, ``.checkpoints``.
         steps: Most training steps, of 32 networks each; each fold of the cross-validation takes a
             fifth of them.
         seed: Seed of everything.
@@ -108,7 +123,8 @@ def pretrain(
         The card's facts.
 
     Raises:
-        InvalidInput: If an argument is out of range.
+        InvalidInput: If an argument is out of range, ``out`` cannot be written, or a checkpoint is
+            damaged or of a call with other arguments.
     """
     if out.suffix != ".safetensors":
         raise InvalidInput(f"out is {str(out)!r}, but must end in '.safetensors'.")
@@ -117,6 +133,27 @@ def pretrain(
     require_integer("topologies", topologies, FOLDS)
     require_integer("simulated", simulated, 0)
     require_integer("networks", networks, 2)
+    require_writable_file(out, "out")
+    checkpoints = out.with_suffix(".checkpoints")
+    require_writable_folder(checkpoints, "out")
+    run = {
+        "version": __version__,
+        "steps": int(steps),
+        "seed": int(seed),
+        "topologies": int(topologies),
+        "simulated": int(simulated),
+        "networks": int(networks),
+    }
+    for file in sorted(checkpoints.glob("*.safetensors")):
+        # One that is damaged or of another run is found now, not when its turn comes.
+        unused = TrainingMixture([], [], np.random.default_rng())
+        Training(LinkViabilityGNN(), unused, run).load(file)
+    print(
+        f"{steps} steps of {BATCH} networks, and beside them {FOLDS} folds of {steps // FOLDS} "
+        f"steps: about {1 + steps // _STEPS_PER_MINUTE} min on two cores. "
+        f"Checkpoints are in {checkpoints}.",
+        file=sys.stderr,
+    )
     started = time.monotonic()
     rng = np.random.default_rng([seed, 0])
     drawn = draw_topologies(topologies, rng)
@@ -130,9 +167,12 @@ def pretrain(
     torch.manual_seed(seed)
     model = LinkViabilityGNN()
     # Folds are trained in a second process, as long as the network itself takes.
-    with ProcessPoolExecutor(1, get_context("spawn")) as other:
-        pending = other.submit(cross_validate, drawn, played, steps // FOLDS, networks, seed)
-        history = train(model, mixture, validation, steps)
+    with child_processes(1) as submit:
+        fold_steps = steps // FOLDS
+        pending = submit(
+            cross_validate, drawn, played, fold_steps, networks, seed, checkpoints, run
+        )
+        history = train(model, mixture, validation, steps, checkpoints / "network.safetensors", run)
         folds = pending.result()
     rng = np.random.default_rng([seed, 2])
     tests = {
@@ -167,11 +207,12 @@ def pretrain(
     chance = np.concatenate([predict(model, g) for graphs in tests.values() for g in graphs])
     label = np.concatenate([g.viable for graphs in tests.values() for g in graphs])
     _plot(out.with_suffix(".png"), history, chance, label)
+    shutil.rmtree(checkpoints, ignore_errors=True)
     # Not in the card, which repeats byte for byte.
     return {**facts, "seconds": time.monotonic() - started}
 
 
-def _plot(path: Path, history: Sequence[dict[str, float]], chance: F64, label: F64) -> None:
+def _plot(path: Path, history: Sequence[Check], chance: F64, label: F64) -> None:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9.0, 3.8), dpi=130, layout="constrained")
@@ -194,7 +235,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=7000)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    with exit_status("Nothing is written before the end, so pretraining starts anew."):
+    kept = f"What is done is in a folder beside {options.out}"
+    with exit_status(f"{kept}; the same command goes on from there."):
         facts = pretrain(options.out, options.steps, options.seed)
     rows = {f"{n} sites": row for n, row in facts["unseen_networks"].items()}
     rows["cross-validated"] = facts["cross_validation"]["mean"]

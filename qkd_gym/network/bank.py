@@ -10,12 +10,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from qkd_gym.errors import InvalidInput
+from qkd_gym.errors import InvalidInput, shown
 from qkd_gym.features import DEGREE_SCALE, HOUR_S, LENGTH_SCALE_KM, LINK, NODE
 from qkd_gym.network.compiled.elementary import log1p_singles
 from qkd_gym.network.compiled.memory import padded, zeros
 from qkd_gym.network.compiled.rng import ALIAS, fill_alias_table
-from qkd_gym.network.config import SPLITS, NetworkConfig
+from qkd_gym.network.config import GENERATED, SPLITS, NetworkConfig
 from qkd_gym.network.tables import RateTable, rate_table
 from qkd_gym.planning.concurrent_flow import max_concurrent_flow
 from qkd_gym.planning.matching import round_plan
@@ -25,6 +25,8 @@ from qkd_gym.topology import Topology, clustered, clustered_max_links, load, sou
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 Records = NDArray[np.void]
+
+_MAX_PRESETS = 64
 
 
 NETWORK = np.dtype(
@@ -108,12 +110,16 @@ class NetworkBank:
     def topology(self, index: int) -> Topology:
         """The network with this index."""
         if index not in self.topologies:
-            self.topologies[index] = self._make_topology(index)
+            network = self._make_topology(index)
+            network.check_features()
+            self.topologies[index] = network
         return self.topologies[index]
 
     def _make_topology(self, index: int) -> Topology:
         config = self.config
-        if config.topology not in ("clustered", "source-study"):
+        if isinstance(config.topology, Topology):
+            return config.topology
+        if config.topology not in GENERATED:
             return load(config.topology)
         split = SPLITS.index(config.split)
         seed = np.random.SeedSequence([config.bank_seed, split, index])
@@ -140,17 +146,24 @@ def shared_bank(config: NetworkConfig) -> NetworkBank:
 
 
 def _presets(config: NetworkConfig, topologies: dict[int, Topology]) -> list[str]:
-    """Link presets of all networks of a bank, the configuration's own first."""
+    """Link presets of all networks of a bank, the configuration's own first; at most 64."""
     named = set(config.hybrid_presets)
     for topology in topologies.values():
         named.update(filter(None, topology.link_presets))
-    return [config.preset, *sorted(named - {config.preset})]
+    named.discard(config.preset)
+    if len(named) >= _MAX_PRESETS:
+        raise InvalidInput(
+            f"topology has {len(named) + 1} different link presets, but must have at most "
+            f"{_MAX_PRESETS}, since each takes a table of 2 MB."
+        )
+    return [config.preset, *sorted(named)]
 
 
 def _empty(size: int, n: int, links: int, config: NetworkConfig, tables: list[RateTable]) -> Bank:
     pairs, k, hops = n * (n - 1) // 2, config.candidate_paths, min(config.max_hops, n - 1)
     rates = np.stack([table.grid for table in tables])
     arrays = zeros(
+        f"bank_size is {size}, candidate_paths {k} and max_hops {config.max_hops}",
         networks=((size,), NETWORK),
         sites=((size, n), SITE_FACTS),
         links=((size, links), LINK_FACTS),
@@ -169,12 +182,36 @@ def _empty(size: int, n: int, links: int, config: NetworkConfig, tables: list[Ra
 
 
 def gravity(topology: Topology, distance_km: float) -> F64:
-    """Symmetric traffic matrix w_i w_j exp(-d_ij / distance), zero diagonal, summing to one."""
+    """Symmetric traffic matrix w_i w_j exp(-d_ij / distance), zero diagonal, summing to one.
+
+    Shares are rounded to 1e-12, so that they are the same on every processor.
+
+    Args:
+        topology: The network.
+        distance_km: Distance over which demand falls by a factor of e, in km.
+
+    Returns:
+        Share of each ordered pair of sites in the whole demand, (n, n) float64.
+
+    Raises:
+        InvalidInput: If some site is so remote that it would have no demand at all.
+    """
     gaps = topology.positions_km[:, None, :] - topology.positions_km[None, :, :]
-    weight = topology.site_weight[:, None] * topology.site_weight[None, :]
-    matrix = weight * np.exp(-np.linalg.norm(gaps, axis=-1) / distance_km)
-    np.fill_diagonal(matrix, 0.0)
-    return np.asarray(matrix / matrix.sum())
+    apart = np.linalg.norm(gaps, axis=-1)
+    np.fill_diagonal(apart, np.inf)
+    weight = topology.site_weight / topology.site_weight.max()
+    # Beyond the nearest pair, whose demand can then not vanish however small the distance.
+    with np.errstate(over="ignore", under="ignore"):
+        matrix = np.exp(-(apart - apart.min()) / distance_km) * weight[:, None] * weight[None, :]
+    matrix = np.round(matrix / matrix.sum(), 12)
+    remote = matrix.sum(axis=1).argmin()
+    if not matrix[remote].any():
+        raise InvalidInput(
+            f"gravity_distance_km is {distance_km:g} km, but site "
+            f"{shown(topology.site_names[remote])} lies {apart[remote].min():g} km from any other "
+            "and would have no demand; are these kilometres?"
+        )
+    return matrix
 
 
 def _fill(
@@ -197,7 +234,8 @@ def _fill(
             "joined only by links without key rate."
         )
     # One number per ordered pair of sites; their sum is the whole demand at load 1 twice over.
-    offered_bps = config.load * plan.scale * traffic.sum() / 2.0
+    # Nine digits, on which solvers agree, so that no episode depends on the one at hand.
+    offered_bps = float(f"{config.load * plan.scale * traffic.sum() / 2.0:.9g}")
     requests_per_s = config.requests_per_site_hour * n / HOUR_S
 
     bank.networks[g] = (
@@ -232,7 +270,9 @@ def _fill(
     # Districts peak at different hours; the hour depends on the network's name alone.
     rng = np.random.default_rng(zlib.crc32(topology.name.encode()))
     phase = rng.uniform(0.0, 2.0 * np.pi, n)[topology.district]
-    site_facts["phase_sin"], site_facts["phase_cos"] = np.sin(phase), np.cos(phase)
+    # Rounded as everything here that the last bits of a processor's functions could reach.
+    site_facts["phase_sin"] = np.round(np.sin(phase), 9)
+    site_facts["phase_cos"] = np.round(np.cos(phase), 9)
     # Hops cost one, and forty kilometres as much as a hop: long links make key slowly.
     weights = 1.0 + topology.length_km / 40.0
     hops = bank.path_links.shape[-1]

@@ -6,14 +6,25 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from qkd_gym.errors import InvalidInput, require_between, require_integer, require_known_keys
+from qkd_gym.errors import (
+    InvalidInput,
+    require_choice,
+    require_integer,
+    require_known_keys,
+    shown,
+)
 from qkd_gym.fields import check_fields, choice, integer, number
 from qkd_gym.physics import preset
+from qkd_gym.topology import Topology, available, from_mapping, load
 
 SPLITS = ("train", "validation", "test")
+GENERATED = ("clustered", "source-study")
 ATTACK_TARGETS = ("uniform", "central")
+_LONGEST_S = 1e9  # thirty years, long beside any episode
+_MOST_PRESETS = 64
 
 
 @dataclass(frozen=True)
@@ -26,18 +37,19 @@ class NetworkConfig:
         InvalidInput: On the first value outside its range.
     """
 
-    topology: str = "clustered"
-    """``"clustered"`` or ``"source-study"`` (generated), a catalogue name, or the path of a
-    topology file."""
+    topology: str | Topology = "clustered"
+    """``"clustered"`` or ``"source-study"`` (generated), a catalogue name, a `Topology`, the path
+    of a topology file, or what such a file holds. Files are read once, here: what is in them then
+    belongs to the configuration."""
     n_sites: int = integer(20, 6, 250)
-    """Number of sites of generated networks."""
+    """Number of sites of generated networks; real ones have as many as they have."""
     bank_size: int = integer(64, 1, 1_000_000)
-    """Number of generated networks that episodes draw from."""
-    bank_seed: int = integer(0, 0)
+    """Number of generated networks that episodes draw from; of a real one there is one."""
+    bank_seed: int = integer(0, 0, 2**63 - 1)
     """Seed of the bank; every (seed, split, index) is another network."""
     split: str = choice("train", SPLITS)
     """Which of the disjoint banks to draw from."""
-    network_index: int | None = None
+    network_index: int | None = integer(None, 0)
     """Fixes every episode to this network of the bank; an index below ``bank_size``."""
     preset: str = "reference"
     """Named link preset of `qkd_gym.physics`, which sets the protocol; fields may be changed, as in
@@ -45,28 +57,28 @@ class NetworkConfig:
     hybrid_presets: tuple[str, ...] = ()
     """More presets; each link of a generated network has one of all of them, with equal
     chance. Links of real networks have the preset that their file gives."""
-    detector_efficiency: float | None = None
-    """Efficiency of the detectors instead of the preset's, in (0, 1]."""
+    detector_efficiency: float | None = number(None, 1e-6, 1.0)
+    """Efficiency of the detectors instead of the preset's."""
 
-    modules_per_site: int = integer(2, 1)
+    modules_per_site: int = integer(2, 1, 1000)
     """QKD modules at each site; an active link holds one at both ends."""
-    calibration_s: float = number(180.0, 0.0, unit="s")
+    calibration_s: float = number(180.0, 0.0, _LONGEST_S, unit="s")
     """Time from activation of a link until key flows."""
-    dwell_s: float = number(360.0, 0.0, unit="s")
+    dwell_s: float = number(360.0, 0.0, _LONGEST_S, unit="s")
     """A link that has yielded key for less than this is released last."""
 
     pool_capacity_bits: int = integer(30_000_000, 1, 2**52)
     """Capacity of the key pool of each link."""
     initial_fill: float = number(0.3, 0.0, 1.0)
     """Fill of the pools of the links that are active at the start."""
-    key_lifetime_s: float = number(0.0, 0.0, unit="s")
+    key_lifetime_s: float = number(0.0, 0.0, _LONGEST_S, unit="s")
     """Age at which stored key is destroyed; 0 keeps it forever."""
 
     misalignment: float = number(0.015, 0.0, 0.5)
     """Mean misalignment error probability of a link."""
     drift_std: float = number(0.008, 0.0, 0.5)
     """Stationary standard deviation of the misalignment's Ornstein-Uhlenbeck drift."""
-    drift_memory_s: float = number(3600.0, 0.0, low_open=True, unit="s")
+    drift_memory_s: float = number(3600.0, 1.0, _LONGEST_S, unit="s")
     """Correlation time of the drift of a link's misalignment."""
     site_misalignment: float = number(0.002, 0.0, 0.5)
     """Scale of the half-normal hidden misalignment of each site."""
@@ -74,26 +86,26 @@ class NetworkConfig:
     """Mean of the exponential hidden excess loss of each link."""
     measured_share: float = number(0.4, 0.0, 1.0)
     """Share of the inactive links that have been measured before the start."""
-    measured_age_s: float = number(7200.0, 0.0, unit="s")
+    measured_age_s: float = number(7200.0, 0.0, _LONGEST_S, unit="s")
     """Measurements from before the start have ages uniform from 0 to this."""
 
-    clear_s: float = number(7200.0, 0.0, low_open=True, unit="s")
+    clear_s: float = number(7200.0, 1.0, _LONGEST_S, unit="s")
     """Mean duration of clear weather, which free-space links of a district share."""
-    fog_s: float = number(1800.0, 0.0, low_open=True, unit="s")
+    fog_s: float = number(1800.0, 1.0, _LONGEST_S, unit="s")
     """Mean duration of fog, which free-space links of a district share."""
-    fog_loss_db: float = number(30.0, 0.0, unit="dB")
+    fog_loss_db: float = number(30.0, 0.0, 1000.0, unit="dB")
     """Extra loss of a free-space link in fog."""
     outages_per_link_minute: float = number(1 / 800, 0.0, 1.0)
     """Rate of equipment or fibre outages."""
-    outage_min_s: float = number(600.0, 0.0, unit="s")
+    outage_min_s: float = number(600.0, 0.0, _LONGEST_S, unit="s")
     """Shortest outage."""
-    outage_mean_s: float = number(2400.0, 0.0, unit="s")
+    outage_mean_s: float = number(2400.0, 0.0, _LONGEST_S, unit="s")
     """Mean of the exponential part of an outage, added to the shortest one."""
     attacks_per_link_minute: float = number(1 / 600, 0.0, 1.0)
     """Rate of intercept-resend attacks."""
-    attack_min_s: float = number(300.0, 0.0, unit="s")
+    attack_min_s: float = number(300.0, 0.0, _LONGEST_S, unit="s")
     """Shortest attack."""
-    attack_mean_s: float = number(1800.0, 0.0, unit="s")
+    attack_mean_s: float = number(1800.0, 0.0, _LONGEST_S, unit="s")
     """Mean of the exponential part of an attack, added to the shortest one."""
     attack_fraction: float = number(0.45, 0.0, 1.0)
     """Smallest intercepted fraction of the pulses; attacks are uniform from it to 1."""
@@ -101,39 +113,39 @@ class NetworkConfig:
     """``"uniform"`` over links, or ``"central"``: in proportion to the squared edge
     betweenness of a link."""
 
-    load: float = number(1.0, 0.0, 100.0, low_open=True)
+    load: float = number(1.0, 1e-9, 100.0)
     """Mean demand in units of the largest fraction of the mean traffic matrix that the best
     static fractional plan can carry."""
-    requests_per_site_hour: float = number(15.0, 0.0, 1000.0, low_open=True)
+    requests_per_site_hour: float = number(15.0, 1e-3, 1000.0)
     """Mean number of key requests, divided by the number of sites."""
     request_size_sigma: float = number(0.5, 0.0, 3.0)
     """Standard deviation of the logarithm of a request's size."""
-    gravity_distance_km: float = number(60.0, 0.0, low_open=True, unit="km")
+    gravity_distance_km: float = number(60.0, 1.0, 1e6, unit="km")
     """Distance over which demand between two sites falls by a factor of e."""
     diurnal_amplitude: float = number(0.6, 0.0, 1.0)
     """Relative amplitude of the daily demand cycle of each district."""
-    diurnal_period_s: float = number(86_400.0, 0.0, low_open=True, unit="s")
+    diurnal_period_s: float = number(86_400.0, 1.0, _LONGEST_S, unit="s")
     """Period of the daily demand cycle."""
     hot_spot_share: float = number(0.25, 0.0, 1.0)
     """Share of the requests that have the current hot spot as one end."""
-    hot_spot_s: float = number(3600.0, 0.0, low_open=True, unit="s")
+    hot_spot_s: float = number(3600.0, 1.0, _LONGEST_S, unit="s")
     """Mean time until another site becomes the hot spot."""
     burst_share: float = number(0.2, 0.0, 1.0)
     """Mean share of the requests that come from bursts of one pair of sites."""
     burst_sources: int = integer(3, 1, 64)
     """Number of independent on-off burst sources."""
-    burst_on_s: float = number(900.0, 0.0, low_open=True, unit="s")
+    burst_on_s: float = number(900.0, 1.0, _LONGEST_S, unit="s")
     """Mean duration of a burst."""
-    burst_off_s: float = number(2700.0, 0.0, low_open=True, unit="s")
+    burst_off_s: float = number(2700.0, 1.0, _LONGEST_S, unit="s")
     """Mean pause of a burst source."""
 
-    episode_s: float = number(9000.0, 0.0, low_open=True, unit="s")
+    episode_s: float = number(9000.0, 1.0, _LONGEST_S, unit="s")
     """Length of an episode."""
     candidate_paths: int = integer(6, 1, 64)
     """Candidate paths per pair of sites."""
     max_hops: int = integer(12, 1, 64)
     """Longest candidate path."""
-    demand_memory_s: float = number(600.0, 0.0, low_open=True, unit="s")
+    demand_memory_s: float = number(600.0, 1.0, _LONGEST_S, unit="s")
     """Time constant of the recent-demand averages that are observed."""
     key_weight: float = number(1.0, 0.0, 100.0)
     """Weight of the delivered key in the reward."""
@@ -142,42 +154,80 @@ class NetworkConfig:
 
     def __post_init__(self) -> None:
         check_fields(self)
-        for name in ("topology", "preset"):
-            if not isinstance(getattr(self, name), str):
-                raise InvalidInput(f"{name} is {getattr(self, name)!r}, but must be a name.")
+        object.__setattr__(self, "topology", _read_topology(self.topology))
         self._check_presets()
         if self.network_index is not None:
             require_integer("network_index", self.network_index, 0, self.bank_size - 1)
-        if self.detector_efficiency is not None:
-            efficiency = self.detector_efficiency
-            require_between("detector_efficiency", efficiency, 0.0, 1.0, low_open=True)
+        # What real networks say themselves.
+        if self.n_sites != NetworkConfig.n_sites:
+            self._require_generated("n_sites")
+        if self.hybrid_presets:
+            self._require_generated("hybrid_presets")
         share = self.hot_spot_share + self.burst_share
         if share > 1.0:
             raise InvalidInput(f"hot_spot_share + burst_share is {share:g}, but must be at most 1.")
 
     def _check_presets(self) -> None:
-        hybrid = self.hybrid_presets
-        names = [hybrid] if isinstance(hybrid, str) else list(hybrid)
-        if not all(isinstance(name, str) for name in names):
-            raise InvalidInput(f"hybrid_presets is {hybrid!r}, but must be a list of names.")
         # Files and command lines give lists or a single name.
+        hybrid: Any = self.hybrid_presets
+        names = (hybrid,) if isinstance(hybrid, str) else hybrid
+        is_list = isinstance(names, (list, tuple)) and len(names) <= _MOST_PRESETS
+        if not is_list or not all(isinstance(name, str) for name in names):
+            raise InvalidInput(
+                f"hybrid_presets is {shown(hybrid)}, but must be a list of at most "
+                f"{_MOST_PRESETS} names."
+            )
         object.__setattr__(self, "hybrid_presets", tuple(names))
         for name in (self.preset, *names):
             preset(name)
+
+    def _require_generated(self, name: str) -> None:
+        if self.topology not in GENERATED:
+            raise InvalidInput(
+                f"{name} is {shown(getattr(self, name))}, but must not be set for the topology "
+                f"{shown(getattr(self.topology, 'name', self.topology))}: only generated networks "
+                "have it."
+            )
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> NetworkConfig:
         """Builds a configuration from a mapping, for instance one read from JSON.
 
         Raises:
-            InvalidInput: On an unknown key or a value outside its range.
+            InvalidInput: If it is no mapping, on an unknown key or a value outside its range.
         """
-        require_known_keys("NetworkConfig", values, [f.name for f in dataclasses.fields(cls)])
+        if not isinstance(values, Mapping):
+            raise InvalidInput(f"configuration is {shown(values)}, but must be a mapping.")
+        require_known_keys("NetworkConfig", values, FIELDS)
         return cls(**values)
 
     def replace(self, **changes: Any) -> NetworkConfig:
-        """A copy with some fields changed; unknown names raise `InvalidInput`."""
-        return NetworkConfig.from_mapping({**dataclasses.asdict(self), **changes})
+        """A copy with some fields changed.
+
+        Raises:
+            InvalidInput: On an unknown name, a value outside its range, or ``n_sites`` of a real
+                network, whatever its value.
+        """
+        same = {name: getattr(self, name) for name in FIELDS}
+        changed = NetworkConfig.from_mapping({**same, **changes})
+        if "n_sites" in changes:
+            changed._require_generated("n_sites")
+        return changed
+
+
+def _read_topology(value: Any) -> str | Topology:
+    """The name of a network that is generated or in the catalogue, or the network itself."""
+    if isinstance(value, Topology):
+        return value
+    if isinstance(value, Mapping):
+        return from_mapping(value)
+    if isinstance(value, Path) or (isinstance(value, str) and value.endswith(".json")):
+        return load(value)
+    require_choice("topology", value, (*GENERATED, *available()))
+    return str(value)
+
+
+FIELDS = tuple(field.name for field in dataclasses.fields(NetworkConfig))
 
 
 def interval_s(n_sites: int) -> float:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from qkd_gym.errors import InvalidInput, require_choice
-from qkd_gym.network.config import NetworkConfig
-from qkd_gym.topology import available
+from qkd_gym.errors import InvalidInput, require_choice, shown
+from qkd_gym.network.config import FIELDS, NetworkConfig
+from qkd_gym.topology import Topology, available, load
 
 _STATIONARY: dict[str, Any] = {
     "drift_std": 0.0,
@@ -101,26 +101,36 @@ def get_scenario(name: str) -> NetworkConfig:
 
 
 def resolve(
-    scenario: str | NetworkConfig | Mapping[str, Any], overrides: Mapping[str, Any]
+    scenario: str | Path | Topology | NetworkConfig | Mapping[str, Any],
+    overrides: Mapping[str, Any],
 ) -> NetworkConfig:
     """Turns what a user passes as ``scenario`` plus keyword overrides into a configuration.
+
+    A network, or the path of its file, is simulated with the parameters of `metro`.
 
     Raises:
         InvalidInput: On an unknown scenario, an unknown field or a value outside its range.
     """
     if isinstance(scenario, str):
         base = get_scenario(scenario)
+    elif isinstance(scenario, (Path, Topology)):
+        network = load(scenario) if isinstance(scenario, Path) else scenario
+        base = NetworkConfig(topology=network, bank_size=1)
     elif isinstance(scenario, NetworkConfig):
         base = scenario
     elif isinstance(scenario, Mapping):
         base = NetworkConfig.from_mapping(scenario)
     else:
         raise InvalidInput(
-            f"scenario is {scenario!r}, but must be a name, a NetworkConfig or a mapping."
+            f"scenario is {shown(scenario)}, but must be a name, a Topology, a NetworkConfig or "
+            "a mapping."
         )
     return base.replace(**overrides) if overrides else base
 
 
 def as_mapping(config: NetworkConfig) -> dict[str, Any]:
-    """The configuration as plain values that JSON can hold."""
-    return dataclasses.asdict(config)
+    """The configuration as plain values that JSON can hold, a network from a file included."""
+    values = {name: getattr(config, name) for name in FIELDS}
+    if isinstance(config.topology, Topology):
+        values["topology"] = config.topology.to_mapping()
+    return values

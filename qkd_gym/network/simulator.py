@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qkd_gym.errors import InvalidInput
+from qkd_gym.errors import require_integer
 from qkd_gym.network.bank import shared_bank
 from qkd_gym.network.config import NetworkConfig
 from qkd_gym.network.dynamics.disturbance import link_truth
@@ -33,6 +34,10 @@ class Simulator:
             ``state.episodes["network"][b]``.
         params: Scalars of the configuration as the kernel wants them, shape (1,).
         work: Scratch space of compiled code, for one caller at a time.
+
+    Raises:
+        InvalidInput: If the network cannot be built or has no such index, or if the episodes need
+            too much memory.
     """
 
     def __init__(
@@ -45,6 +50,8 @@ class Simulator:
     ) -> None:
         self.config = config
         self.networks = shared_bank(config)
+        if config.network_index is not None:
+            self.require_network(config.network_index)
         self.bank = self.networks.arrays
         self.n_sites, self.max_links = self.networks.n_sites, self.networks.max_links
         self.params = kernel_params(
@@ -54,8 +61,15 @@ class Simulator:
         self.work = scratch_space(self.arrays)
         self.state = NamedState(self.arrays, self.n_sites, self.max_links)
 
+    def require_network(self, index: Any) -> None:
+        """Raises `InvalidInput` unless there is a network with this index."""
+        require_integer("network_index", index, 0, self.networks.size - 1)
+
     def draw(
-        self, episodes: Sequence[int] | NDArray[np.integer], generators: list[np.random.Generator]
+        self,
+        episodes: Sequence[int] | NDArray[np.integer],
+        generators: list[np.random.Generator],
+        network_index: int | None = None,
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint64]]:
         """Draws the networks and keys of new episodes, and builds networks not used before.
 
@@ -63,6 +77,8 @@ class Simulator:
             episodes: Which members of the batch will start.
             generators: One generator per member of the batch; each start draws a network and a
                 key from its own.
+            network_index: Network of all these episodes, instead of the one that is drawn or that
+                the configuration fixes; what the generators draw later does not depend on it.
 
         Returns:
             The members, their networks and keys, each of shape (len(episodes),).
@@ -70,15 +86,11 @@ class Simulator:
         members = np.asarray(episodes, dtype=np.int64)
         networks = np.empty(len(members), np.int64)
         keys = np.empty(len(members), np.uint64)
-        fixed = self.config.network_index
+        fixed = self.config.network_index if network_index is None else network_index
         for i, b in enumerate(members.tolist()):
             networks[i] = generators[b].integers(self.networks.size)
             keys[i] = generators[b].integers(2**64, dtype=np.uint64)
         if fixed is not None:
-            if fixed >= self.networks.size:
-                raise InvalidInput(
-                    f"network_index is {fixed}, but must be in [0, {self.networks.size - 1}]."
-                )
             networks[:] = fixed
         self.build_networks(networks)
         return members, networks, keys

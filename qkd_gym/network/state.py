@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from qkd_gym.errors import InvalidInput
 from qkd_gym.features import FRESHNESS_SCALE_S, HOUR_S
 from qkd_gym.network.accounts import ACCOUNT_NAMES
 from qkd_gym.network.compiled.memory import padded, zeros
@@ -44,13 +45,16 @@ def kernel_params(
     def within(mean_s: float) -> float:
         return float(-np.expm1(-dt / mean_s))
 
+    lifetime = int(np.ceil(config.key_lifetime_s / dt))
+    intervals = int(np.ceil(config.episode_s / dt - 1e-9))
     drift_decay = float(np.exp(-dt / config.drift_memory_s))
     angle = 2.0 * np.pi * dt / config.diurnal_period_s
     integers: dict[str, float] = {
         "modules": config.modules_per_site,
         "capacity": config.pool_capacity_bits,
-        "lifetime": int(np.ceil(config.key_lifetime_s / dt)),  # intervals, 0 for ever
-        "intervals": int(np.ceil(config.episode_s / dt - 1e-9)),  # in an episode
+        # Intervals, 0 for ever, as no key can be older than the episode.
+        "lifetime": lifetime if lifetime < intervals else 0,
+        "intervals": intervals,  # in an episode
         "decides_links": decides_links,
         "decides_paths": decides_paths,
     }
@@ -79,11 +83,14 @@ def kernel_params(
     singles: dict[str, float] = {"protection_s": config.calibration_s + config.dwell_s}
     kinds = {"i8": integers, "f8": numbers, "f4": singles}
     record = np.zeros(1, [(name, kind) for kind, part in kinds.items() for name in part])
-    for part in kinds.values():
+    for kind, part in kinds.items():
         for name, value in part.items():
-            record[name] = value
+            # Twelve digits: the last bits of exponentials are not the same on every processor.
+            record[name] = value if kind == "i8" else float(f"{value:.12g}")
     return record
 
+
+_MOST_REQUESTS = 100_000
 
 _READ_AS_THEY_ARE = (
     "calibration_s", "initial_fill", "misalignment", "drift_std", "drift_memory_s",
@@ -99,11 +106,23 @@ def _burst_on_share(config: NetworkConfig) -> float:
 
 
 def request_capacity(config: NetworkConfig, n_sites: int) -> int:
-    """Requests of one interval that are kept: ten standard deviations above the busiest mean."""
+    """Requests of one interval that are kept: ten standard deviations above the busiest mean.
+
+    Raises:
+        InvalidInput: If they are too many, which rare and short bursts with a large share of the
+            demand bring about.
+    """
     mean = config.requests_per_site_hour / HOUR_S * n_sites * interval_s(n_sites)
     burst = 1.0 + config.burst_share / _burst_on_share(config)
     busiest = mean * (1.0 + config.diurnal_amplitude) * burst
-    return int(np.ceil(busiest + 10.0 * np.sqrt(busiest) + 10.0))
+    kept = int(np.ceil(busiest + 10.0 * np.sqrt(busiest) + 10.0))
+    if kept > _MOST_REQUESTS:
+        raise InvalidInput(
+            f"burst_off_s is {config.burst_off_s:g}, but must be smaller beside burst_on_s "
+            f"{config.burst_on_s:g} and burst_share {config.burst_share:g}: bursts would ask for "
+            f"{kept:.3g} keys in one interval, for which {_MOST_REQUESTS} are allowed."
+        )
+    return kept
 
 
 EPISODE = np.dtype(
@@ -212,11 +231,16 @@ class State(NamedTuple):
 
 
 def allocate(config: NetworkConfig, batch: int, n_sites: int, max_links: int) -> State:
-    """Zeroed state for ``batch`` episodes."""
+    """Zeroed state for ``batch`` episodes.
+
+    Raises:
+        InvalidInput: If it needs too much memory.
+    """
     lifetime = int(kernel_params(config, n_sites)["lifetime"][0])
     modules = min(config.modules_per_site, max_links)
     most_active = min(max_links, n_sites * modules // 2)
     arrays = zeros(
+        f"num_envs is {batch} and key_lifetime_s {config.key_lifetime_s:g}",
         episodes=((batch,), EPISODE),
         sites=((batch, len(SITE_ROW), padded(n_sites)), np.float32),
         links=((batch, len(LINK_ROW), padded(max_links)), np.float32),

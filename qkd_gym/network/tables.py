@@ -13,15 +13,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from qkd_gym.errors import InvalidInput
+from qkd_gym.errors import InvalidInput, shown
 from qkd_gym.jit import compiled, inlined
-from qkd_gym.physics import preset
+from qkd_gym.physics import plob_bound, preset
+from qkd_gym.physics.channel import transmittance_of
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
 LOSS_STEP_DB = 0.25
-MAX_LOSS_DB = 70.0
+# From here on a link is dark: a clock of 1 THz has a capacity of 1 bit in two years.
+DARK_LOSS_DB = 200.0
 MISALIGNMENT_STEP = 0.0025
 _PER_DB, _PER_UNIT = np.float32(1.0 / LOSS_STEP_DB), np.float32(1.0 / MISALIGNMENT_STEP)
 _F0, _F1 = np.float32(0.0), np.float32(1.0)
@@ -95,6 +97,9 @@ def _look_up(grid: F32, threshold: float, loss_db: F64, error: F64, found: F64) 
 def rate_table(preset_name: str, detector_efficiency: float | None = None) -> RateTable:
     """The table of a named link preset, with other detectors if an efficiency is given.
 
+    Losses run from 0 dB to ``DARK_LOSS_DB``, where the table ends in what the protocol yields
+    without any light. Interpolated key rates never exceed the capacity of the channel.
+
     Raises:
         InvalidInput: If there is no such preset, or it has no detectors.
     """
@@ -102,18 +107,35 @@ def rate_table(preset_name: str, detector_efficiency: float | None = None) -> Ra
     if detector_efficiency is not None:
         if not hasattr(protocol, "detector"):
             raise InvalidInput(
-                f"detector_efficiency is {detector_efficiency:g}, but preset {preset_name!r} has "
-                "no single-photon detectors."
+                f"detector_efficiency is {shown(detector_efficiency)}, but preset "
+                f"{shown(preset_name)} has no single-photon detectors."
             )
         detector = dataclasses.replace(protocol.detector, efficiency=detector_efficiency)
         protocol = dataclasses.replace(protocol, detector=detector)
-    loss_db = np.arange(0.0, MAX_LOSS_DB + LOSS_STEP_DB / 2, LOSS_STEP_DB)
+    # The last two rows are dark, so that whatever lies beyond is interpolated between equals.
+    loss_db = LOSS_STEP_DB * np.arange(DARK_LOSS_DB / LOSS_STEP_DB + 2)
+    eta = np.where(loss_db < DARK_LOSS_DB, transmittance_of(loss_db), 0.0)
     misalignment = np.arange(0.0, 0.5 + MISALIGNMENT_STEP / 2, MISALIGNMENT_STEP)
-    budget = protocol.evaluate(
-        10.0 ** (-loss_db[:, None] / 10.0), misalignment=misalignment[None, :]
-    )
+    budget = protocol.evaluate(eta[:, None], misalignment=misalignment[None, :])
+    most = _capacity_below_chords() * protocol.pulse_rate_hz
     sifted = budget.gain * protocol.sifted_per_detection * protocol.pulse_rate_hz
     grid = np.empty((len(loss_db), len(misalignment), 3), np.float32)
-    grid[..., T_KEY_RATE], grid[..., T_SIFTED_RATE] = budget.key_rate_bps, sifted
-    grid[..., T_QBER] = budget.qber
+    grid[..., T_KEY_RATE] = np.minimum(budget.key_rate_bps, most[:, None])
+    grid[..., T_SIFTED_RATE], grid[..., T_QBER] = sifted, budget.qber
     return RateTable(grid, float(protocol.qber_threshold))
+
+
+def _capacity_below_chords() -> F64:
+    """Key per pulse at each loss of a table that keeps interpolated values below the capacity.
+
+    The capacity is convex in the loss, so that straight lines between its values lie above it and
+    its tangents below. Between two losses the tangent in their middle is the limit, and at a loss
+    the lower one of both sides. Shape (losses,); without light it is 0.
+    """
+    middle = LOSS_STEP_DB * (np.arange(DARK_LOSS_DB / LOSS_STEP_DB) + 0.5)
+    eta = transmittance_of(middle)
+    # d/dloss of -log2(1 - eta) with eta = 10^(-loss / 10).
+    fall = np.log2(10.0) / 10.0 * eta / (1.0 - eta) * (LOSS_STEP_DB / 2.0)
+    left, right = plob_bound(eta) + fall, plob_bound(eta) - fall
+    both = np.minimum(np.append(left, np.inf), np.append(np.inf, right))
+    return np.append(both[:-1], [0.0, 0.0])

@@ -10,9 +10,10 @@ import dataclasses
 import numpy as np
 from numpy.typing import ArrayLike
 
+from qkd_gym.errors import require_instance
 from qkd_gym.physics.decoy import multi_photon_probability
 from qkd_gym.physics.detector import Detector
-from qkd_gym.physics.numerics import F64, checked, checked_transmittance
+from qkd_gym.physics.numerics import F64, checked, checked_transmittance, ratio, require_broadcast
 from qkd_gym.physics.protocols.base import LinkBudget, Protocol
 from qkd_gym.physics.protocols.bb84 import BB84
 
@@ -30,10 +31,11 @@ def intercept_resend_qber(qber: ArrayLike, fraction: ArrayLike) -> F64:
         fraction: Intercepted fraction f in [0, 1]; broadcasts.
 
     Raises:
-        InvalidInput: If an argument is out of range.
+        InvalidInput: If an argument is out of range or does not broadcast.
     """
-    error = checked("qber", qber, 0.0, 0.5)
-    return np.asarray(error + 0.25 * checked("fraction", fraction, 0.0, 1.0) * (1.0 - 2.0 * error))
+    error, share = checked("qber", qber, 0.0, 0.5), checked("fraction", fraction, 0.0, 1.0)
+    require_broadcast({"qber": error, "fraction": share})
+    return np.asarray(error + 0.25 * share * (1.0 - 2.0 * error))
 
 
 def intercept_resend_chsh(fraction: ArrayLike) -> F64:
@@ -52,13 +54,14 @@ def intercept_resend_chsh(fraction: ArrayLike) -> F64:
 def detection_probability(disclosed_bits: ArrayLike, fraction: ArrayLike) -> F64:
     """Chance that comparing sifted bits of an error-free link reveals an intercept-resend attack.
 
-    1 - (1 - f / 4)^n for n compared bits and an intercepted fraction f in [0, 1].
+    1 - (1 - f / 4)^n for n compared bits and an intercepted fraction f in [0, 1]; they broadcast.
 
     Raises:
-        InvalidInput: If an argument is out of range.
+        InvalidInput: If an argument is out of range or does not broadcast.
     """
-    bits = checked("disclosed_bits", disclosed_bits)
-    missed = np.log1p(-checked("fraction", fraction, 0.0, 1.0) / 4.0)
+    bits, share = checked("disclosed_bits", disclosed_bits), checked("fraction", fraction, 0.0, 1.0)
+    require_broadcast({"disclosed_bits": bits, "fraction": share})
+    missed = np.log1p(-share / 4.0)
     return np.asarray(-np.expm1(bits * missed))
 
 
@@ -70,7 +73,8 @@ class SplittingAttack:
         multi_photon_yield: Click probability that Eve gives to pulses of two or more photons.
         feasible: Whether that yield is at most 1, bool; without decoys no key is secure then.
         decoy_gain: Clicks per pulse of the weak decoy under the attack.
-        decoy_ratio: ``decoy_gain`` over the gain without attack, by which decoys reveal it.
+        decoy_ratio: ``decoy_gain`` over the gain without attack, by which decoys reveal it; 1
+            where nothing ever clicks.
     """
 
     multi_photon_yield: F64
@@ -91,18 +95,20 @@ def photon_number_splitting(protocol: BB84, transmittance: ArrayLike) -> Splitti
     Source: Brassard, Luetkenhaus, Mor, Sanders, PRL 85, 1330 (2000).
 
     Raises:
-        InvalidInput: If a transmittance is outside [0, 1].
+        InvalidInput: If a transmittance is outside [0, 1], or the link is no BB84.
     """
+    require_instance("protocol", protocol, BB84)
     eta = checked_transmittance(transmittance)
     mu = protocol.photon_number(eta)
     nu = np.asarray(protocol.decoy_photon_number)
     noise = protocol.signal_clicks(0.0, mu).gain
     dark = (1.0 + mu) * np.exp(-mu) * noise
     signal = protocol.signal_clicks(eta, mu).gain
-    needed = (signal - dark) / multi_photon_probability(mu)
+    # Rounding may leave less than nothing where no light arrives.
+    needed = np.maximum(signal - dark, 0.0) / multi_photon_probability(mu)
     attacked = (1.0 + nu) * np.exp(-nu) * noise + needed * multi_photon_probability(nu)
     weak = protocol.signal_clicks(eta, nu).gain
-    return SplittingAttack(needed, needed <= 1.0, attacked, attacked / weak)
+    return SplittingAttack(needed, needed <= 1.0, attacked, ratio(attacked, weak, 1.0))
 
 
 def jam(detector: Detector, photons: ArrayLike) -> Detector:
@@ -111,8 +117,9 @@ def jam(detector: Detector, photons: ArrayLike) -> Detector:
     The mean number of photons is per gate and at the receiver's input.
 
     Raises:
-        InvalidInput: If the number is negative.
+        InvalidInput: If the number is outside [0, 1e12].
     """
+    require_instance("detector", detector, Detector)
     return detector.with_stray_light(photons)
 
 
@@ -147,10 +154,16 @@ def blinding(
     Raises:
         InvalidInput: If an argument is out of range.
     """
+    require_instance("protocol", protocol, Protocol)
     observed = protocol.evaluate(transmittance, misalignment=misalignment)
     return BlindingAttack(observed, np.zeros_like(observed.key_rate_bps))
 
 
 def fiber_cut(protocol: Protocol) -> LinkBudget:
-    """The link once its fibre is cut: only noise clicks, half of it wrong, and no key is left."""
+    """The link once its fibre is cut: only noise clicks, half of it wrong, and no key is left.
+
+    Raises:
+        InvalidInput: If the link is no `Protocol`.
+    """
+    require_instance("protocol", protocol, Protocol)
     return protocol.evaluate(0.0)

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from qkd_gym.errors import InvalidInput, shown
 from qkd_gym.physics.clicks import Clicks
-from qkd_gym.physics.numerics import F64
+from qkd_gym.physics.numerics import F64, checked, require_broadcast
+
+MAX_BLOCK = 1e30
+"""Most sifted detections, or symbols, of one block."""
+MAX_COUNT = 1e40
+"""Largest count of a block; the test basis of a long one may be chosen very often."""
 
 
 @dataclass(frozen=True)
 class BlockCounts:
     """Sifted detections of a block by basis and intensity, strongest intensity first.
 
-    All arrays have a leading axis over the intensities and otherwise one shape. Counts are integers
-    or, as expected values, real numbers.
+    All arrays have a leading axis over the intensities and otherwise broadcast. Counts are integers
+    or, as expected values, real numbers, from 0 to 1e40, and errors are no more than detections.
+
+    Raises:
+        InvalidInput: If the counts are not so.
 
     Attributes:
         key: Detections in the key basis.
@@ -30,6 +40,22 @@ class BlockCounts:
     key_errors: ArrayLike
     test: ArrayLike
     test_errors: ArrayLike
+
+    def __post_init__(self) -> None:
+        names = [field.name for field in dataclasses.fields(self)]
+        counts = {name: checked(name, getattr(self, name), 0.0, MAX_COUNT) for name in names}
+        for name, array in counts.items():
+            if array.ndim == 0 or len(array) != len(counts["key"]):
+                raise InvalidInput(
+                    f"{name} has the shape {shown(array.shape)}, but must have one row for each "
+                    f"intensity, as key of shape {shown(counts['key'].shape)}."
+                )
+        require_broadcast(counts)
+        for name in ("key", "test"):
+            made, wrong = np.broadcast_arrays(counts[name], counts[f"{name}_errors"])
+            if (wrong > made).any():
+                worst = wrong[wrong > made][0]
+                raise InvalidInput(f"{name}_errors is {worst:g}, but must be at most {name}.")
 
 
 def mixture(clicks: Sequence[Clicks], probabilities: Sequence[float]) -> Clicks:

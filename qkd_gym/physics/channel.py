@@ -8,7 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from qkd_gym.fields import check_fields, integer, number
-from qkd_gym.physics.numerics import F64, checked, checked_transmittance
+from qkd_gym.physics.numerics import F64, checked_length_km, checked_transmittance
+
+MAX_LOSS_DB = 1e4
+"""Largest loss of anything, in dB or dB/km: it leaves no photon of any source."""
 
 
 def transmittance_of(loss_db: ArrayLike) -> F64:
@@ -43,12 +46,12 @@ class Fiber:
         splice_loss_db: Loss of one splice, typically 0.02 to 0.1 dB.
     """
 
-    attenuation_db_per_km: float = number(0.2, 0.0, unit="dB/km")
-    fixed_loss_db: float = number(0.0, 0.0, unit="dB")
-    connectors: int = integer(0, 0)
-    connector_loss_db: float = number(0.3, 0.0, unit="dB")
-    splices_per_km: float = number(0.0, 0.0, unit="per km")
-    splice_loss_db: float = number(0.05, 0.0, unit="dB")
+    attenuation_db_per_km: float = number(0.2, 0.0, MAX_LOSS_DB, unit="dB/km")
+    fixed_loss_db: float = number(0.0, 0.0, MAX_LOSS_DB, unit="dB")
+    connectors: int = integer(0, 0, 1_000_000)
+    connector_loss_db: float = number(0.3, 0.0, MAX_LOSS_DB, unit="dB")
+    splices_per_km: float = number(0.0, 0.0, 1e4, unit="per km")
+    splice_loss_db: float = number(0.05, 0.0, MAX_LOSS_DB, unit="dB")
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -57,9 +60,9 @@ class Fiber:
         """Channel loss in dB of fibres with these lengths in km, in ``length_km``'s shape.
 
         Raises:
-            InvalidInput: If a length is negative.
+            InvalidInput: If a length is outside [0, 1e6].
         """
-        length = checked("length_km", length_km, unit="km")
+        length = checked_length_km(length_km)
         per_km = self.attenuation_db_per_km + self.splices_per_km * self.splice_loss_db
         fixed = self.fixed_loss_db + self.connectors * self.connector_loss_db
         return np.asarray(per_km * length + fixed)
@@ -68,7 +71,7 @@ class Fiber:
         """Channel transmittance 10^(-loss/10) without the receiver, in ``length_km``'s shape.
 
         Raises:
-            InvalidInput: If a length is negative.
+            InvalidInput: If a length is outside [0, 1e6].
         """
         return transmittance_of(self.loss_db(length_km))
 
@@ -86,12 +89,12 @@ class FreeSpace:
         fixed_loss_db: Loss of the optics in dB.
     """
 
-    wavelength_nm: float = number(850.0, 0.0, low_open=True, unit="nm")
-    beam_waist_m: float = number(0.05, 0.0, low_open=True, unit="m")
-    receiver_radius_m: float = number(0.1, 0.0, low_open=True, unit="m")
-    pointing_jitter_urad: float = number(1.0, 0.0, unit="urad")
-    visibility_km: float = number(23.0, 0.0, low_open=True, unit="km")
-    fixed_loss_db: float = number(1.0, 0.0, unit="dB")
+    wavelength_nm: float = number(850.0, 100.0, 1e5, unit="nm")
+    beam_waist_m: float = number(0.05, 1e-6, 100.0, unit="m")
+    receiver_radius_m: float = number(0.1, 1e-6, 100.0, unit="m")
+    pointing_jitter_urad: float = number(1.0, 0.0, 1e6, unit="urad")
+    visibility_km: float = number(23.0, 1e-3, 1e6, unit="km")
+    fixed_loss_db: float = number(1.0, 0.0, MAX_LOSS_DB, unit="dB")
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -114,9 +117,9 @@ class FreeSpace:
         by pointing jitter (small against the beam), of extinction and of the optics.
 
         Raises:
-            InvalidInput: If a length is negative.
+            InvalidInput: If a length is outside [0, 1e6].
         """
-        length_m = 1e3 * checked("length_km", length_km, unit="km")
+        length_m = 1e3 * checked_length_km(length_km)
         rayleigh_m = np.pi * self.beam_waist_m**2 / (1e-9 * self.wavelength_nm)
         width2 = self.beam_waist_m**2 * (1.0 + np.square(length_m / rayleigh_m))
         collected = -np.expm1(-2.0 * self.receiver_radius_m**2 / width2)
@@ -128,7 +131,9 @@ class FreeSpace:
     def loss_db(self, length_km: ArrayLike) -> F64:
         """Channel loss in dB over paths of these lengths in km, in ``length_km``'s shape.
 
+        At most 3,000 dB, beyond which a transmittance has no floating-point number.
+
         Raises:
-            InvalidInput: If a length is negative.
+            InvalidInput: If a length is outside [0, 1e6].
         """
-        return np.asarray(-10.0 * np.log10(self.transmittance(length_km)))
+        return np.asarray(-10.0 * np.log10(np.maximum(self.transmittance(length_km), 1e-300)))

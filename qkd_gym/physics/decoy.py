@@ -16,6 +16,9 @@ from scipy.special import gammainc
 from qkd_gym.physics.clicks import Clicks
 from qkd_gym.physics.numerics import F64, ratio
 
+MIN_MEAN_PHOTONS, MAX_MEAN_PHOTONS = 1e-9, 100.0
+"""Range of the mean photon number of a weak pulse; beyond it, formulas would leave doubles'."""
+
 
 class SinglePhotons(NamedTuple):
     """Click probability and error rate of single-photon pulses, float64 arrays of one shape."""

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from qkd_gym.errors import require_number
 from qkd_gym.fields import Real, check_fields, number, real
-from qkd_gym.physics.numerics import F64, checked
+from qkd_gym.physics.numerics import F64, checked, require_broadcast
+
+MAX_PHOTONS = 1e12
+"""Most stray photons per gate; beyond some thousands the detectors always click."""
+MAX_RATE_HZ = 1e12
+"""Fastest clock of a source, in Hz."""
 
 
 @dataclass(frozen=True)
@@ -28,14 +35,15 @@ class Detector:
     All but ``dead_time_s`` may be arrays, which broadcast against the transmittance.
     """
 
-    efficiency: Real = real(0.1, 0.0, 1.0, low_open=True)
+    efficiency: Real = real(0.1, 1e-6, 1.0)
     dark_count_probability: Real = real(1e-6, 0.0, 1.0, high_open=True)
     afterpulse_probability: Real = real(0.0, 0.0, 1.0)
-    dead_time_s: float = number(0.0, 0.0, unit="s")
-    background_photons: Real = real(0.0, 0.0)
+    dead_time_s: float = number(0.0, 0.0, 3600.0, unit="s")
+    background_photons: Real = real(0.0, 0.0, MAX_PHOTONS)
 
     def __post_init__(self) -> None:
         check_fields(self)
+        require_broadcast(array_fields(self))
 
     @classmethod
     def from_background(cls, efficiency: float, background_probability: float) -> Detector:
@@ -46,8 +54,8 @@ class Detector:
         Raises:
             InvalidInput: If a probability is outside its range.
         """
-        background = checked("background_probability", background_probability, 0.0, 1.0)
-        per_detector = -np.expm1(0.5 * np.log1p(-background))
+        require_number("background_probability", background_probability, 0.0, 1.0, high_open=True)
+        per_detector = -np.expm1(0.5 * np.log1p(-float(background_probability)))
         return cls(efficiency=efficiency, dark_count_probability=float(per_detector))
 
     def with_stray_light(self, photons: ArrayLike) -> Detector:
@@ -56,9 +64,10 @@ class Detector:
         The mean number of photons is per gate and at the receiver's input.
 
         Raises:
-            InvalidInput: If the number is negative.
+            InvalidInput: If the number is outside [0, 1e12], or the sum with what there is.
         """
-        share = checked("photons", photons) / 2.0
+        share = checked("photons", photons, 0.0, MAX_PHOTONS) / 2.0
+        require_broadcast({"photons": share, **array_fields(self)})
         return dataclasses.replace(self, background_photons=self.background_photons + share)
 
     @property
@@ -75,7 +84,24 @@ class Detector:
 
         Q is the probability that a gate clicks, of any shape.
 
+        Raises:
+            InvalidInput: If an argument is out of range.
+
         Source: non-paralysable counter with a common hold-off, Rogers et al., NJP 9, 319 (2007).
         """
-        gates = np.asarray(repetition_rate_hz) * self.dead_time_s
-        return np.asarray(1.0 / (1.0 + np.asarray(click_probability) * gates))
+        clicks = checked("click_probability", click_probability, 0.0, 1.0)
+        rate = checked("repetition_rate_hz", repetition_rate_hz, 0.0, MAX_RATE_HZ, unit="Hz")
+        require_broadcast({"click_probability": clicks, "repetition_rate_hz": rate})
+        return np.asarray(1.0 / (1.0 + clicks * (rate * self.dead_time_s)))
+
+
+def array_fields(record: Any, owner: str = "") -> dict[str, F64]:
+    """Fields of a dataclass, and of those inside it, that are arrays, by their dotted names."""
+    found = {}
+    for field in dataclasses.fields(record):
+        value, name = getattr(record, field.name), f"{owner}{field.name}"
+        if dataclasses.is_dataclass(value):
+            found.update(array_fields(value, f"{name}."))
+        elif isinstance(value, np.ndarray):
+            found[name] = value
+    return found

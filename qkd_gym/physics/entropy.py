@@ -8,6 +8,8 @@ from scipy.special import entr, xlog1py
 
 from qkd_gym.physics.numerics import F64, bisect
 
+MAX_ERROR_CORRECTION = 100.0
+"""Largest number of bits that error correction may reveal per bit of entropy."""
 _LN2 = float(np.log(2.0))
 
 

@@ -15,10 +15,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import xlogy
 
-from qkd_gym.errors import InvalidInput, require_between
+from qkd_gym.errors import InvalidInput, require_instance, require_number, shown
 from qkd_gym.physics.blocks import BlockCounts
-from qkd_gym.physics.entropy import binary_entropy
-from qkd_gym.physics.numerics import F64, ratio
+from qkd_gym.physics.decoy import MAX_MEAN_PHOTONS
+from qkd_gym.physics.entropy import MAX_ERROR_CORRECTION, binary_entropy
+from qkd_gym.physics.numerics import F64, checked, ratio, require_broadcast
+
+LEAST_CHANCE = 1e-100
+"""Least failure probability of a key, far below what anybody asks for."""
 
 
 @dataclass(frozen=True)
@@ -55,26 +59,43 @@ class _Block:
         secrecy: float,
         correctness: float,
     ) -> None:
-        for name, values in (("intensities", intensities), ("probabilities", probabilities)):
-            if len(values) != number:
-                raise InvalidInput(f"{name} has {len(values)} values, but must have {number}.")
-        require_between("probabilities", probabilities, 0.0, 1.0, low_open=True)
-        if abs(sum(probabilities) - 1.0) > 1e-9:
-            raise InvalidInput(f"probabilities sum to {sum(probabilities):g}, but must sum to 1.")
-        mu = np.stack(np.broadcast_arrays(*intensities))
-        require_between("intensities", mu, 0.0)
-        falling = (mu[1] > 0.0) & (mu[0] > mu[1:].sum(axis=0))
-        if not (falling & (np.diff(mu[1:], axis=0) < 0.0).all(axis=0)).all():
+        require_instance("counts", counts, BlockCounts)
+        for name, values in (
+            ("counts.key", counts.key),
+            ("intensities", intensities),
+            ("probabilities", probabilities),
+        ):
+            if not isinstance(values, (Sequence, np.ndarray)) or len(values) != number:
+                raise InvalidInput(f"{name} is {shown(values)}, but must have {number} rows.")
+        chances = checked("probabilities", probabilities, 1e-18, 1.0)
+        if chances.ndim != 1 or abs(chances.sum() - 1.0) > 1e-9:
+            raise InvalidInput(f"probabilities sum to {chances.sum():g}, but must sum to 1.")
+        rows = [checked("intensities", each, 0.0, MAX_MEAN_PHOTONS) for each in intensities]
+        f = checked(
+            "error_correction_efficiency", error_correction_efficiency, 1.0, MAX_ERROR_CORRECTION
+        )
+        require_broadcast(
+            {
+                "error_correction_efficiency": f,
+                "counts of one intensity": np.asarray(counts.key)[0],
+                **{f"intensities[{k}]": row for k, row in enumerate(rows)},
+            }
+        )
+        mu = np.stack(np.broadcast_arrays(*rows))
+        # Intensities that differ by rounding alone say nothing about single photons.
+        apart = mu * (1.0 - 1e-9)
+        falling = (mu[1] > 0.0) & (apart[0] > mu[1:].sum(axis=0))
+        if not (falling & (mu[2:] < apart[1:-1]).all(axis=0)).all():
             raise InvalidInput(
-                f"intensities are {mu.tolist()}, but must fall, the first above the others' sum."
+                f"intensities are {shown(mu.tolist())}, but must fall, the first above the others' "
+                "sum."
             )
         for name, chance in (("secrecy", secrecy), ("correctness", correctness)):
-            require_between(name, chance, 0.0, 1.0, low_open=True, high_open=True)
+            require_number(name, chance, LEAST_CHANCE, 1.0, high_open=True)
         self.terms, self.counts, self.secrecy = terms, counts, secrecy
-        self.efficiency = np.asarray(error_correction_efficiency)
+        self.efficiency, self.mu = f, mu
         self.cost = 6.0 * np.log2(terms / secrecy) + np.log2(2.0 / correctness)
-        self.mu = mu.astype(np.float64)
-        self.p = np.reshape(probabilities, (-1,) + (1,) * (self.mu.ndim - 1))
+        self.p = np.reshape(chances, (-1,) + (1,) * (self.mu.ndim - 1))
         weights = self.p * np.exp(-self.mu)
         self.tau0 = weights.sum(axis=0)
         self.tau1 = (weights * self.mu).sum(axis=0)
@@ -127,14 +148,15 @@ def two_decoy_key(
 
     Args:
         counts: Counts for the three intensities.
-        intensities: Mean photon numbers mu1 > mu2 + mu3, mu2 > mu3 >= 0; numbers or arrays.
+        intensities: Mean photon numbers mu1 > mu2 + mu3, mu2 > mu3 >= 0, at most 100;
+            numbers or arrays.
         probabilities: Probabilities with which the intensities are chosen; they sum to 1.
-        error_correction_efficiency: Bits revealed per bit of entropy, f >= 1.
-        secrecy: Failure probability of the key's secrecy, in (0, 1).
-        correctness: Failure probability of the key's correctness, in (0, 1).
+        error_correction_efficiency: Bits revealed per bit of entropy, f in [1, 100].
+        secrecy: Failure probability of the key's secrecy, in [1e-100, 1).
+        correctness: Failure probability of the key's correctness, in [1e-100, 1).
 
     Raises:
-        InvalidInput: If the intensities, probabilities or failure probabilities cannot be used.
+        InvalidInput: If an argument is out of range or of another shape.
 
     Source: Lim, Curty, Walenta, Xu, Zbinden, PRA 89, 022307 (2014), Eqs. 1-5; its leak of error
     correction is read as n_X f h(E).
@@ -170,14 +192,15 @@ def one_decoy_key(
 
     Args:
         counts: Counts for the two intensities.
-        intensities: Mean photon numbers mu1 > mu2 > 0; numbers or arrays.
+        intensities: Mean photon numbers mu1 > mu2 > 0, at most 100;
+            numbers or arrays.
         probabilities: Probabilities with which the intensities are chosen; they sum to 1.
-        error_correction_efficiency: Bits revealed per bit of entropy, f >= 1.
-        secrecy: Failure probability of the key's secrecy, in (0, 1).
-        correctness: Failure probability of the key's correctness, in (0, 1).
+        error_correction_efficiency: Bits revealed per bit of entropy, f in [1, 100].
+        secrecy: Failure probability of the key's secrecy, in [1e-100, 1).
+        correctness: Failure probability of the key's correctness, in [1e-100, 1).
 
     Raises:
-        InvalidInput: If the intensities, probabilities or failure probabilities cannot be used.
+        InvalidInput: If an argument is out of range or of another shape.
 
     Source: Rusca, Boaron, Gruenenfelder, Martin, Zbinden, APL 112, 171104 (2018), Eqs. 2-5,
     A17-A25.

@@ -10,7 +10,16 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.constants import Planck, speed_of_light
 
-from qkd_gym.physics.numerics import F64, checked
+from qkd_gym.errors import require_flag
+from qkd_gym.physics.numerics import (
+    F64,
+    checked,
+    checked_length_km,
+    checked_wavelength_m,
+    require_broadcast,
+)
+
+_MAX_POWER_W = 1e6
 
 # Spectral radiance of the sky, W m^-2 sr^-1 um^-1. Source: Er-long et al., NJP 7, 215 (2005).
 SKY_RADIANCE = {
@@ -25,14 +34,17 @@ SKY_RADIANCE = {
 def photons_per_gate(power_w: ArrayLike, gate_s: float, wavelength_nm: float) -> F64:
     """Mean number of photons of a continuous power P in a gate, P dt lambda / (h c).
 
-    P is in W and of any shape, the gate dt in s and the wavelength lambda in nm.
+    P is in W, up to 1e6, and of any shape; the gate dt is in s, up to 1, and the wavelength lambda
+    in nm. They broadcast.
 
     Raises:
-        InvalidInput: If an argument is negative.
+        InvalidInput: If an argument is out of range or does not broadcast.
     """
-    power, gate = checked("power_w", power_w, unit="W"), checked("gate_s", gate_s, unit="s")
-    wavelength = checked("wavelength_nm", wavelength_nm, low_open=True, unit="nm")
-    return np.asarray(power * gate / (Planck * speed_of_light / (wavelength * 1e-9)))
+    power = checked("power_w", power_w, 0.0, _MAX_POWER_W, unit="W")
+    gate = checked("gate_s", gate_s, 0.0, 1.0, unit="s")
+    wavelength_m = checked_wavelength_m(wavelength_nm)
+    require_broadcast({"power_w": power, "gate_s": gate, "wavelength_nm": wavelength_m})
+    return np.asarray(power * gate / (Planck * speed_of_light / wavelength_m))
 
 
 def raman_power_w(
@@ -61,13 +73,23 @@ def raman_power_w(
     Source: Eraerds, Walenta, Legre, Gisin, Zbinden, NJP 12, 063027 (2010), Eqs. 4 and 5.
 
     Raises:
-        InvalidInput: If an argument is negative.
+        InvalidInput: If an argument is out of range or does not broadcast.
     """
-    length = checked("length_km", length_km, unit="km")
-    power = checked("launch_power_w", launch_power_w, unit="W")
-    bandwidth = checked("filter_nm", filter_nm, unit="nm")
-    fibre = checked("attenuation_db_per_km", attenuation_db_per_km, low_open=True, unit="dB/km")
-    cross_section = checked("cross_section_per_km_nm", cross_section_per_km_nm)
+    length = checked_length_km(length_km)
+    power = checked("launch_power_w", launch_power_w, 0.0, _MAX_POWER_W, unit="W")
+    bandwidth = checked("filter_nm", filter_nm, 0.0, 1e5, unit="nm")
+    fibre = checked("attenuation_db_per_km", attenuation_db_per_km, 1e-6, 1e4, unit="dB/km")
+    cross_section = checked("cross_section_per_km_nm", cross_section_per_km_nm, 0.0, 1.0)
+    require_flag("backward", backward)
+    require_broadcast(
+        {
+            "length_km": length,
+            "launch_power_w": power,
+            "filter_nm": bandwidth,
+            "attenuation_db_per_km": fibre,
+            "cross_section_per_km_nm": cross_section,
+        }
+    )
     per_km = fibre * np.log(10.0) / 10.0
     strength = power * cross_section * bandwidth
     if backward:
@@ -96,10 +118,20 @@ def sky_photons(
     Source: Er-long et al., NJP 7, 215 (2005), Eq. 1.
 
     Raises:
-        InvalidInput: If an argument is negative.
+        InvalidInput: If an argument is out of range or does not broadcast, or the sky would be
+            brighter than 1e6 W.
     """
-    area = np.pi * checked("aperture_radius_m", aperture_radius_m, unit="m") ** 2
-    view = checked("field_of_view_sr", field_of_view_sr, unit="sr")
-    bandwidth = checked("filter_nm", filter_nm, unit="nm")
-    power = checked("radiance", radiance) * view * area * bandwidth * 1e-3
+    radius = checked("aperture_radius_m", aperture_radius_m, 0.0, 100.0, unit="m")
+    view = checked("field_of_view_sr", field_of_view_sr, 0.0, 4.0 * np.pi, unit="sr")
+    bandwidth = checked("filter_nm", filter_nm, 0.0, 1e5, unit="nm")
+    sky = checked("radiance", radiance, 0.0, 1e12)
+    require_broadcast(
+        {
+            "radiance": sky,
+            "field_of_view_sr": view,
+            "aperture_radius_m": radius,
+            "filter_nm": bandwidth,
+        }
+    )
+    power = sky * view * (np.pi * radius**2) * bandwidth * 1e-3
     return photons_per_gate(power, gate_s, wavelength_nm)

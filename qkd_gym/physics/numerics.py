@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from qkd_gym.errors import require_between
+from qkd_gym.errors import InvalidInput, require_between, shown
 
 F64 = NDArray[np.float64]
 
@@ -46,6 +47,44 @@ def checked_transmittance(transmittance: ArrayLike) -> F64:
         InvalidInput: If one is outside [0, 1].
     """
     return checked("transmittance", transmittance, 0.0, 1.0)
+
+
+def checked_length_km(length_km: ArrayLike) -> F64:
+    """Lengths of links in km as a float64 array of the same shape.
+
+    Raises:
+        InvalidInput: If one is outside [0, 1e6], which reaches beyond the moon.
+    """
+    return checked("length_km", length_km, 0.0, 1e6, unit="km")
+
+
+def checked_wavelength_m(wavelength_nm: ArrayLike) -> F64:
+    """Wavelengths given in nm, in m, as a float64 array of the same shape.
+
+    Raises:
+        InvalidInput: If one is outside [100, 1e5] nm, from ultraviolet to far infrared.
+    """
+    return checked("wavelength_nm", wavelength_nm, 100.0, 1e5, unit="nm") * 1e-9
+
+
+def require_broadcast(arguments: Mapping[str, ArrayLike]) -> None:
+    """Raises unless arrays broadcast against each other.
+
+    Args:
+        arguments: The arrays, or numbers, by the names that an error calls them.
+
+    Raises:
+        InvalidInput: Naming two that do not, and their shapes.
+    """
+    shapes = {name: np.shape(value) for name, value in arguments.items()}
+    for one, other in itertools.combinations([name for name in shapes if shapes[name]], 2):
+        try:
+            np.broadcast_shapes(shapes[one], shapes[other])
+        except ValueError:
+            raise InvalidInput(
+                f"{one} has the shape {shown(shapes[one])}, but must broadcast against {other} "
+                f"of shape {shown(shapes[other])}."
+            ) from None
 
 
 def ratio(numerator: ArrayLike, denominator: ArrayLike, otherwise: float) -> F64:

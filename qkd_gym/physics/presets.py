@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from typing import Any, cast
 
-from qkd_gym.errors import InvalidInput, require_choice, require_known_keys
+from qkd_gym.errors import InvalidInput, require_choice, require_known_keys, shown
 from qkd_gym.physics.detector import Detector
 from qkd_gym.physics.optimum import efficient_sifting
 from qkd_gym.physics.protocols.b92 import B92
@@ -16,6 +15,8 @@ from qkd_gym.physics.protocols.bbm92 import BBM92
 from qkd_gym.physics.protocols.cvqkd import CVQKD
 from qkd_gym.physics.protocols.e91 import E91
 from qkd_gym.physics.protocols.mdi import MDI
+
+_LONGEST_NAME = 1000
 
 # Ma, Fung, Lo, PRA 76, 012307 (2007), Table I; the pulse rate is that of pulsed sources.
 _SPDC: dict[str, Any] = {
@@ -98,21 +99,30 @@ def preset(name: str) -> Protocol:
 
     Args:
         name: A name of `available_presets`, or one with other values for fields of the protocol or
-            of its detector, such as ``"lim-ingaas(block_size=1e9, detector.efficiency=0.2)"``.
+            of its detector, such as ``"lim-ingaas(block_size=1e9, detector.efficiency=0.2)"``, in
+            any order. At most 1,000 characters.
 
     Raises:
         InvalidInput: If there is no such preset or field, or a value is out of range.
     """
-    match = re.fullmatch(r"\s*([^()\s]*)\s*(?:\((.*)\))?\s*", name)
-    base, changes = match.groups() if match else (name, None)
+    if not isinstance(name, str) or len(name) > _LONGEST_NAME:
+        raise InvalidInput(
+            f"preset is {shown(name)}, but must be a text of at most {_LONGEST_NAME} characters."
+        )
+    base, bracket, changes = name.strip().partition("(")
+    base = base.strip()
+    if bracket and not changes.endswith(")"):
+        raise InvalidInput(f"preset is {shown(name)}, but must end with its bracket.")
     require_choice("preset", base, available_presets())
-    protocol: Any = _PRESETS[base]
-    for assignment in filter(None, (part.strip() for part in (changes or "").split(","))):
-        field, equals, text = (part.strip() for part in assignment.partition("="))
+    tree: dict[str, Any] = {}
+    for assignment in filter(None, (part.strip() for part in changes[:-1].split(","))):
+        place, equals, text = (part.strip() for part in assignment.partition("="))
         if not equals:
-            raise InvalidInput(f"preset is {name!r}, but {assignment!r} must be FIELD=VALUE.")
-        protocol = _with(base, protocol, field.split("."), _number_or_word(text))
-    return cast("Protocol", protocol)
+            raise InvalidInput(
+                f"preset is {shown(name)}, but {shown(assignment)} must be FIELD=VALUE."
+            )
+        _plant(base, _PRESETS[base], tree, place.split("."), _number_or_word(text))
+    return cast("Protocol", _replaced(_PRESETS[base], tree))
 
 
 def _number_or_word(text: str) -> float | str:
@@ -122,17 +132,31 @@ def _number_or_word(text: str) -> float | str:
         return text.strip("'\"")
 
 
-def _with(owner: str, thing: Any, path: list[str], value: float | str) -> Any:
+def _plant(
+    owner: str, thing: Any, tree: dict[str, Any], path: list[str], value: float | str
+) -> None:
+    """Notes in ``tree``, which nests as the fields do, that a field of ``thing`` is to change."""
     field, *rest = path
     require_known_keys(owner, [field], [f.name for f in dataclasses.fields(thing)])
     inner, place = getattr(thing, field), f"{owner}.{field}"
     if rest:
         if not dataclasses.is_dataclass(inner):
-            raise InvalidInput(f"{place} has no field {'.'.join(rest)!r}.")
-        value = _with(place, inner, rest, value)
-    elif dataclasses.is_dataclass(inner):
-        raise InvalidInput(f"{place} is {value!r}, but its own fields must be set.")
-    elif isinstance(inner, bool):
+            raise InvalidInput(f"{place} has no field {shown('.'.join(rest))}.")
+        _plant(place, inner, tree.setdefault(field, {}), rest, value)
+        return
+    if dataclasses.is_dataclass(inner):
+        raise InvalidInput(f"{place} is {shown(value)}, but its own fields must be set.")
+    if field in tree:
+        raise InvalidInput(f"{place} is set twice, but must be set once.")
+    if isinstance(inner, bool):
         require_choice(place, value, ("true", "false"))
-        value = value == "true"
-    return dataclasses.replace(thing, **{field: value})
+    tree[field] = value == "true" if isinstance(inner, bool) else value
+
+
+def _replaced(thing: Any, tree: dict[str, Any]) -> Any:
+    """A copy with all changes made at once, so that their order does not matter."""
+    changes = {
+        field: _replaced(getattr(thing, field), value) if isinstance(value, dict) else value
+        for field, value in tree.items()
+    }
+    return dataclasses.replace(thing, **changes)

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import betainc
 
-from qkd_gym.errors import InvalidInput, require_between
+from qkd_gym.errors import InvalidInput, require_between, require_instance, shown
+from qkd_gym.physics.numerics import checked, require_broadcast
 
 I64 = NDArray[np.int64]
 MAX_PULSES = 2**53  # the last integer up to which floats count without gaps
@@ -41,7 +42,7 @@ def as_pulses(pulses: ArrayLike) -> I64:
     array = np.asarray(pulses)
     whole = array.astype(np.int64)
     if (whole != array).any():
-        raise InvalidInput(f"pulses is {pulses!r}, but must be whole numbers.")
+        raise InvalidInput(f"pulses is {shown(pulses)}, but must be whole numbers.")
     return whole
 
 
@@ -68,11 +69,18 @@ def sample_counts(
         dead_gates: Gates for which the receiver is blind after a click; broadcasts.
 
     Raises:
-        InvalidInput: If a number of pulses is negative, above 2^53 or not whole.
+        InvalidInput: If an argument is out of range or does not broadcast.
     """
-    sent, p, q, e, dead = np.broadcast_arrays(
-        as_pulses(pulses), click_probability, sifting, qber, np.rint(dead_gates)
-    )
+    require_instance("rng", rng, np.random.Generator)
+    arguments = {
+        "pulses": as_pulses(pulses),
+        "click_probability": checked("click_probability", click_probability, 0.0, 1.0),
+        "sifting": checked("sifting", sifting, 0.0, 1.0),
+        "qber": checked("qber", qber, 0.0, 1.0),
+        "dead_gates": np.rint(checked("dead_gates", dead_gates)),
+    }
+    require_broadcast(arguments)
+    sent, p, q, e, dead = np.broadcast_arrays(*arguments.values())
     blind = np.any(dead)
     detected = sample_dead_time(sent, p, dead, rng) if blind else rng.binomial(sent, p)
     sifted = rng.binomial(detected, q)

@@ -26,7 +26,12 @@ _PRICE_STEPS = 300  # of the price search before the first linear program
 _AVERAGED = 50  # steps whose trees are averaged into columns
 _FIRST_STEP = 0.3  # of that search; its result is flat between 0.1 and 1
 _KEPT_ROUNDS = 4  # a column that has not been used for this long is forgotten
-_MAX_ROUNDS = 500
+_MAX_ROUNDS = 200
+# Weight of the module time in the objective beside a scale of about one: every length is positive,
+# and no scale is traded away.
+_THRIFT = 1e-6
+# Prices are rounded, so that the last bits of a processor's functions choose no path.
+_PRICE_DECIMALS = 12
 
 
 class Problem(NamedTuple):
@@ -36,11 +41,10 @@ class Problem(NamedTuple):
     rate: F64  # (E,) positive
     demand: F64  # (n, n) upper triangle, sums to one
     limits: F64  # (n + E,) modules of the sites, then one per link
-    thrift: float  # weight of the module time in the objective beside the scale
 
 
 class Solution(NamedTuple):
-    """A plan whose scale is within the tolerance of the optimum."""
+    """A plan and how much better another one could be at most."""
 
     scale: float
     time_share: F64  # (E,)
@@ -56,34 +60,55 @@ class _Trees(NamedTuple):
 
 
 def solve(problem: Problem, tolerance: float) -> Solution:
-    """Maximum concurrent flow under module limits, see `fluid.max_concurrent_flow`.
+    """Maximum concurrent flow under module limits, see `concurrent_flow.max_concurrent_flow`.
 
     Args:
         problem: The network; all demand must be reachable.
-        tolerance: Largest relative gap between the plan's scale and the upper bound.
+        tolerance: Relative gap between the plan's scale and the upper bound at which to stop.
 
-    Raises:
-        RuntimeError: If the plan does not come within the tolerance.
+    Returns:
+        The plan within the tolerance, or the best one found if the search ends before.
     """
-    sources = np.flatnonzero(problem.demand.any(axis=1))
     best, averages = _search_prices(problem)
+    # In this unit of demand the scale is about one.
+    unit = best.bound
+    problem = problem._replace(demand=problem.demand * unit)
+    best, averages = _cheapest_trees(problem, best.prices), [flow * unit for flow in averages]
+    sources = np.flatnonzero(problem.demand.any(axis=1))
     time = np.concatenate([flow[sources] for flow in (best.time, *averages)])
     source = np.tile(sources, 1 + len(averages))
     unused = np.zeros(len(source), np.int64)
     tight: I64 = np.zeros(0, np.int64)
+    plan = _even_plan(problem, averages[-1].sum(axis=0))
+    own = 0.5
     for _ in range(_MAX_ROUNDS):
-        scale, flow, duals, tight = _master(problem, time, source, sources, tight)
-        # Half way to the best prices known: the duals alone swing wildly.
-        trees = _cheapest_trees(problem, 0.5 * (best.prices + duals))
+        program = _master(problem, time, source, sources, tight)
+        if program is None:
+            break
+        scale, flow, duals, tight = program
+        plan = scale, csr_array(time).T @ flow
+        # Half way to the best prices known, for the duals alone swing wildly; but where that
+        # bounds no better, it may find no new tree, and the duals alone do.
+        trees = _cheapest_trees(problem, own * duals + (1.0 - own) * best.prices)
+        own = 0.5 if trees.bound < best.bound else 1.0
         best = min(best, trees, key=lambda known: known.bound)
         if best.bound - scale <= tolerance * best.bound:
-            return Solution(scale, flow @ time, best.bound)
+            break
         unused = np.where(flow > 0.0, 0, unused + 1)
         kept = unused < _KEPT_ROUNDS
         time = np.concatenate([time[kept], trees.time[sources]])
         source = np.concatenate([source[kept], sources])
         unused = np.concatenate([unused[kept], np.zeros(len(sources), np.int64)])
-    raise RuntimeError(f"The fluid plan is still {1.0 - scale / best.bound:.2%} from its bound.")
+    scale, time_share = plan
+    return Solution(scale * unit, time_share, best.bound * unit)
+
+
+def _even_plan(problem: Problem, time: F64) -> tuple[float, F64]:
+    """Scale and time shares of the largest plan that uses links in these proportions, (E,)."""
+    used = np.concatenate([incidence(len(problem.demand), problem.ends) @ time, time])
+    wanted = used > 0.0
+    scale = float((problem.limits[wanted] / used[wanted]).min())
+    return scale, scale * time
 
 
 def _search_prices(problem: Problem) -> tuple[_Trees, list[F64]]:
@@ -98,7 +123,8 @@ def _search_prices(problem: Problem) -> tuple[_Trees, list[F64]]:
     best, averages, total = None, [], np.zeros((n, n_links))
     at_site = incidence(n, problem.ends)
     for step in range(_PRICE_STEPS):
-        trees = _cheapest_trees(problem, np.exp(log_worth - log_worth.max()) / problem.limits)
+        worth = np.round(np.exp(log_worth - log_worth.max()), _PRICE_DECIMALS)
+        trees = _cheapest_trees(problem, worth / problem.limits)
         if best is None or trees.bound < best.bound:
             best = trees
         time = trees.time.sum(axis=0)
@@ -116,15 +142,17 @@ def _cheapest_trees(problem: Problem, prices: F64) -> _Trees:
     n = problem.demand.shape[0]
     # A price of the thrift on all module time keeps every length positive.
     prices = prices.copy()
-    prices[:n] += problem.thrift / 2.0
+    prices[:n] += _THRIFT / 2.0
     length = (prices[:n][problem.ends].sum(axis=1) + prices[n:]) / problem.rate
     between = lightest_between(problem.ends, length, n)
     distance, previous = dijkstra(link_graph(between, length), return_predecessors=True)
     flow = np.zeros((n, len(problem.ends)))
-    _send(np.argsort(distance, axis=1), previous, between, problem.demand, flow)
+    _send(np.argsort(distance, axis=1, kind="stable"), previous, between, problem.demand, flow)
     wanted = problem.demand > 0.0
-    cost = float(problem.demand[wanted] @ distance[wanted])
-    return _Trees(flow / problem.rate, prices / cost, float(problem.limits @ prices) / cost)
+    # Sums of products instead of the linear algebra library's, whose order is the processor's.
+    cost = float((problem.demand[wanted] * distance[wanted]).sum())
+    worth = float((problem.limits * prices).sum())
+    return _Trees(flow / problem.rate, prices / cost, worth / cost)
 
 
 @compiled
@@ -142,7 +170,7 @@ def _send(nearest: I64, previous: I64, between: I64, demand: F64, flow: F64) -> 
 
 def _master(
     problem: Problem, time: F64, source: I64, sources: I64, tight: I64
-) -> tuple[float, F64, F64, I64]:
+) -> tuple[float, F64, F64, I64] | None:
     """The best plan that uses these trees alone.
 
     Args:
@@ -153,10 +181,11 @@ def _master(
         tight: Links whose limit has mattered so far; the others get no row until it does.
 
     Returns:
-        Scale, flow along each tree, prices of all limits, and the new ``tight``.
+        Scale, flow along each tree, prices of all limits, and the new ``tight``; None if the
+        solver found no plan.
     """
     n, n_trees = problem.demand.shape[0], len(time)
-    cost = np.append(problem.thrift * time.sum(axis=1), -1.0)
+    cost = np.append(_THRIFT * time.sum(axis=1), -1.0)
     at_sites = csr_array(incidence(n, problem.ends) @ time.T)
     of_source = coo_array(
         (-np.ones(n_trees), (np.searchsorted(sources, source), np.arange(n_trees))),
@@ -170,9 +199,9 @@ def _master(
         right = np.concatenate([problem.limits[rows], np.zeros(len(sources))])
         solution = linprog(cost, A_ub=upper.tocsc(), b_ub=right, method="highs-ds")
         if solution.x is None:
-            raise RuntimeError(f"The fluid plan was not solved: {solution.message}")
+            return None
         flow = solution.x[:-1]
-        over = np.setdiff1d(np.flatnonzero(flow @ time > 1.0 + 1e-6), tight)
+        over = np.setdiff1d(np.flatnonzero(csr_array(time).T @ flow > 1.0 + 1e-6), tight)
         if len(over) == 0:
             prices = np.zeros(len(problem.limits))
             prices[rows] = -solution.ineqlin.marginals[: len(rows)]

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+_LONGEST_NAME, _LONGEST_TITLE = 24, 60  # characters
 _OFF, _ALARM, _INK = "#c9ced6", "#d1242f", "#24292f"
 
 
@@ -41,7 +42,9 @@ def draw_network(view: Snapshot) -> Figure:
     _draw_sites(axes, view)
     figure.colorbar(colours, ax=axes, shrink=0.6, label="stored key / pool capacity")
     active = f"{view.active.sum()} of {len(view.active)} links active"
-    axes.set_title(f"{view.name}: {active}, {view.elapsed_s / 60.0:.0f} min", color=_INK)
+    name = _literal(view.name, _LONGEST_TITLE)
+    title = f"{name}: {active}, {view.elapsed_s / 60.0:.0f} min"
+    axes.set_title(title, color=_INK, parse_math=False)
     _legend(axes)
     axes.set_aspect("equal", adjustable="datalim")
     axes.set(xlabel="km", ylabel="km")
@@ -87,8 +90,16 @@ def _draw_sites(axes: Axes, view: Snapshot) -> None:
     above: Any = {"xytext": (0, 11), "textcoords": "offset points", "fontsize": 8, "color": _INK}
     for site, place in enumerate(view.positions_km):
         used = f"{view.modules_used[site]}/{view.modules}"
-        for text, style in ((used, inside), (view.site_names[site], above)):
-            axes.annotate(text, place, ha="center", zorder=7, **style)
+        name = _literal(view.site_names[site], _LONGEST_NAME)
+        for text, style in ((used, inside), (name, above)):
+            axes.annotate(text, place, ha="center", zorder=7, parse_math=False, **style)
+
+
+def _literal(text: str, most: int) -> str:
+    """A name of whatever characters as it can be drawn on one line, without being read as maths."""
+    short = text if len(text) <= most else f"{text[: most - 1]}…"
+    unknown = "\N{REPLACEMENT CHARACTER}"
+    return "".join(letter if letter.isprintable() else unknown for letter in short)
 
 
 def _legend(axes: Axes) -> None:

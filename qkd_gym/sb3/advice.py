@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from qkd_gym.baselines import make_policy
 from qkd_gym.baselines.activation import ScoredActivation
 from qkd_gym.errors import InvalidInput
-from qkd_gym.features import FEATURE_LIMIT
+from qkd_gym.features import DEGREE_SCALE, FEATURE_LIMIT, LINK, NODE
 
 # Rules never switch a link off alone. A moderate reluctance leaves that to be tried and learned.
 _RELUCTANCE = 0.6
@@ -28,6 +28,32 @@ def make_adviser(name: str) -> ScoredActivation:
     if not isinstance(rule, ScoredActivation):
         raise InvalidInput(f"adviser is {name!r}, but must be a baseline that scores links.")
     return rule
+
+
+def require_raw(observation: Mapping[str, Any]) -> None:
+    """Raises if features were changed on their way from the environment, as by a normalisation.
+
+    It is seen by what the environment never observes: links that neither run nor rest, sites whose
+    number of links is not whole, and advice for running links other than the constant.
+
+    Args:
+        observation: Observations with a leading batch axis B, as arrays or tensors.
+
+    Raises:
+        InvalidInput: If they are not what the environment has observed.
+    """
+    active = observation["links"][..., LINK.active]
+    degree = DEGREE_SCALE * observation["nodes"][..., NODE.degree]
+    is_raw = bool(((active == 0.0) | (active == 1.0)).all())
+    is_raw &= bool(((degree > 0.5) & (abs(degree - degree.round()) < 1e-3)).all())
+    if "advice" in observation:
+        advice = observation["advice"][:, :-1][active > 0.5]
+        is_raw &= bool((abs(advice + _RELUCTANCE) < 1e-3).all())
+    if not is_raw:
+        raise InvalidInput(
+            "observations are normalised, but must be raw, as rules and LinkPointerPolicy read "
+            "them: use VecNormalize with norm_obs=False."
+        )
 
 
 def advise(rule: ScoredActivation, observation: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:

@@ -9,46 +9,81 @@ plays, such as ``"Routing"``. All else there tells people how the agent came abo
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import gymnasium as gym
+import msgspec
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save, save_file
+from safetensors.torch import save
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.policies import BasePolicy
 
 from qkd_gym import __version__
 from qkd_gym.envs.tasks import TASKS
-from qkd_gym.errors import InvalidInput
-from qkd_gym.files import write_bytes, write_json
+from qkd_gym.errors import InvalidInput, require_choice, require_number, shown
+from qkd_gym.files import vanished, write_bytes, write_json
+from qkd_gym.gnn.weights import digest, load_pretrained, read_tensors
+from qkd_gym.reading import convert, read_bytes, read_json
 from qkd_gym.sb3.recipe import Recipe
 
 FORMAT = 1
 _POLICY, _OPTIMIZER, _FACTS = "policy.safetensors", "optimizer.safetensors", "checkpoint.json"
 _CONFIG = "config.json"
+_STATE = ("step", "exp_avg", "exp_avg_sq")  # what Adam keeps of a parameter
+
+
+class _Facts(msgspec.Struct):
+    """What every ``checkpoint.json`` says; the other fields are those of who saved it."""
+
+    format: int
+    steps: Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+
+
+class _PolicyFields(msgspec.Struct):
+    """The fields of a recipe that a policy's class hangs on."""
+
+    pointer: bool
+    adviser: str = ""
+
+
+class _Options(msgspec.Struct):
+    env: str
+
+
+class _Agent(msgspec.Struct):
+    """What an agent's ``config.json`` must say."""
+
+    recipe: _PolicyFields
+    options: _Options
 
 
 def save_checkpoint(folder: Path, model: OnPolicyAlgorithm, facts: dict[str, Any]) -> Path:
     """Writes policy, optimizer and plain facts to ``folder/<steps>``, and returns that folder.
 
     It is renamed into place at the end.
+
+    Raises:
+        InvalidInput: If ``folder`` is not there.
     """
     target = folder / f"{model.num_timesteps:010d}"
     temporary = folder / f".{target.name}"
     shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
+    try:
+        temporary.mkdir()
+    except FileNotFoundError:
+        raise vanished(target) from None
     save_policy(temporary / _POLICY, model.policy)
     state = {
         f"{number}.{key}": torch.as_tensor(value)
         for number, values in model.policy.optimizer.state_dict()["state"].items()
         for key, value in values.items()
     }
-    save_file(state, temporary / _OPTIMIZER)
+    write_bytes(temporary / _OPTIMIZER, save(state))
     write_json(temporary / _FACTS, {"format": FORMAT, "steps": model.num_timesteps, **facts})
     shutil.rmtree(target, ignore_errors=True)
     temporary.rename(target)
@@ -78,13 +113,7 @@ def load_policy(path: Path, policy: torch.nn.Module) -> None:
     Raises:
         InvalidInput: If the file is missing, no safetensors, or does not fit.
     """
-    try:
-        policy.load_state_dict(load_file(path))
-    except FileNotFoundError:
-        raise InvalidInput(f"policy file {str(path)!r} does not exist.") from None
-    except (SafetensorError, RuntimeError, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise InvalidInput(f"policy file {str(path)!r} does not fit: {reason}") from None
+    policy.load_state_dict(read_tensors(path, "policy", policy.state_dict()))
 
 
 def load_checkpoint(folder: Path, model: OnPolicyAlgorithm) -> dict[str, Any]:
@@ -93,16 +122,42 @@ def load_checkpoint(folder: Path, model: OnPolicyAlgorithm) -> dict[str, Any]:
     Raises:
         InvalidInput: If the checkpoint is damaged or of another version.
     """
-    facts = _facts(folder)
+    facts = read_facts(folder)
+    state = _optimizer_state(folder / _OPTIMIZER, model.policy.optimizer)
     load_policy(folder / _POLICY, model.policy)
     optimizer = model.policy.optimizer
-    state = optimizer.state_dict()
-    for name, tensor in load_file(folder / _OPTIMIZER).items():
-        number, key = name.split(".")
-        state["state"].setdefault(int(number), {})[key] = tensor
-    optimizer.load_state_dict(state)
-    model.num_timesteps = int(facts["steps"])
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+    model.num_timesteps = facts["steps"]
     return facts
+
+
+def _optimizer_state(
+    path: Path, optimizer: torch.optim.Optimizer
+) -> dict[int, dict[str, torch.Tensor]]:
+    """What Adam keeps of the parameters, by their number; nothing of those never stepped."""
+    parameters = [one for group in optimizer.param_groups for one in group["params"]]
+    expected = {
+        f"{number}.{key}": torch.zeros(()) if key == "step" else parameter
+        for number, parameter in enumerate(parameters)
+        for key in _STATE
+    }
+    found = read_tensors(path, "optimizer", expected, partly=True)
+    state: dict[int, dict[str, torch.Tensor]] = {}
+    for name, tensor in found.items():
+        index, key = name.split(".")
+        if key != "exp_avg" and (tensor < 0.0).any():
+            raise InvalidInput(
+                f"optimizer {shown(str(path))}: {name} holds negative values, but must hold none."
+            )
+        state.setdefault(int(index), {})[key] = tensor
+    for number, kept in state.items():
+        for key in _STATE:
+            if key not in kept:
+                raise InvalidInput(
+                    f"optimizer {shown(str(path))} does not fit: it lacks the tensor "
+                    f"'{number}.{key}'."
+                )
+    return state
 
 
 def load_best_checkpoint(
@@ -119,23 +174,28 @@ def load_best_checkpoint(
         InvalidInput: If a checkpoint is damaged or of another version.
     """
     checkpoints = checkpoints_in(folder)
-    facts = [_facts(checkpoint) for checkpoint in checkpoints]
-    curve = [(int(one["steps"]), float(one[fact])) for one in facts]
+    facts = [read_facts(checkpoint) for checkpoint in checkpoints]
+    for folder_of, one in zip(checkpoints, facts, strict=True):
+        require_number(f"{fact} of checkpoint {shown(str(folder_of))}", one.get(fact))
+    curve = [(one["steps"], float(one[fact])) for one in facts]
     best = max(range(len(curve)), key=lambda i: curve[i][1])
     load_policy(checkpoints[best] / _POLICY, policy)
     return curve, best
 
 
-def _facts(folder: Path) -> dict[str, Any]:
-    try:
-        facts: dict[str, Any] = json.loads((folder / _FACTS).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        raise InvalidInput(f"checkpoint {str(folder)!r} has no readable {_FACTS}.") from None
+def read_facts(folder: Path) -> dict[str, Any]:
+    """The facts that were saved with a checkpoint.
+
+    Raises:
+        InvalidInput: If the checkpoint has no readable facts, or is of another version.
+    """
+    facts = read_json(folder / _FACTS, dict[str, Any], "checkpoint")
+    name = f"checkpoint {shown(str(folder / _FACTS))}"
     if facts.get("format") != FORMAT:
         raise InvalidInput(
-            f"checkpoint {str(folder)!r} has format {facts.get('format')!r}, but this version "
-            f"reads {FORMAT}."
+            f"{name} has format {shown(facts.get('format'))}, but this version reads {FORMAT}."
         )
+    convert(facts, _Facts, name)
     return facts
 
 
@@ -149,7 +209,7 @@ def save_agent(
     """Writes an agent's folder.
 
     Args:
-        folder: Where to; made if it does not exist.
+        folder: Where to; it must exist.
         recipe: How the agent is trained.
         options: What was asked for; ``env`` must be the short name of the environment.
         facts: Further plain values for ``config.json``.
@@ -174,22 +234,14 @@ def load_agent(folder: Path, env_id: str, settings: Mapping[str, Any]) -> BasePo
     Raises:
         InvalidInput: If the folder is no agent's, or its policy does not fit the environment.
     """
-    try:
-        config = json.loads((folder / _CONFIG).read_text(encoding="utf-8"))
-        fields, task = config["recipe"], TASKS[config["options"]["env"]]
-        pointer, adviser = bool(fields["pointer"]), str(fields.get("adviser", ""))
-    except (OSError, ValueError, KeyError, TypeError):
+    trained_on, recipe = _agent(folder)
+    if env_id != trained_on:
         raise InvalidInput(
-            f"policy is {str(folder)!r}, but must be a baseline or the folder of a trained agent, "
-            f"with {_CONFIG} and {_POLICY}."
-        ) from None
-    if env_id != task.env_id:
-        raise InvalidInput(
-            f"policy {str(folder)!r} was trained to play {task.env_id}, but must play {env_id}."
+            f"policy {shown(str(folder))} was trained to play {trained_on}, but must play {env_id}."
         )
     torch.set_num_threads(1)
     env: Any = gym.make_vec(env_id, num_envs=1, **settings)
-    kind, arguments = Recipe(pointer=pointer, adviser=adviser).policy_class
+    kind, arguments = recipe.policy_class
     policy: BasePolicy = kind(
         env.single_observation_space, env.single_action_space, lambda _: 0.0, **arguments
     )
@@ -197,3 +249,31 @@ def load_agent(folder: Path, env_id: str, settings: Mapping[str, Any]) -> BasePo
     load_policy(folder / _POLICY, policy)
     policy.set_training_mode(False)
     return policy
+
+
+def agent_digest(folder: Path) -> str:
+    """Changes with whatever an agent's decisions hang on, as hexadecimal digits.
+
+    That is its weights, what its class hangs on, the package's version, and the viability network
+    that the package ships, which embeds the links for the policy.
+
+    Raises:
+        InvalidInput: If the folder is no agent's.
+    """
+    env_id, recipe = _agent(folder)
+    weights = hashlib.sha256(read_bytes(folder / _POLICY, "policy")).hexdigest()
+    facts = [__version__, env_id, recipe.pointer, recipe.adviser, weights]
+    return hashlib.sha256(json.dumps([*facts, digest(load_pretrained())]).encode()).hexdigest()
+
+
+def _agent(folder: Path) -> tuple[str, Recipe]:
+    """The environment of an agent, and of its recipe what its policy's class hangs on."""
+    try:
+        agent = read_json(folder / _CONFIG, _Agent, "file")
+        require_choice("options.env", agent.options.env, TASKS)
+        recipe = Recipe(pointer=agent.recipe.pointer, adviser=agent.recipe.adviser)
+    except InvalidInput as error:
+        raise InvalidInput(
+            f"policy must be a baseline or the folder of a trained agent, but its {error}"
+        ) from None
+    return TASKS[agent.options.env].env_id, recipe

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from qkd_gym.baselines.activation import ScoredActivation
 from qkd_gym.envs.tasks import Task, task_of
 from qkd_gym.features import LINK, LINK_FEATURES, PATH_FEATURES, REQUEST_FEATURES
-from qkd_gym.sb3.advice import advise, make_adviser
+from qkd_gym.sb3.advice import advise, make_adviser, require_raw
 from qkd_gym.sb3.distribution import ILLEGAL, MaskedCategoricals
 from qkd_gym.sb3.extractor import Encoding, GraphFeaturesExtractor
 
@@ -211,7 +211,13 @@ class LinkPointerPolicy(MaskableActorCriticPolicy):
         )
 
     def extract_features(self, obs: Any, features_extractor: Any = None) -> Any:
-        """Encodes the observation once for actor and critic."""
+        """Encodes the observation once for actor and critic.
+
+        Raises:
+            InvalidInput: While acting, if the observation has been normalised.
+        """
+        if not torch.is_grad_enabled():  # updates see what has been acted on
+            require_raw(obs)
         return self.features_extractor.encode(obs)
 
     # The base class would bypass `extract_features` in all that follows.

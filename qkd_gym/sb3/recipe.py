@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,20 +14,27 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.policies import MultiInputActorCriticPolicy
 
 from qkd_gym.baselines import make_policy
-from qkd_gym.errors import InvalidInput, require_between, require_integer, require_known_keys
+from qkd_gym.errors import (
+    InvalidInput,
+    require_integer,
+    require_known_keys,
+    require_number,
+    shown,
+)
 from qkd_gym.fields import check_fields, integer, number
 from qkd_gym.gnn import load_pretrained
+from qkd_gym.reading import read_bytes
 from qkd_gym.sb3.advice import make_adviser
 from qkd_gym.sb3.extractor import GraphFeaturesExtractor
 from qkd_gym.sb3.policy import LinkPointerPolicy
 from qkd_gym.sb3.rollout import LeanRolloutBuffer
 from qkd_gym.sb3.vec_env import QKDVecEnv
 
-# Arguments of PPO that a recipe may set: integers with their lowest values, and other numbers,
-# which are not negative, with their highest.
-_INTEGERS = {"n_steps": 1, "batch_size": 2, "n_epochs": 1}
+# Arguments of PPO that a recipe may set: integers with their lowest and highest values, and other
+# numbers, which are not negative, with their highest.
+_INTEGERS = {"n_steps": (1, 100_000), "batch_size": (2, 1_000_000), "n_epochs": (1, 1000)}
 _NUMBERS = {"gamma": 1.0, "gae_lambda": 1.0} | dict.fromkeys(
-    ("clip_range", "ent_coef", "vf_coef", "max_grad_norm", "target_kl"), math.inf
+    ("clip_range", "ent_coef", "vf_coef", "max_grad_norm", "target_kl"), 1e6
 )
 
 
@@ -55,19 +61,24 @@ class Recipe:
     """
 
     pointer: bool = True
-    total_timesteps: int = integer(64_000, 1)
-    num_envs: int = integer(64, 1)
+    total_timesteps: int = integer(64_000, 1, 10**12)
+    num_envs: int = integer(64, 1, 4096)
     teacher: str = ""
-    imitation_rounds: int = integer(0, 0)
+    imitation_rounds: int = integer(0, 0, 1000)
     adviser: str = ""
     control_policy: str = ""
-    learning_rate: float = number(1e-3, 0.0, low_open=True)
-    reward_scale: float = number(0.05, 0.0, low_open=True)
+    learning_rate: float = number(1e-3, 0.0, 1.0, low_open=True)
+    reward_scale: float = number(0.05, 0.0, 1e6, low_open=True)
     ppo: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not isinstance(self.pointer, bool):
-            raise InvalidInput(f"pointer is {self.pointer!r}, but must be true or false.")
+            raise InvalidInput(f"pointer is {shown(self.pointer)}, but must be true or false.")
+        for name in ("teacher", "adviser", "control_policy"):
+            if not isinstance(getattr(self, name), str):
+                raise InvalidInput(
+                    f"{name} is {shown(getattr(self, name))}, but must be the name of a baseline."
+                )
         check_fields(self)
         if self.starts_from and not self.pointer:
             raise InvalidInput("pointer is false, but must be true with a teacher or an adviser.")
@@ -76,13 +87,13 @@ class Recipe:
         for name in filter(None, (self.teacher, self.control_policy)):
             make_policy(name)
         if not isinstance(self.ppo, dict):
-            raise InvalidInput(f"ppo is {self.ppo!r}, but must be a table.")
+            raise InvalidInput(f"ppo is {shown(self.ppo)}, but must be a table.")
         require_known_keys("ppo", self.ppo, [*_INTEGERS, *_NUMBERS])
         for name, value in self.ppo.items():
             if name in _INTEGERS:
-                require_integer(f"ppo.{name}", value, _INTEGERS[name])
+                require_integer(f"ppo.{name}", value, *_INTEGERS[name])
             else:
-                require_between(f"ppo.{name}", value, 0.0, _NUMBERS[name])
+                require_number(f"ppo.{name}", value, 0.0, _NUMBERS[name])
 
     @property
     def starts_from(self) -> str:
@@ -155,15 +166,17 @@ def load_recipes(path: Path) -> dict[str, Recipe]:
     Raises:
         InvalidInput: If the file cannot be read, or a table has an unknown or bad field.
     """
+    content = read_bytes(path, "recipes")
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InvalidInput(f"recipes {str(path)!r} cannot be read: {error}.") from None
+        tables = tomllib.loads(content.decode())
+    except (ValueError, RecursionError) as error:
+        reason = shown(str(error))
+        raise InvalidInput(f"recipes {shown(str(path))} cannot be read: {reason}.") from None
     recipes = {}
     for name, table in tables.items():
-        owner = f"recipe {name!r} of {str(path)!r}"
+        owner = f"recipe {shown(name)} of {shown(path.name)}"
         if not isinstance(table, dict):
-            raise InvalidInput(f"{owner} is {table!r}, but must be a table.")
+            raise InvalidInput(f"{owner} is {shown(table)}, but must be a table.")
         require_known_keys(owner, table, Recipe.__dataclass_fields__)
         try:
             recipes[name] = Recipe(**table)

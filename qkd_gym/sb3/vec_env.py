@@ -15,9 +15,10 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from qkd_gym.baselines import Policy
 from qkd_gym.baselines.activation import ScoredActivation
+from qkd_gym.envs.starting import read_seeds
 from qkd_gym.envs.tasks import LINK_ACTIVATION, get_task
 from qkd_gym.envs.vector import Batch, QKDVectorEnv
-from qkd_gym.errors import InvalidInput, require_between
+from qkd_gym.errors import InvalidInput, require_number
 from qkd_gym.features import FEATURE_LIMIT
 from qkd_gym.gnn.graphs import GRAPH_KEYS, batch_graphs
 from qkd_gym.gnn.model import LinkViabilityGNN
@@ -75,7 +76,7 @@ class QKDVecEnv(VecEnv):
         control_policy: Policy | None = None,
         **env_kwargs: Any,
     ) -> None:
-        require_between("reward_scale", reward_scale, 0.0, low_open=True)
+        require_number("reward_scale", reward_scale, 0.0, low_open=True)
         self._task = get_task(env_id)
         make = partial(gym.make_vec, env_id, num_envs, **env_kwargs)
         self.env = cast("QKDVectorEnv", make().unwrapped)
@@ -101,9 +102,14 @@ class QKDVecEnv(VecEnv):
         self.totals = dict.fromkeys(_ACCOUNTS, 0.0)
 
     def seed(self, seed: int | None = None) -> Sequence[int | None]:
-        """Seeds the next reset; member i gets ``seed + i``."""
-        self._seed = seed
-        return [None if seed is None else seed + i for i in range(self.num_envs)]
+        """Seeds the next reset; member i gets ``seed + i``.
+
+        Raises:
+            InvalidInput: If the seed is neither None nor a non-negative integer.
+        """
+        seeds = read_seeds(seed, self.num_envs)
+        self._seed = seeds[0]
+        return seeds
 
     def reset(self) -> dict[str, NDArray[Any]]:  # type: ignore[override]
         """Starts all episodes."""
@@ -187,7 +193,10 @@ class QKDVecEnv(VecEnv):
         return totals
 
     def close(self) -> None:
-        """Nothing to free."""
+        """Ends the use of the environments, which then raise Gymnasium's error."""
+        self.env.close()
+        if self.control_env is not None:
+            self.control_env.close()
 
     def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
         """The vector environment's attribute, once per asked member."""

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import networkx as nx
 import numpy as np
 
-from qkd_gym.errors import InvalidInput, require_between, require_choice, require_known_keys
-from qkd_gym.physics import preset
-from qkd_gym.topology.generators import FREE_SPACE
-from qkd_gym.topology.topology import FIBER, Topology
+from qkd_gym.errors import InvalidInput, require_choice, require_number, shown
+from qkd_gym.reading import convert, read_json
+from qkd_gym.topology.checks import LIMITS, check_counts, title
+from qkd_gym.topology.topology import Topology
 
 # No span of these continental networks is short enough for a quantum link, so the catalogue
 # offers them scaled, and their names say so.
@@ -32,16 +31,61 @@ _SCALED = {
     "usnet-x0.05": ("usnet", 0.05),
 }
 
-_FILE_KEYS = ("name", "source", "licence", "note", "derived", "position_note",
-              "operational_facts", "nodes", "edges")  # fmt: skip
-_NODE_KEYS = ("id", "name", "x_km", "y_km", "lat", "lon", "population", "role")
-_EDGE_KEYS = (
-    "source", "target", "length_km", "loss_db", "kind", "preset", "system", "skr_bps", "skr_sd_bps",
-    "skr_note", "qber", "qber_sd", "length_alt_km", "endpoint_note", "derived", "geodesic_km",
-    "inferred", "aerial_km", "buried_km",
-)  # fmt: skip
 _KINDS = ("fibre", "free-space")
-_KM_PER_DEGREE = 111.195
+
+
+class _Node(msgspec.Struct, forbid_unknown_fields=True):
+    """A site."""
+
+    id: str | int
+    name: str | None = None
+    x_km: float | None = None
+    y_km: float | None = None
+    lat: float | None = None
+    lon: float | None = None
+    population: float | None = None
+    district: int | None = None
+    role: Any = None  # for the reader
+
+
+class _Edge(msgspec.Struct, forbid_unknown_fields=True):
+    """A link."""
+
+    source: str | int
+    target: str | int
+    length_km: float
+    loss_db: float | None = None
+    kind: str = "fibre"
+    preset: str = ""
+    # What a source reports, for the reader.
+    system: Any = None
+    skr_bps: Any = None
+    skr_sd_bps: Any = None
+    skr_note: Any = None
+    qber: Any = None
+    qber_sd: Any = None
+    length_alt_km: Any = None
+    endpoint_note: Any = None
+    derived: Any = None
+    geodesic_km: Any = None
+    inferred: Any = None
+    aerial_km: Any = None
+    buried_km: Any = None
+
+
+class _File(msgspec.Struct, forbid_unknown_fields=True):
+    """A topology file."""
+
+    name: str
+    nodes: list[_Node]
+    edges: list[_Edge]
+    source: str = "unknown"
+    licence: str = "unknown"
+    # For the reader.
+    note: Any = None
+    derived: Any = None
+    position_note: Any = None
+    operational_facts: Any = None
 
 
 def available() -> tuple[str, ...]:
@@ -53,14 +97,18 @@ def available() -> tuple[str, ...]:
 def load(name_or_path: str | Path) -> Topology:
     """A network of the catalogue, or one from a JSON file.
 
-    A file is an object with ``name``, ``nodes`` (each with ``id``; optionally ``name``, ``x_km``
-    and ``y_km`` or ``lat`` and ``lon``, ``population``) and ``edges`` (each with ``source``,
-    ``target``, ``length_km``; optionally ``loss_db``, ``kind``, ``"fibre"`` or ``"free-space"``,
-    and ``preset``, a named link preset of `qkd_gym.physics`). Losses that are not given follow
-    from the length: 0.2 dB/km in fibre, geometric loss and clear-air extinction in free space.
+    A file is an object with ``name``, ``nodes`` and ``edges``. A node has an ``id``, text or an
+    integer, and optionally a ``name``, ``x_km`` and ``y_km`` or ``lat`` and ``lon`` in degrees, a
+    ``district``, and a ``population``; one without counts as an average one. An edge has
+    ``source``, ``target``, ``length_km``, and optionally ``loss_db``, ``kind``, ``"fibre"`` or
+    ``"free-space"``, and ``preset``, a named link preset of `qkd_gym.physics`. What is left out
+    follows as in `Topology.from_networkx`.
 
     Args:
         name_or_path: A name of `available`, or a path that ends in ``.json``.
+
+    Warns:
+        UserWarning: As `Topology.from_networkx`.
 
     Raises:
         InvalidInput: If there is no such network or file, or the file is malformed; the sentence
@@ -68,10 +116,10 @@ def load(name_or_path: str | Path) -> Topology:
     """
     name = str(name_or_path)
     if name.endswith(".json"):
-        return _parse(name, _read(Path(name), name))
+        return _read(Path(name))
     require_choice("topology", name, available())
     shipped, factor = _SCALED.get(name, (name, None))
-    network = _parse(shipped, _read(_files()[shipped], shipped))
+    network = _read(_files()[shipped])
     return network if factor is None else network.scaled(factor)
 
 
@@ -81,99 +129,57 @@ def _files() -> dict[str, Traversable]:
     return {file.name.removesuffix(".json"): file for file in files}
 
 
-def _read(file: Path | Traversable, label: str) -> Any:
-    try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InvalidInput(f"topology is {label!r}, but must be an existing file.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInput(f"topology {label!r} cannot be read: {error}.") from None
-    except json.JSONDecodeError as error:
-        raise InvalidInput(
-            f"topology {label!r} is not valid JSON: line {error.lineno}, {error.msg}."
-        ) from None
+def from_mapping(content: Mapping[str, Any]) -> Topology:
+    """A network from what a topology file holds, see `load`; undoes `Topology.to_mapping`.
+
+    Args:
+        content: An object with ``name``, ``nodes`` and ``edges``.
+
+    Warns:
+        UserWarning: As `Topology.from_networkx`.
+
+    Raises:
+        InvalidInput: As `load`.
+    """
+    checked = convert(content, _File, "topology")
+    return _build(checked, checked.name, checked.source)
 
 
-def _object(where: str, value: Any, allowed: tuple[str, ...], needed: tuple[str, ...]) -> None:
-    if not isinstance(value, Mapping):
-        raise InvalidInput(f"{where} is {value!r}, but must be an object.")
-    require_known_keys(where, value, allowed)
-    for key in needed:
-        if key not in value:
-            raise InvalidInput(f"{where} lacks the field {key!r}, but must have it.")
+def _read(path: Path | Traversable) -> Topology:
+    content = read_json(path, _File, "topology")
+    return _build(content, path.name.removesuffix(".json"), f"{content.name}: {content.source}")
 
 
-def _list(where: str, value: Any) -> list[Any]:
-    if not isinstance(value, list) or not value:
-        raise InvalidInput(f"{where} is {value!r:.60}, but must be a list that is not empty.")
-    return value
-
-
-def _parse(label: str, content: Any) -> Topology:
-    where = f"topology {label!r}: "
-    _object(f"{where}file", content, _FILE_KEYS, ("name", "nodes", "edges"))
-    graph = nx.Graph(
-        name=re.sub(r"\.json$", "", Path(label).name),
-        source=f"{content['name']}: {content.get('source', 'unknown')}",
-        licence=content.get("licence", "unknown"),
-    )
-    for number, node in enumerate(_list(f"{where}nodes", content["nodes"])):
+def _build(content: _File, name: str, source: str) -> Topology:
+    where = title(name)
+    check_counts(where, len(content.nodes), len(content.edges))
+    # One that tells parallel edges, for `Topology.from_networkx` to refuse.
+    graph = nx.MultiGraph(name=name, source=source, licence=content.licence)
+    populations = [node.population for node in content.nodes if node.population is not None]
+    for number, node in enumerate(content.nodes):
         place = f"{where}nodes[{number}]"
-        _object(place, node, _NODE_KEYS, ("id",))
-        if node["id"] in graph:
-            raise InvalidInput(f"{place}.id is {node['id']!r}, but must be unique.")
-        for key in ("x_km", "y_km", "lat", "lon"):
-            if key in node:
-                require_between(f"{place}.{key}", node[key])
-        weight = node.get("population", 1.0)
-        require_between(f"{place}.population", weight, 0.0, low_open=True)
-        name = str(node.get("name", node["id"]))
-        graph.add_node(node["id"], name=name, weight=weight, **_position(node))
-    for number, edge in enumerate(_list(f"{where}edges", content["edges"])):
+        if str(node.id) in graph:
+            raise InvalidInput(f"{place}.id is {shown(node.id)}, but must be unique as text.")
+        if node.population is not None:
+            require_number(f"{place}.population", node.population, *LIMITS["site_weight"][:2])
+        given = {
+            "name": str(node.id) if node.name is None else node.name,
+            **{"x_km": node.x_km, "y_km": node.y_km, "lat": node.lat, "lon": node.lon},
+            "weight": node.population or np.mean(populations or [1.0]),
+            "district": node.district,
+        }
+        graph.add_node(str(node.id), **{k: v for k, v in given.items() if v is not None})
+    for number, edge in enumerate(content.edges):
         place = f"{where}edges[{number}]"
-        _object(place, edge, _EDGE_KEYS, ("source", "target", "length_km"))
-        _add_edge(graph, place, edge)
-    return Topology.from_networkx(graph)
-
-
-def _position(node: Mapping[str, Any]) -> dict[str, float]:
-    """Planar position in km; coordinates on the globe are projected around 45 degrees or less."""
-    if "x_km" in node and "y_km" in node:
-        return {"x_km": float(node["x_km"]), "y_km": float(node["y_km"])}
-    if "lat" in node and "lon" in node:
-        shrink = float(np.cos(np.radians(node["lat"])))
-        x, y = node["lon"] * _KM_PER_DEGREE * shrink, node["lat"] * _KM_PER_DEGREE
-        return {"x_km": x, "y_km": y}
-    return {}
-
-
-def _add_edge(graph: nx.Graph, place: str, edge: Mapping[str, Any]) -> None:
-    ends = [edge["source"], edge["target"]]
-    for key, end in zip(("source", "target"), ends, strict=True):
-        if end not in graph:
-            known = ", ".join(repr(node) for node in graph.nodes)
-            raise InvalidInput(f"{place}.{key} is {end!r}, but must be one of {known}.")
-    if graph.has_edge(*ends):
-        raise InvalidInput(
-            f"{place} joins {ends[0]!r} and {ends[1]!r}, but they are joined already."
+        ends = str(edge.source), str(edge.target)
+        for key, end in zip(("source", "target"), ends, strict=True):
+            require_choice(f"{place}.{key}", end, graph)
+        require_choice(f"{place}.kind", edge.kind, _KINDS)
+        graph.add_edge(
+            *ends,
+            length_km=edge.length_km,
+            loss_db=edge.loss_db,
+            free_space=edge.kind == "free-space",
+            preset=edge.preset,
         )
-    if ends[0] == ends[1]:
-        raise InvalidInput(f"{place} joins {ends[0]!r} to itself, but must join two sites.")
-    length = edge["length_km"]
-    require_between(f"{place}.length_km", length, 0.0, low_open=True, unit="km")
-    kind = edge.get("kind", "fibre")
-    require_choice(f"{place}.kind", kind, _KINDS)
-    loss = edge.get("loss_db")
-    if loss is None:
-        medium = FREE_SPACE if kind == "free-space" else FIBER
-        loss = float(medium.loss_db(length))
-    require_between(f"{place}.loss_db", loss, 0.0, unit="dB")
-    name = edge.get("preset", "")
-    try:
-        if name != "":
-            preset(str(name))
-    except InvalidInput as error:
-        raise InvalidInput(f"{place}.{error}") from None
-    graph.add_edge(
-        *ends, length_km=length, loss_db=loss, free_space=kind == "free-space", preset=name
-    )
+    return Topology.from_networkx(graph)

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkd_gym.errors import require_integer
-from qkd_gym.physics import FreeSpace
 from qkd_gym.physics.numerics import F64
-from qkd_gym.topology.topology import FIBER, Topology
+from qkd_gym.topology.media import default_loss_db
+from qkd_gym.topology.topology import Topology
 
 Seed = int | np.random.Generator
 
@@ -21,7 +21,6 @@ _NEIGHBOURS = 2  # clusters that each cluster is joined to
 _GATEWAYS = 2  # links to each of them
 _MIN_KM, _MAX_KM = 1.0, 60.0
 _FREE_SPACE_SHARE, _FREE_SPACE_KM = 0.25, 10.0
-FREE_SPACE = FreeSpace()
 
 
 def clustered_max_links(n_sites: int) -> int:
@@ -88,7 +87,8 @@ def source_study(n_sites: int = 20, seed: Seed = 0) -> Topology:
         A connected topology, all of fibre.
 
     Raises:
-        InvalidInput: If the number of sites is out of range.
+        InvalidInput: If the number of sites is out of range, or there are more links than a
+            `Topology` holds, as from some 370 sites on.
     """
     require_integer("n_sites", n_sites, 6, 1000)
     rng = np.random.default_rng(seed)
@@ -156,7 +156,6 @@ def _assemble(
     free_space = np.zeros(len(ends), dtype=bool)
     if rng is not None:
         free_space = (rng.random(len(ends)) < _FREE_SPACE_SHARE) & (length < _FREE_SPACE_KM)
-    loss = np.where(free_space, FREE_SPACE.loss_db(length), FIBER.loss_db(length))
     n = len(positions)
     return Topology(
         name=f"{name}-{n}-{zlib.crc32(positions.tobytes()):08x}",
@@ -164,7 +163,7 @@ def _assemble(
         positions_km=positions,
         link_endpoints=ends,
         length_km=length,
-        loss_db=loss,
+        loss_db=default_loss_db(length, free_space),
         free_space=free_space,
         district=np.asarray(district, dtype=np.int64),
         site_weight=np.ones(n),

@@ -3,28 +3,50 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
+from typing import Any
 
 import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 
-from qkd_gym.errors import InvalidInput, require_between
-from qkd_gym.physics import Fiber, preset
+from qkd_gym.errors import InvalidInput, require_between, require_number
+from qkd_gym.features import DEGREE_SCALE, FEATURE_LIMIT, LENGTH_SCALE_KM
+from qkd_gym.files import write_json
 from qkd_gym.physics.numerics import F64
+from qkd_gym.topology.checks import (
+    array_of,
+    check_counts,
+    check_limits,
+    check_links,
+    check_presets,
+    check_text,
+    check_units,
+    link_words,
+    site_words,
+    texts_of,
+    title,
+)
+from qkd_gym.topology.graphs import read_graph
 
-# Loss per kilometre of a fibre whose loss nobody has measured.
-FIBER = Fiber()
+_DECIMALS = 6  # of kilometres and decibels
 
 
 @dataclass(frozen=True, eq=False)
 class Topology:
-    """A network of n sites and E candidate links.
+    """A network of n sites and E candidate links; equal to another one of the same content.
+
+    Positions and lengths are rounded to 1e-6 km (a millimetre), losses to 1e-6 dB, so that a
+    network, and whatever follows from it, is the same on every processor: the last bits of
+    transcendental functions are not.
 
     Attributes:
         name: Name of the network.
-        site_names: Names of the sites.
+        site_names: Names of the sites, which may be alike.
         positions_km: Planar positions of the sites in km, east and north, (n, 2) float64.
         link_endpoints: Sites of each link, smaller first, (E, 2) int64.
         length_km: Length of each link in km, (E,) float64.
@@ -38,8 +60,10 @@ class Topology:
         licence: Terms under which the data may be used.
 
     Raises:
-        InvalidInput: If shapes do not fit together, a value is out of range, a link appears twice
-            or joins a site to itself, or some site cannot be reached.
+        InvalidInput: If there are more than 1,000 sites or 32,752 links, shapes do not fit
+            together, a value is out of range, a link appears twice or joins a site to itself, some
+            site cannot be reached, or the positions are so far from what the lengths say that one
+            of them must be in metres.
     """
 
     name: str
@@ -56,42 +80,74 @@ class Topology:
     licence: str = ""
 
     def __post_init__(self) -> None:
-        where = f"topology {self.name!r}: "
-        n, links = len(self.site_names), len(self.link_endpoints)
-        shapes = {
-            **{"positions_km": (n, 2), "link_endpoints": (links, 2)},
-            **dict.fromkeys(("length_km", "loss_db", "free_space"), (links,)),
-            **dict.fromkeys(("district", "site_weight"), (n,)),
-        }
-        for field, shape in shapes.items():
-            own = np.shape(getattr(self, field))
-            if own != shape:
-                raise InvalidInput(f"{where}{field} has shape {own}, but must have {shape}.")
+        check_text("name of the topology", self.name)
+        where = title(self.name)
+        check_text(f"{where}source", self.source)
+        check_text(f"{where}licence", self.licence)
+        for field in ("site_names", "link_presets"):
+            texts = texts_of(f"{where}{field}", getattr(self, field))
+            object.__setattr__(self, field, texts)
+        ends = array_of(f"{where}link_endpoints", self.link_endpoints, np.int64, None, 2)
+        object.__setattr__(self, "link_endpoints", ends)
+        n, links = len(self.site_names), len(ends)
+        check_counts(where, n, links)
         if not self.link_presets:
             object.__setattr__(self, "link_presets", ("",) * links)
         if len(self.link_presets) != links:
             raise InvalidInput(
                 f"{where}link_presets has {len(self.link_presets)} names, but must have {links}."
             )
-        for name in set(filter(None, self.link_presets)):
-            preset(name)
-        if n < 2:
-            raise InvalidInput(f"{where}sites are {n}, but must be at least 2.")
-        require_between(f"{where}link_endpoints", self.link_endpoints, 0, n - 1)
-        require_between(f"{where}length_km", self.length_km, 0.0, low_open=True, unit="km")
-        require_between(f"{where}loss_db", self.loss_db, 0.0, unit="dB")
-        require_between(f"{where}site_weight", self.site_weight, 0.0, low_open=True)
-        require_between(f"{where}positions_km", self.positions_km, unit="km")
-        seen: set[tuple[int, int]] = set()
-        for first, second in self.link_endpoints.tolist():
-            names = f"{self.site_names[first]!r} to {self.site_names[second]!r}"
-            if first >= second:
-                raise InvalidInput(f"{where}link {names} must join two sites, smaller index first.")
-            if (first, second) in seen:
-                raise InvalidInput(f"{where}link {names} appears twice, but must be unique.")
-            seen.add((first, second))
-        if not nx.is_connected(self.to_networkx()):
-            raise InvalidInput(f"{where}some sites cannot be reached, but all must be connected.")
+        for field, dtype, shape in (
+            ("positions_km", np.float64, (n, 2)),
+            ("length_km", np.float64, (links,)),
+            ("loss_db", np.float64, (links,)),
+            ("free_space", np.bool_, (links,)),
+            ("district", np.int64, (n,)),
+            ("site_weight", np.float64, (n,)),
+        ):
+            array = array_of(f"{where}{field}", getattr(self, field), dtype, *shape)
+            object.__setattr__(self, field, array)
+        check_links(where, self.site_names, self.link_endpoints)
+
+        for field, column in zip(("x_km", "y_km"), self.positions_km.T, strict=True):
+            check_limits(where, field, column, self._site_words)
+        check_limits(where, "site_weight", self.site_weight, self._site_words)
+        require_between(f"{where}district", self.district, 0, n - 1)
+        for field in ("length_km", "loss_db"):
+            check_limits(where, field, getattr(self, field), self._link_words)
+        check_presets(where, self.link_presets, self._link_words)
+        check_units(where, self.positions_km, self.length_km, self.link_endpoints, self._link_words)
+        for field in ("positions_km", "length_km", "loss_db"):
+            # No negative zero, whose sign would be that of a last bit.
+            object.__setattr__(self, field, np.round(getattr(self, field), _DECIMALS) + 0.0)
+
+    def _site_words(self, index: int) -> str:
+        return site_words(self.site_names[index])
+
+    def _link_words(self, index: int) -> str:
+        return link_words(*(self.site_names[end] for end in self.link_endpoints[index]))
+
+    def check_features(self) -> None:
+        """Raises if the features of an observation would leave their declared range.
+
+        Raises:
+            InvalidInput: If a site lies more than 5,000 km east, west, north or south of the mean
+                of all, a link is longer than that, or a site has more than 800 links.
+        """
+        where, most_km = title(self.name), FEATURE_LIMIT * LENGTH_SCALE_KM
+        off_centre_km = np.abs(self.positions_km - self.positions_km.mean(axis=0)).max(axis=1)
+        degree = np.bincount(self.link_endpoints.ravel())
+        in_km = " km: all must be in km, not metres"
+        for words, what, values, most, unit in (
+            (self._site_words, "x_km or y_km, from the centre,", off_centre_km, most_km, in_km),
+            (self._link_words, "length_km", self.length_km, most_km, in_km),
+            (self._site_words, "number of links", degree, FEATURE_LIMIT * DEGREE_SCALE, ""),
+        ):
+            for index in np.flatnonzero(values > most)[:1].tolist():
+                raise InvalidInput(
+                    f"{where}{words(index)}: {what} is {values[index]:g}, but observations hold at "
+                    f"most {most:g}{unit}."
+                )
 
     @property
     def n_sites(self) -> int:
@@ -131,59 +187,65 @@ class Topology:
             )
         return graph
 
+    def to_mapping(self) -> dict[str, Any]:
+        """The network as plain values, as topology files have it; see `qkd_gym.topology.load`."""
+        graph = self.to_networkx()
+        nodes = [
+            {"id": site, "population": facts.pop("weight"), **facts}
+            for site, facts in graph.nodes(data=True)
+        ]
+        kinds = {False: "fibre", True: "free-space"}
+        edges = [
+            {"source": first, "target": second, "kind": kinds[facts.pop("free_space")], **facts}
+            for first, second, facts in graph.edges(data=True)
+        ]
+        about = {"name": self.name, "source": self.source, "licence": self.licence}
+        return {**about, "nodes": nodes, "edges": edges}
+
+    def save(self, path: Path) -> None:
+        """Writes a topology file, from which `qkd_gym.topology.load` makes the same network.
+
+        Args:
+            path: The file; its name without ``.json`` becomes the network's.
+        """
+        write_json(path, self.to_mapping())
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the network's content in hexadecimal, the same for equal networks."""
+        content = json.dumps(self.to_mapping(), sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Topology) and self.digest == other.digest
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
     @classmethod
     def from_networkx(cls, graph: nx.Graph) -> Topology:
         """Builds a topology from a graph with the attributes of `to_networkx`.
 
-        Only ``length_km`` is required: positions default to a layout that follows the lengths,
-        losses to reference fibre, districts to greedy modularity communities, weights to one.
+        Only ``length_km`` of the edges is required. Losses default to 0.2 dB/km in fibre, geometric
+        loss and clear-air extinction in free space, weights to one, districts to greedy modularity
+        communities. Positions are ``x_km`` and ``y_km``, or ``lat`` and ``lon`` in degrees, which
+        are projected about the network's centre; sites without one are placed so that distances
+        follow the lengths of the links and paths between them, the positions of others held.
+
+        Args:
+            graph: An undirected graph, or a directed one whose two directions agree where both
+                are there; at most one edge between two nodes, which differ as text.
+
+        Warns:
+            UserWarning: If the network is so large that distances on the plane differ from great
+                circles by more than 5 %.
 
         Raises:
-            InvalidInput: If an edge has no ``length_km``, or the parts do not fit together.
+            InvalidInput: If it is no such graph, a value is of another kind or out of range, only
+                one coordinate of a site is there, or some sites have a position on the plane and
+                others on the globe.
         """
-        index = {node: i for i, node in enumerate(graph.nodes)}
-        pairs = {}
-        for first, second, data in graph.edges(data=True):
-            if "length_km" not in data:
-                raise InvalidInput(
-                    f"length_km of edge ({first!r}, {second!r}) is missing, but must be a number "
-                    "above 0 km."
-                )
-            pairs[tuple(sorted((index[first], index[second])))] = data
-        ordered = sorted(pairs)
-        links = [pairs[ends] for ends in ordered]
-        length = np.array([link["length_km"] for link in links], dtype=np.float64)
-        loss = FIBER.loss_db(length)
-        for number, link in enumerate(links):
-            if link.get("loss_db") is not None:
-                loss[number] = link["loss_db"]
-        nodes = [graph.nodes[node] for node in graph.nodes]
-        if all("x_km" in node and "y_km" in node for node in nodes):
-            positions = np.array([(node["x_km"], node["y_km"]) for node in nodes], dtype=float)
-        else:
-            layout = nx.kamada_kawai_layout(graph, weight="length_km", scale=length.max())
-            positions = np.array([layout[node] for node in graph.nodes])
-        if all("district" in node for node in nodes):
-            district = np.array([node["district"] for node in nodes], dtype=np.int64)
-        else:
-            # Clauset, Newman, Moore, PRE 70, 066111 (2004).
-            groups = nx.community.greedy_modularity_communities(graph)
-            numbers = {node: number for number, group in enumerate(groups) for node in group}
-            district = np.array([numbers[node] for node in graph.nodes], dtype=np.int64)
-        return cls(
-            name=str(graph.name),
-            site_names=tuple(str(graph.nodes[node].get("name", node)) for node in graph.nodes),
-            positions_km=positions,
-            link_endpoints=np.array(ordered, dtype=np.int64).reshape(-1, 2),
-            length_km=length,
-            loss_db=loss,
-            free_space=np.array([bool(link.get("free_space")) for link in links]),
-            district=district,
-            site_weight=np.array([float(node.get("weight", 1.0)) for node in nodes]),
-            link_presets=tuple(str(link.get("preset", "")) for link in links),
-            source=graph.graph.get("source", ""),
-            licence=graph.graph.get("licence", ""),
-        )
+        return cls(**read_graph(graph))
 
     def scaled(self, factor: float) -> Topology:
         """The same network with all positions, lengths and losses multiplied; its name says so.
@@ -194,7 +256,7 @@ class Topology:
         Raises:
             InvalidInput: If the factor is not above 0.
         """
-        require_between("factor", factor, 0.0, low_open=True)
+        require_number("factor", factor, 0.0, low_open=True)
         return dataclasses.replace(
             self,
             name=f"{self.name}-x{factor:g}",

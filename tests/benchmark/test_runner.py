@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import signal
@@ -200,6 +201,81 @@ def test_a_changed_baseline_is_played_again(tmp_path, monkeypatch):
 TUNED = {"parameters": {"hysteresis": 7.0}}
 
 
+@pytest.mark.parametrize("what", ["version", "weights", "recipe"])
+def test_finished_episodes_are_kept_under_all_that_they_hang_on(tmp_path, monkeypatch, what):
+    """Version, shipped weights and recipe of an agent, besides its own weights."""
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("sb3_contrib")
+    from qkd_gym.benchmark.runner import _fingerprint
+    from qkd_gym.gnn import LinkViabilityGNN
+    from qkd_gym.sb3 import checkpoint
+
+    config = {"recipe": {"pointer": True}, "options": {"env": "LinkActivation"}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "policy.safetensors").write_bytes(b"weights")
+    folder = str(tmp_path)
+    before = _fingerprint(folder, "metro-10", "test")
+    assert _fingerprint(folder, "metro-10", "test") == before
+    if what == "version":
+        monkeypatch.setattr(checkpoint, "__version__", "9.9.9")
+    elif what == "weights":
+        torch.manual_seed(0)
+        monkeypatch.setattr(checkpoint, "load_pretrained", LinkViabilityGNN)
+    else:
+        config["recipe"]["adviser"] = "max-weight"
+        (tmp_path / "config.json").write_text(json.dumps(config))
+    assert _fingerprint(folder, "metro-10", "test") != before
+
+
+def test_a_changed_fallback_rule_is_played_again(monkeypatch):
+    """`Network` completes a rule for links by one for paths."""
+    from qkd_gym.benchmark.runner import _fingerprint
+
+    before = _fingerprint("max-weight", "metro-10", "test")
+    made = make_policy("max-weight", scenario="metro-10")
+    other = dataclasses.replace(made.fallback_routing, steepness=7.0)
+    changed = dataclasses.replace(made, fallback_routing=other)
+    monkeypatch.setattr("qkd_gym.benchmark.runner.make_policy", lambda *_, **__: changed)
+    assert _fingerprint("max-weight", "metro-10", "test") != before
+
+
+def test_a_journal_of_another_version_is_refused(tmp_path, monkeypatch):
+    small_run(tmp_path, ["static-plan"], episodes=1)
+    monkeypatch.setattr("qkd_gym.__version__", "9.9.9")
+    with pytest.raises(InvalidInput, match="is of another run"):
+        small_run(tmp_path, ["static-plan"], episodes=1)
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda e: e.pop("numbers"), "lacks the field 'numbers'"),
+        (lambda e: e.update(numbers=[]), "numbers is"),
+        (lambda e: e["numbers"].pop("reward"), "has other numbers of"),
+        (lambda e: e["numbers"].update(more=1.0), "has other numbers of"),
+        (lambda e: e["numbers"].update(seed=3.0), "has other numbers of"),
+        (lambda e: e["numbers"].update(delivered_share=None), "delivered_share is None"),
+        (lambda e: e["numbers"].update(delivered_share=1.5), "delivered_share is 1.5"),
+        (lambda e: e["numbers"].update(delivered_bits=-1.0), "delivered_bits is -1"),
+        (lambda e: e["numbers"].update(offered_bits=0.0), "offered_bits is 0"),
+        (lambda e: e["numbers"].update(offered_bits="1"), "numbers"),
+        (lambda e: e["numbers"].update(offered_bits=1e300), "numbers"),
+        (lambda e: e.update(decision_s=None), "has other numbers of"),
+        (lambda e: e.update(key=["metro-10", "static-plan"]), "key"),
+        (lambda e: e.update(kye=1), "Did you mean 'key'"),
+    ],
+)
+def test_a_journal_with_other_numbers_is_refused(whole, tmp_path, edit, message):
+    header, line = (whole[0] / "journal.jsonl").read_text().splitlines()[:2]
+    entry = json.loads(line)
+    edit(entry)
+    (tmp_path / "journal.jsonl").write_text(f"{header}\n{json.dumps(entry)}\n")
+    with pytest.raises(InvalidInput, match=message) as refused:
+        small_run(tmp_path)
+    assert len(str(refused.value)) <= 300
+    assert not (tmp_path / "results.json").exists()
+
+
 def fake_bounds(limit):
     """Bounds of which only the plumbing is tested here: a share of the offered key."""
 
@@ -242,6 +318,7 @@ def test_no_policy_may_exceed_the_bound(tmp_path, monkeypatch):
         ({"policies": ["max-wieght"]}, "Did you mean 'max-weight'"),
         ({"policies": ["agent=/nowhere"]}, "has no policy.safetensors"),
         ({"policies": ["max-weight", "max-weight"]}, "is empty or taken"),
+        ({"policies": ["../up=/nowhere"]}, "has no policy.safetensors"),
         ({"scenarios": ["metro-11"]}, "scenarios is 'metro-11'.* Did you mean 'metro-1"),
         ({"episodes": 0}, "episodes is 0"),
         ({"bounds": 7}, "bounds is 7"),
@@ -343,3 +420,6 @@ def test_trained_agents_play_from_their_folder(tmp_path):
     assert results["baselines"] == ["static-plan"]
     with pytest.raises(InvalidInput, match="was trained to play"):
         run_benchmark("routing", tmp_path / "no", [str(folder)], episodes=1, workers=1)
+    with pytest.raises(InvalidInput, match="its name must be one of a folder"):
+        small_run(tmp_path / "no", [f"../up={folder}"])
+    assert not (tmp_path / "no").exists()

@@ -9,7 +9,7 @@ from gymnasium.utils.env_checker import check_env
 
 import qkd_gym  # noqa: F401
 from qkd_gym.envs.wrappers import GraphObservation
-from qkd_gym.errors import InvalidInput
+from qkd_gym.errors import InvalidInput, UnknownArgument
 from qkd_gym.network import available_scenarios
 
 IDS = sorted(name for name in gym.registry if name.startswith("qkd_gym/"))
@@ -98,6 +98,27 @@ def test_returned_observations_share_no_memory():
 def test_bad_arguments(arguments, words):
     with pytest.raises(InvalidInput, match=words):
         gym.make(IDS[0], **arguments)
+
+
+@pytest.mark.parametrize("env_id", IDS)
+def test_unknown_keyword_arguments_are_type_errors_in_pythons_words(env_id):
+    """Libraries that try an argument, such as TorchRL's GymEnv, retry on this alone."""
+    for make in (gym.make, lambda name, **given: gym.make_vec(name, num_envs=2, **given)):
+        with pytest.raises(TypeError, match="got an unexpected keyword argument 'frameskip'"):
+            make(env_id, frameskip=1)
+        with pytest.raises(UnknownArgument, match="'scenaro'. Did you mean 'scenario'"):
+            make(env_id, scenaro="metro")
+    assert issubclass(UnknownArgument, InvalidInput)
+
+
+@pytest.mark.parametrize("num_envs", [0, -1, 10**9, 10**30, 1.0, True, "2"])
+def test_a_bad_number_of_environments(num_envs):
+    with pytest.raises(InvalidInput, match="num_envs is .*, but must be"):
+        gym.make_vec(IDS[0], num_envs=num_envs)
+
+
+def test_the_number_of_environments_may_be_an_integer_of_numpy():
+    assert type(gym.make_vec(IDS[0], num_envs=np.int64(2), bank_size=1).unwrapped.num_envs) is int
 
 
 @pytest.mark.parametrize("env_id", ["LinkActivation", "Routing", "Network"])

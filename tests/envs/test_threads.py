@@ -63,7 +63,7 @@ def test_a_bad_number_of_threads(bad):
         gym.make_vec(LINK_ACTIVATION, num_envs=8, threads=bad, **SHORT)
 
 
-@pytest.mark.parametrize("bad", ["0", "two", "", "-1"])
+@pytest.mark.parametrize("bad", ["0", "two", "", "-1", 5000 * "9"])
 def test_a_bad_environment_variable(monkeypatch, bad):
     monkeypatch.setenv(VARIABLE, bad)
     with pytest.raises(InvalidInput, match=VARIABLE):

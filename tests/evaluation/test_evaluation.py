@@ -195,11 +195,46 @@ def test_bootstrap_interval_covers_the_mean_about_as_often_as_it_says():
     assert bootstrap_interval(np.array([1.0, np.nan, 3.0])).mean == 2.0
 
 
+def test_one_episode_has_no_interval(capsys):
+    assert bootstrap_interval(np.array([0.5, np.nan])).mean == 0.5
+    assert np.isnan(bootstrap_interval(np.array([0.5, np.nan]))[1:]).all()
+    assert np.isfinite(bootstrap_interval(np.array([0.5, 0.6]))).all()
+    names = ("static-plan", "demand-deficit")
+    rows = compare({name: evaluate(name, episodes=1, **SMALL) for name in names})
+    (difference,) = (row.difference for row in rows if row.difference is not None)
+    assert np.isfinite(difference.mean)
+    assert np.isnan(difference[1:]).all()
+    assert f"{100 * difference.mean:+.2f} (no interval)" in comparison_table(rows)
+    print_comparison(rows)
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "interval)" in printed
+
+
+def test_one_episode_has_no_interval_in_results(tmp_path):
+    result = evaluate("static-plan", episodes=1, **SMALL)
+    assert np.isnan(result.interval()).all()
+    write_json(tmp_path / "metrics.json", result.to_dict())
+    summary = json.loads((tmp_path / "metrics.json").read_text())["summary"]
+    assert summary["delivered_share"]["interval_95"] == [None, None]
+    assert summary["delivered_share"]["mean"] == result.mean()
+
+
+@pytest.mark.parametrize("seed", [np.int64(3), np.uint8(3), np.int32(3)])
+def test_seeds_may_be_integers_of_numpy(seed):
+    result = evaluate("static-plan", episodes=np.int64(2), seed=seed, **SMALL)
+    assert result.rows() == evaluate("static-plan", episodes=2, seed=3, **SMALL).rows()
+    assert json.loads(json.dumps(result.to_dict()))["episodes"][0]["seed"] == 3
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"episodes": 0}, "episodes is 0"),
+        ({"episodes": 10**30}, "episodes is 10000"),
         ({"seed": -1}, "seed is -1"),
+        ({"seed": 2**63}, "seed is 9223372036854775808, but must be in"),
+        ({"seed": True}, "seed is True, but must be an integer"),
+        ({"seed": 1.0}, "seed is 1.0, but must be an integer"),
         ({"env_id": "qkd_gym/LinkActivaton-v0"}, "Did you mean 'qkd_gym/LinkActivation-v0'"),
         ({"policy": "demand-defict"}, "Did you mean 'demand-deficit'"),
         ({"policy": object()}, "must have a method predict"),
@@ -235,3 +270,11 @@ def test_report_and_plot(tmp_path, capsys):
     path = tmp_path / "curve.png"
     plot_learning_curve(path, [0, 100], [0.5, 0.6], references={"demand-deficit": 0.66})
     assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_names_in_a_table_are_printed_as_they_are(capsys):
+    result = evaluate("static-plan", episodes=2, **SMALL)
+    print_comparison(compare({"mine [bold]": result}), title="[red]run")
+    printed = capsys.readouterr().out
+    assert "mine [bold]" in printed
+    assert "[red]run" in printed

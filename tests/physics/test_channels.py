@@ -167,17 +167,88 @@ def test_fading_average_is_the_mean_over_random_air():
     assert fading_average(protocol, 2.5e-4, *log_normal_fading(variance)).key_per_pulse > 0
 
 
+@pytest.mark.parametrize("links", [1, 5, 32, (4, 5), (32, 32)])
+def test_fading_average_keeps_nodes_and_links_apart(links):
+    """Also where there are as many links as nodes: each fades as it would alone."""
+    eta = np.random.default_rng(4).uniform(1e-4, 0.3, links)
+    variance = np.random.default_rng(5).uniform(0.1, 0.8, links)
+    alike = fading_average(BB84(), eta, *log_normal_fading(0.5))
+    own = fading_average(BB84(), eta, *log_normal_fading(variance))
+    strong = fading_average(BB84(), eta, *gamma_gamma_fading(variance, points=6))
+    for index in list(np.ndindex(eta.shape))[:40]:
+        alone = (
+            (alike, log_normal_fading(0.5)),
+            (own, log_normal_fading(variance[index])),
+            (strong, gamma_gamma_fading(variance[index], points=6)),
+        )
+        for together, air in alone:
+            single = fading_average(BB84(), eta[index], *air)
+            for name, value in vars(single).items():
+                assert getattr(together, name).shape == eta.shape
+                assert getattr(together, name)[index] == pytest.approx(value, rel=1e-12)
+
+
+def test_fading_average_follows_the_fields_of_the_links():
+    """Detectors of two links and transmittances of three make a table of six."""
+    detector = Detector(efficiency=np.array([0.1, 0.9]))
+    eta, air = np.array([[0.3], [0.1], [0.01]]), log_normal_fading(0.5, points=2)
+    together = fading_average(BB84(detector=detector), eta, *air)
+    assert together.key_per_pulse.shape == (3, 2)
+    single = fading_average(BB84(detector=Detector(0.9)), 0.1, *air)
+    assert together.key_per_pulse[1, 1] == pytest.approx(float(single.key_per_pulse))
+
+
+def test_nothing_ever_clicks_at_a_qber_of_one_half():
+    dark = BB84(detector=Detector(dark_count_probability=0.0))
+    faded = fading_average(dark, [0.0, 0.1], *log_normal_fading(0.5))
+    np.testing.assert_array_equal(faded.gain > 0, [False, True])
+    for budget in (dark.evaluate([0.0, 0.1]), faded):
+        assert budget.qber[0] == budget.single_photon_qber[0] == 0.5
+        assert budget.qber[1] == pytest.approx(0.015, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"factors": np.array([-0.5, 2.5])}, "factors is -0.5, but must be at least 0"),
+        ({"factors": np.array([np.nan, 1.0])}, "factors is nan"),
+        ({"factors": np.ones((2, 4))}, r"factors of one node has the shape \(4,\).*transmittance"),
+        ({"factors": np.ones(3)}, r"weights has the shape \(2,\).*factors, whose shape is \(3,\)"),
+        ({"weights": np.ones((2, 3)) / 2.0}, r"weights has the shape \(2, 3\)"),
+        ({"weights": np.array([0.5, 0.6])}, "weights must sum to 1"),
+        ({"weights": np.array([1.5, -0.5])}, r"weights is 1.5, but must be in \[0, 1\]"),
+        ({"transmittance": 1.5}, "transmittance is 1.5"),
+        ({"protocol": "reference"}, "protocol is 'reference', but must be a Protocol"),
+    ],
+)
+def test_bad_fading_is_named(arguments, words):
+    good = {
+        "protocol": BB84(),
+        "transmittance": np.full(3, 0.1),
+        "factors": np.array([0.5, 1.5]),
+        "weights": np.array([0.5, 0.5]),
+    }
+    with pytest.raises(InvalidInput, match=words):
+        fading_average(**good | arguments)
+
+
+def test_loss_of_air_stays_finite():
+    """Haze of 10,000 km leaves no photon that a floating-point number could count."""
+    assert FreeSpace().transmittance(1e4) == 0.0
+    assert FreeSpace().loss_db(1e4) == 3000.0
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [
         (lambda: Fiber(attenuation_db_per_km=-0.2), "attenuation_db_per_km is -0.2"),
-        (lambda: Fiber(connectors=1.5), "connectors is 1.5, but must be an integer at least 0"),
-        (lambda: Fiber().transmittance([1.0, -1.0]), "length_km is -1, but must be at least 0 km"),
-        (lambda: FreeSpace(visibility_km=0.0), "visibility_km is 0, but must be above 0 km"),
-        (lambda: rytov_variance(1.0, -1.0), "cn2 is -1, but must be at least 0"),
-        (lambda: log_normal_fading(-0.1), "variance is -0.1, but must be at least 0"),
-        (lambda: gamma_gamma_fading(0.0), "variance is 0, but must be above 0"),
-        (lambda: raman_power_w(1.0, -1.0, 0.2), "launch_power_w is -1, but must be at least 0 W"),
+        (lambda: Fiber(connectors=1.5), "connectors is 1.5, but must be"),
+        (lambda: Fiber().transmittance([1.0, -1.0]), "length_km is -1, but must be"),
+        (lambda: FreeSpace(visibility_km=0.0), "visibility_km is 0, but must be"),
+        (lambda: rytov_variance(1.0, -1.0), r"cn2 is -1, but must be in \[0, 1e-06\]"),
+        (lambda: log_normal_fading(-0.1), r"variance is -0.1, but must be in \[0, 10\]"),
+        (lambda: gamma_gamma_fading(0.0), r"variance is 0, but must be in \[1e-06, 1e\+06\]"),
+        (lambda: raman_power_w(1.0, -1.0, 0.2), "launch_power_w is -1, but must be"),
         (lambda: plob_bound(1.5), r"transmittance is 1.5, but must be in \[0, 1\]"),
     ],
 )

@@ -190,11 +190,14 @@ def test_small_blocks_give_no_key():
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"block_size": 0.0}, "block_size is 0, but must be at least 1"),
+        ({"block_size": 0.0}, r"block_size is 0, but must be in \[1, 1e\+30\]"),
         ({"decoy": "infinite"}, "decoy of a finite block is 'infinite'"),
         ({"sifting": 1.0}, r"sifting of a finite block is 1, but must be in \[0, 1\)"),
         ({"secrecy": 0.0}, "secrecy is 0"),
-        ({"intensity_probabilities": (0.5, 0.5)}, "intensity_probabilities has 2 values"),
+        (
+            {"intensity_probabilities": (0.5, 0.5)},
+            "intensity_probabilities is .* must have 3",
+        ),
     ],
 )
 def test_bad_blocks_are_named(changes, words):
@@ -208,3 +211,51 @@ def test_bad_intensities_are_named():
         one_decoy_key(counts, (0.1, 0.5), (0.5, 0.5))
     with pytest.raises(InvalidInput, match="probabilities sum to 0.9"):
         one_decoy_key(counts, (0.5, 0.1), (0.5, 0.4))
+
+
+@pytest.mark.parametrize("analyse", [two_decoy_key, one_decoy_key])
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"error_correction_efficiency": -5}, r"error_correction_efficiency is -5, .* \[1, 100\]"),
+        ({"error_correction_efficiency": 0.5}, "error_correction_efficiency is 0.5"),
+        ({"error_correction_efficiency": np.nan}, "error_correction_efficiency is nan"),
+        ({"secrecy": 0.0}, r"secrecy is 0, but must be in \[1e-100, 1\)"),
+        ({"correctness": np.nan}, "correctness is nan"),
+        ({"intensities": 0.5}, "intensities is 0.5, but must have [23] rows"),
+        ({"probabilities": (0.5, 0.2, 0.2, 0.1)}, "probabilities is .* must have [23] rows"),
+        ({"counts": None}, "counts is None, but must be a BlockCounts"),
+        ({"counts": BlockCounts([9], [1], [9], [1])}, "counts.key is .* must have [23] rows"),
+    ],
+)
+def test_keys_check_their_arguments_as_bb84_does(analyse, arguments, words):
+    """An efficiency of -5 once gave more secret than sifted bits."""
+    rows = 3 if analyse is two_decoy_key else 2
+    good = {
+        "counts": BlockCounts(*(np.array([900, 90, 9])[:rows] // share for share in (1, 9, 1, 9))),
+        "intensities": (0.5, 0.1, 0.0)[:rows],
+        "probabilities": (0.7, 0.3) if rows == 2 else (0.7, 0.2, 0.1),
+    }
+    analyse(**good)
+    with pytest.raises(InvalidInput, match=words):
+        analyse(**good | arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"key": [-1, 5, 2]}, "key is -1, but must be in"),
+        ({"test": [1, np.nan, 2]}, "test is nan"),
+        ({"test_errors": [0, 0, 1e308]}, "test_errors is 1e[+]308"),
+        ({"key_errors": [1, 1, 11]}, "key_errors is 11, but must be at most key"),
+        ({"test": [9, 9]}, r"test has the shape \(2,\), but must have one row"),
+        ({"test": 9}, r"test has the shape \(\), but must have one row"),
+        ({"test": np.ones((3, 2)), "test_errors": np.ones((3, 4))}, "must broadcast"),
+    ],
+)
+def test_impossible_counts_are_named(arguments, words):
+    with pytest.raises(InvalidInput, match=words):
+        BlockCounts(
+            **{"key": [10] * 3, "key_errors": [1] * 3, "test": [9] * 3, "test_errors": [1] * 3}
+            | arguments
+        )

@@ -7,7 +7,7 @@ import pytest
 from scipy.optimize import brentq
 
 from qkd_gym.errors import InvalidInput
-from qkd_gym.physics import B92, BBM92, CVQKD, E91, MDI, Detector, Fiber, preset
+from qkd_gym.physics import B92, BB84, BBM92, CVQKD, E91, MDI, Detector, Fiber, plob_bound, preset
 from qkd_gym.physics.protocols.b92 import b92_filter
 from qkd_gym.physics.protocols.e91 import chsh_value
 
@@ -171,6 +171,18 @@ def test_cv_finite_size():
     assert keys[2] == pytest.approx(asymptotic / 2, rel=1e-2)
 
 
+@pytest.mark.parametrize("name", ["cv-metro", "cv-lodewyck", "cv-metro(detection=heterodyne)"])
+def test_cv_makes_no_key_of_rounding(name):
+    """Entropies of order 1 differ by less than their rounding where hardly any light arrives."""
+    loss_db = np.arange(8.0, 1000.0, 0.5)
+    key = preset(name).evaluate(10 ** (-loss_db / 10)).key_per_pulse
+    assert (key <= plob_bound(10 ** (-loss_db / 10))).all()
+    assert (np.diff(key) <= 0.0).all()
+    assert key[-1] == 0.0
+    if name == "cv-lodewyck":  # whose reach ends at 7.2 dB
+        assert (key == 0.0).all()
+
+
 def test_cv_attack_stops_the_key():
     budget = CVQKD().evaluate(0.6, misalignment=[0.0, 0.015, 0.05, 0.13])
     assert (np.diff(budget.key_per_pulse) < 0).all()
@@ -190,13 +202,19 @@ def test_mdi_reach():
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: BBM92(brightness=0.0), "brightness is 0, but must be above 0"),
+        (lambda: BBM92(brightness=0.0), r"brightness is 0, but must be in \(0, 100\]"),
+        (lambda: preset("spdc-e91(brightness=1e308)"), r"brightness is 1e\+308, .* \(0, 100\]"),
+        (lambda: preset("mdi(mean_photon_number=1000)"), "mean_photon_number is 1000, .* 100"),
+        (lambda: preset("gys(mean_photon_number=1000)"), "mean_photon_number is 1000, .* 100"),
+        (lambda: CVQKD(trusted_detector="no"), "trusted_detector is 'no', but must be true or"),
+        (lambda: BB84(detector=0.1), "detector is 0.1, but must be a Detector"),
+        (lambda: BB84(misalignment=[0, 0]).evaluate([1] * 3), r"transmittance has the shape \(3,"),
         (lambda: BBM92(brightness="best"), "brightness is 'best'"),
         (lambda: BBM92(source_position=2.0), r"source_position is 2, but must be in \[0, 1\]"),
         (lambda: E91(analysis="di"), "analysis is 'di'"),
-        (lambda: B92(overlap=1.0), r"overlap is 1, but must be in \(0, 1\)"),
+        (lambda: B92(overlap=1.0), r"overlap is 1, but must be in \[0.001, 1\)"),
         (lambda: CVQKD(detection="dual"), "detection is 'dual'"),
-        (lambda: CVQKD(excess_noise=-1.0), "excess_noise is -1, but must be at least 0"),
+        (lambda: CVQKD(excess_noise=-1.0), r"excess_noise is -1, but must be in \[0, 100\]"),
         (lambda: CVQKD(block_size=0), "block_size is 0"),
         (lambda: MDI(misalignment=0.7), r"misalignment is 0.7, but must be in \[0, 0.5\]"),
     ],

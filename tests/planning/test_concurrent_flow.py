@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from qkd_gym.errors import InvalidInput
+from qkd_gym.planning import column_generation
 from qkd_gym.planning import concurrent_flow as fluid
 from qkd_gym.planning.concurrent_flow import max_concurrent_flow
 from qkd_gym.topology import clustered, source_study
@@ -111,3 +112,69 @@ def test_parallel_links_carry_their_sum_in_both_programs(monkeypatch):
         monkeypatch.setattr(fluid, "_LARGEST_DIRECT", largest_direct)
         assert max_concurrent_flow(2, ends, rate, demand, 3).scale == pytest.approx(7.0, rel=1e-3)
         assert max_concurrent_flow(2, ends, rate, demand, 2).scale == pytest.approx(6.0, rel=1e-3)
+
+
+def metro_program(n, seed):
+    topology = clustered(n, seed=seed)
+    rate = 3e4 * 10.0 ** (-0.02 * topology.length_km)
+    demand = np.random.default_rng(seed).random((n, n))
+    return n, topology.link_endpoints, rate, demand, 2
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_every_solver_finds_the_same_plan(monkeypatch, seed):
+    """Many plans have the largest scale; the rule that breaks the tie leaves one of them."""
+    program = metro_program(12, seed)
+    simplex = max_concurrent_flow(*program)
+    linprog = fluid.linprog
+    monkeypatch.setattr(
+        fluid, "linprog", lambda *a, **k: linprog(*a, **k | {"method": "highs-ipm"})
+    )
+    interior = max_concurrent_flow(*program)
+    assert interior.scale == pytest.approx(simplex.scale, rel=1e-6)
+    np.testing.assert_allclose(interior.time_share, simplex.time_share, atol=1e-5)
+
+
+def test_equal_links_take_turns_by_their_number():
+    """Four ways of one hop between two sites that hold two modules: the first two run."""
+    ends = np.repeat([[0, 1]], 4, axis=0)
+    plan = max_concurrent_flow(2, ends, np.ones(4), demand_matrix(2, {(0, 1): 1.0}), 2)
+    np.testing.assert_allclose(plan.time_share, [1.0, 1.0, 0.0, 0.0], atol=1e-6)
+
+
+@pytest.mark.parametrize("rounds", [1, 3])
+def test_a_plan_that_is_not_done_states_its_gap(monkeypatch, rounds):
+    program = metro_program(20, 5)
+    exact = max_concurrent_flow(*program)
+    monkeypatch.setattr(fluid, "_LARGEST_DIRECT", 0)
+    monkeypatch.setattr(fluid, "_TOLERANCE", 0.0)
+    monkeypatch.setattr(column_generation, "_MAX_ROUNDS", rounds)
+    plan = max_concurrent_flow(*program)
+    assert plan.scale <= exact.scale * (1.0 + 1e-6) <= plan.upper_bound * (1.0 + 2e-6)
+    assert 1.0 - plan.gap == pytest.approx(plan.scale / plan.upper_bound)
+    assert 0.0 < plan.gap < 0.2
+
+
+def test_a_solver_that_fails_leaves_a_plan_with_its_gap(monkeypatch):
+    program = metro_program(12, 1)
+    exact = max_concurrent_flow(*program)
+
+    class Failed:
+        x = None
+
+    for module in (fluid, column_generation):
+        monkeypatch.setattr(module, "linprog", lambda *args, **settings: Failed)
+    plan = max_concurrent_flow(*program)
+    assert 0.5 * exact.scale < plan.scale <= exact.scale <= plan.upper_bound * (1.0 + 1e-6)
+    used = np.zeros(12)
+    np.add.at(used, program[1], plan.time_share[:, None])
+    assert (used <= 2.0 + 1e-6).all()
+
+
+def test_rates_that_differ_by_a_factor_of_thousands_are_planned():
+    """The weight of module time is small beside the scale, also where the scale is small."""
+    n, ends, rate, demand, modules = metro_program(40, 7)
+    rate = np.where(np.arange(len(rate)) % 4 > 0, rate / 5000.0, rate)
+    plan = max_concurrent_flow(n, ends, rate, demand, modules)
+    assert plan.scale > 0.0
+    assert plan.gap <= 1.001e-3

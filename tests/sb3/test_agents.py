@@ -69,7 +69,7 @@ def test_folders_of_earlier_versions_load(tmp_path):
 def test_other_folders_are_refused(tmp_path, config):
     if config is not None:
         (tmp_path / "config.json").write_text(config)
-    with pytest.raises(InvalidInput, match="must be a baseline or the folder of a trained agent"):
+    with pytest.raises(InvalidInput, match="or the folder of a trained agent, but its"):
         load_agent(tmp_path, ENV_ID, SMALL)
 
 
@@ -83,7 +83,7 @@ def test_an_agent_of_another_environment_is_refused(tmp_path):
 def test_an_agent_without_weights_is_refused(tmp_path):
     recipe = Recipe(pointer=True, total_timesteps=64)
     save_agent(tmp_path, recipe, {"env": "LinkActivation"}, {})
-    with pytest.raises(InvalidInput, match="does not exist"):
+    with pytest.raises(InvalidInput, match="is not there"):
         load_agent(tmp_path, ENV_ID, SMALL)
 
 

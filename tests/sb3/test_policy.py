@@ -10,6 +10,7 @@ pytest.importorskip("sb3_contrib")
 
 from sb3_contrib import MaskablePPO  # noqa: E402
 from sb3_contrib.common.maskable.distributions import make_masked_proba_distribution  # noqa: E402
+from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize  # noqa: E402
 
 from qkd_gym.baselines import make_policy  # noqa: E402
 from qkd_gym.errors import InvalidInput  # noqa: E402
@@ -46,6 +47,35 @@ def test_plain_predict_is_always_legal(env_id):
                 start += int(size)
         env.step_async(actions)
         observation = env.step_wait()[0]
+
+
+def play_normalised(env, adviser, keys):
+    env = VecNormalize(env, norm_obs_keys=keys)
+    model = pointer(env, adviser=adviser)
+    with pytest.raises(InvalidInput, match="observations are normalised, .* norm_obs=False"):
+        model.learn(64)
+    with pytest.raises(InvalidInput, match="observations are normalised"):
+        model.policy.predict(env.reset(), deterministic=True)
+
+
+@pytest.mark.parametrize("keys", [["links"], ["nodes"], ["links", "nodes", "context"]])
+@pytest.mark.parametrize("adviser", ["", "demand-deficit"])
+def test_normalised_features_are_refused(keys, adviser):
+    """An adviser and the frozen network would read them as if they were raw, and play badly."""
+    play_normalised(QKDVecEnv(num_envs=4, **SMALL), adviser, keys)
+    members = [lambda: gym.make(IDS[0], **SMALL)] * 2
+    play_normalised(DummyVecEnv(members), adviser, keys)
+
+
+def test_normalised_advice_is_refused():
+    env = QKDVecEnv(num_envs=4, adviser=make_adviser("demand-deficit"), **SMALL)
+    play_normalised(env, "demand-deficit", ["advice"])
+
+
+@pytest.mark.parametrize("env_id", ["qkd_gym/LinkActivation-v0", "qkd_gym/Network-v0"])
+def test_normalised_rewards_are_fine(env_id):
+    env = VecNormalize(QKDVecEnv(env_id, num_envs=4, **SMALL), norm_obs=False)
+    pointer(env, adviser="demand-deficit").learn(64)
 
 
 @pytest.mark.parametrize("env_id", IDS)

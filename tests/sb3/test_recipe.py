@@ -38,16 +38,21 @@ def test_a_recipe_says_what_is_not_the_default(tmp_path):
         (f"[a]\n{LEAST}adviser = 'max-wieght'", "Did you mean 'max-weight'"),
         (f"[a]\n{LEAST}adviser = 'static-plan'", "must be a baseline that scores links"),
         (f"[a]\n{LEAST}control_policy = 'maxweight'", "Did you mean 'max-weight'"),
-        (f"[a]\n{LEAST}num_envs = 0", "num_envs is 0, but must be at least 1"),
+        (f"[a]\n{LEAST}num_envs = 0", "num_envs is 0, but must be in [1, 4096]"),
         (f"[a]\n{LEAST}imitation_rounds = 1.5", "imitation_rounds is 1.5"),
-        (f"[a]\n{LEAST}learning_rate = 0", "learning_rate is 0, but must be above 0"),
-        (f"[a]\n{LEAST}reward_scale = 'x'", "reward_scale is 'x', but must be a number"),
+        (f"[a]\n{LEAST}learning_rate = 0", "learning_rate is 0, but must be in (0, 1]"),
+        (f"[a]\n{LEAST}reward_scale = 'x'", "reward_scale is 'x', but must be one number"),
         (f"[a]\n{LEAST}ppo = {{ gama = 0.9 }}", "Did you mean 'gamma'"),
         (f"[a]\n{LEAST}ppo = {{ gamma = 1.9 }}", "ppo.gamma is 1.9, but must be in [0, 1]"),
         (f"[a]\n{LEAST}ppo = {{ n_steps = 0.5 }}", "ppo.n_steps is 0.5"),
+        (f"[a]\n{LEAST}ppo = {{ gamma = [0.9] }}", "ppo.gamma is [0.9], but must be one number"),
+        (f"[a]\n{LEAST}ppo = {{ n_steps = 1000000000 }}", "ppo.n_steps is 1000000000"),
+        (f"[a]\n{LEAST}adviser = []", "adviser is [], but must be the name of a baseline"),
+        (f"[a]\nppo = {1000 * '['}{1000 * ']'}", "cannot be read"),
+        ("[a]\nteacher = 'x'\nteacher = 'y'", "cannot be read"),
         (f"[a]\n{LEAST}ppo = 3", "ppo is 3, but must be a table"),
         ("[a]\npointer = 1\ntotal_timesteps = 64", "pointer is 1, but must be true or false"),
-        ("[a]\ntotal_timesteps = 0", "total_timesteps is 0, but must be at least 1"),
+        ("[a]\ntotal_timesteps = 0", "total_timesteps is 0, but must be in [1, 1e+12]"),
         ("[a]\npointer = false\ntotal_timesteps = 64\nteacher = 'random'", "pointer is false"),
         ("a = 3", "is 3, but must be a table"),
         ("[a", "cannot be read"),
@@ -59,7 +64,8 @@ def test_bad_recipes_are_refused_in_one_sentence(tmp_path, text, words):
     with pytest.raises(InvalidInput) as refused:
         load_recipes(path)
     assert words in str(refused.value)
-    assert str(path) in str(refused.value)
+    assert path.name in str(refused.value)
+    assert len(str(refused.value)) <= 300
     assert "\n" not in str(refused.value)
 
 

@@ -5,8 +5,10 @@ import pytest
 
 pytest.importorskip("stable_baselines3")
 
+from gymnasium.error import ClosedEnvironmentError
 from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor
 
+from qkd_gym.baselines import make_policy
 from qkd_gym.envs import LinkActivationEnv
 from qkd_gym.errors import InvalidInput
 from qkd_gym.sb3 import QKDVecEnv
@@ -88,6 +90,31 @@ def test_totals_account_for_every_step():
     totals = env.pop_totals()
     assert totals["delivered_bits"] + totals["blocked_bits"] == totals["offered_bits"]
     assert env.pop_totals()["offered_bits"] == 0.0
+
+
+def test_closing_closes_the_environments():
+    env = QKDVecEnv(num_envs=2, control_policy=make_policy("demand-deficit"), **SHORT)
+    env.reset()
+    env.close()
+    assert env.env.closed
+    assert env.control_env.closed
+    with pytest.raises(ClosedEnvironmentError):
+        env.step(np.zeros(2, np.int64))
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.uint8])
+def test_seeds_may_be_integers_of_numpy(kind):
+    env = QKDVecEnv(num_envs=2, **SHORT)
+    assert env.seed(kind(3)) == [3, 4]
+    first = env.reset()["links"]
+    env.seed(3)
+    np.testing.assert_array_equal(env.reset()["links"], first)
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, "1", True])
+def test_what_is_no_seed_is_refused(seed):
+    with pytest.raises(InvalidInput, match="seed is"):
+        QKDVecEnv(num_envs=2, **SHORT).seed(seed)
 
 
 def test_attributes_cannot_be_set():

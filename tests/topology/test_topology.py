@@ -1,6 +1,6 @@
-"""Generated and real networks, and what happens to files that are wrong."""
+"""Generated and real networks."""
 
-import json
+import dataclasses
 
 import networkx as nx
 import numpy as np
@@ -93,60 +93,20 @@ def test_plain_graph_needs_lengths_only():
         Topology.from_networkx(graph)
 
 
-def valid():
-    return {
-        "name": "small",
-        "nodes": [{"id": "a"}, {"id": "b"}, {"id": "c"}],
-        "edges": [
-            {"source": "a", "target": "b", "length_km": 10},
-            {"source": "b", "target": "c", "length_km": 20, "loss_db": 5},
-        ],
-    }
+def test_geometry_is_rounded_to_a_stated_grid():
+    """The last bits of a network are the same whatever computed them."""
+    for make in (clustered, source_study):
+        network = make(20, seed=4)
+        for field in ("positions_km", "length_km", "loss_db"):
+            values = getattr(network, field)
+            assert values.dtype == np.float64
+            np.testing.assert_array_equal(values, np.round(values, 6))
+            noise = 1.0 + np.spacing(1.0) * np.resize([-2, 0, 2], values.shape)
+            again = dataclasses.replace(network, **{field: values * noise})
+            np.testing.assert_array_equal(getattr(again, field), values)
 
 
-def test_own_file(tmp_path):
-    file = tmp_path / "small.json"
-    file.write_text(json.dumps(valid()))
-    np.testing.assert_allclose(load(file).loss_db, [2.0, 5.0])
-
-
-def broken(change):
-    content = valid()
-    change(content)
-    return json.dumps(content)
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("{", "not valid JSON"),
-        ("[]", "must be an object"),
-        (broken(lambda c: c.pop("nodes")), "lacks the field 'nodes'"),
-        (broken(lambda c: c.update(nodes=3)), "nodes is 3, but must be a list"),
-        (broken(lambda c: c.update(edgse=[])), "'edgse'. Did you mean 'edges'"),
-        (broken(lambda c: c["nodes"][1].update(id="a")), r"nodes\[1\].id is 'a'"),
-        (broken(lambda c: c["edges"][0].update(length_km=-3)), "length_km is -3.*above 0 km"),
-        (broken(lambda c: c["edges"][0].update(length_km="far")), "length_km is 'far'"),
-        (broken(lambda c: c["edges"][0].update(loss_db=-1)), "loss_db is -1.*at least 0 dB"),
-        (broken(lambda c: c["edges"][0].update(target="z")), "target is 'z'.*one of 'a', 'b', 'c'"),
-        (broken(lambda c: c["edges"][1].update(source="b", target="a")), "joined already"),
-        (broken(lambda c: c["edges"][1].update(source="b", target="b")), "to itself"),
-        (broken(lambda c: c["edges"].pop()), "cannot be reached"),
-        (broken(lambda c: c["edges"][0].update(kind="fiber")), "Did you mean 'fibre'"),
-        (broken(lambda c: c["edges"][0].update(lenght_km=3)), "Did you mean 'length_km'"),
-    ],
-)
-def test_malformed_files(tmp_path, text, words):
-    file = tmp_path / "bad.json"
-    file.write_text(text)
-    with pytest.raises(InvalidInput, match=words) as caught:
-        load(file)
-    assert "bad" in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-def test_missing_file_and_unknown_name():
-    with pytest.raises(InvalidInput, match="existing file"):
-        load("nowhere.json")
-    with pytest.raises(InvalidInput, match="Did you mean 'madrid'"):
-        load("madird")
+def test_generated_networks_keep_their_names():
+    """Districts draw their hours of demand from the name."""
+    assert clustered(20, seed=1).name == "clustered-20-346419eb"
+    assert source_study(20, seed=1).name == "source-study-20-5215e5a9"

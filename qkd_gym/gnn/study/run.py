@@ -7,8 +7,7 @@ weights or another amount of work start it anew.
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
+import sys
 import timeit
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,7 +20,7 @@ from tqdm import tqdm
 from qkd_gym import __version__
 from qkd_gym.commands import exit_status
 from qkd_gym.errors import require_between, require_integer
-from qkd_gym.files import write_bytes, write_json
+from qkd_gym.files import require_writable_folder, write_bytes, write_json
 from qkd_gym.gnn.data import ViabilityGraph, join, simulate
 from qkd_gym.gnn.hidden import REFERENCE, HiddenQuality, draw
 from qkd_gym.gnn.mixture import MAX_SITES, MIN_SITES
@@ -33,7 +32,8 @@ from qkd_gym.gnn.study.link_prediction import study_size
 from qkd_gym.gnn.study.network_level import network_level, without_limit
 from qkd_gym.gnn.study.page import page
 from qkd_gym.gnn.study.plots import draw_plots
-from qkd_gym.gnn.weights import load_pretrained
+from qkd_gym.gnn.weights import digest, load_pretrained
+from qkd_gym.reading import read_json
 from qkd_gym.topology import Topology, available, clustered, load, source_study
 
 SITES = (10, 20, 50, 100, 250)
@@ -220,18 +220,25 @@ def run(out: Path, work: Path, effort: float = 1.0, seed: int = 0) -> dict[str, 
     """
     model = load_pretrained()
     study = Study(model, effort, seed)
-    content = b"".join(weight.numpy().tobytes() for weight in model.state_dict().values())
-    digest = hashlib.sha256(content).hexdigest()
+    require_writable_folder(work, "work")
+    require_writable_folder(out, "out")
+    content = digest(model)
     results: dict[str, Any] = {"version": __version__, "effort": effort, "seed": seed}
-    for name, part in study.parts().items():
+    parts = study.parts()
+    print(
+        f"{len(parts)} parts, some of many minutes; each is kept in {work} once finished.",
+        file=sys.stderr,
+    )
+    for number, (name, part) in enumerate(parts.items(), 1):
+        print(f"part {number} of {len(parts)}: {name}", file=sys.stderr)
         # The noise-free task trains networks of its own.
-        weights = "" if name == "noise_free" else digest
+        weights = "" if name == "noise_free" else content
         key = [__version__, weights, effort, seed]
         file = work / f"{name}.json"
-        finished = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-        if finished.get("key") != key:
+        finished = read_json(file, dict[str, Any], "finished part") if file.exists() else {}
+        if finished.get("key") != key or "result" not in finished:
             write_json(file, {"key": key, "result": part()})
-            finished = json.loads(file.read_text(encoding="utf-8"))
+            finished = read_json(file, dict[str, Any], "finished part")
         results[name] = finished["result"]
     write_json(out / "viability.json", results)
     draw_plots(results, out)

@@ -24,8 +24,9 @@ _FULL_PRICE, _EMPTY_PRICE = np.float32(1.0 - _PRICE_SCALE), np.float32(_PRICE_SC
 _STEEPNESS = np.float32(PRICE_STEEPNESS)
 
 
-# In the place of a candidate path: the router chooses.
+# In the place of a candidate path: the router chooses; and one that no request has.
 BUILT_IN_ROUTER = -1
+NO_PATH = 1 << 30
 
 pair_index = inlined(_pair_index)
 

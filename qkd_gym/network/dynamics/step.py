@@ -12,7 +12,7 @@ from qkd_gym.network.compiled.workspace import Workspace
 from qkd_gym.network.dynamics.demand import draw_requests
 from qkd_gym.network.dynamics.disturbance import advance_drift, advance_faults, advance_weather
 from qkd_gym.network.dynamics.generation import expire, generate
-from qkd_gym.network.dynamics.relay import BUILT_IN_ROUTER, price_links, serve_request
+from qkd_gym.network.dynamics.relay import BUILT_IN_ROUTER, NO_PATH, price_links, serve_request
 from qkd_gym.network.dynamics.switching import toggle
 from qkd_gym.network.reward import reward_terms
 from qkd_gym.network.state import LINK_ROW, POOL_ROW, SITE_ROW, State
@@ -70,14 +70,20 @@ def step_one(
     link: int,
     work: Workspace,
 ) -> None:
-    """One step of episode ``b``; the accounts of the step are left in the state."""
+    """One step of episode ``b``; the accounts of the step are left in the state.
+
+    A path or link that is not there does nothing, and is counted as illegal.
+    """
     episode = s.episodes[b]
     fill(s.accounts[b], 0, s.accounts.shape[1], 0)
     episode.qber_bits = 0.0
     episode.relative_qber_bits = 0.0
     if p.decides_paths:
         if episode.cursor < episode.n_requests:
-            serve_request(s, bank, p, b, max(path, 0), work)
+            # What is negative is no path, and must not call the router.
+            serve_request(s, bank, p, b, path if path >= 0 else NO_PATH, work)
+        elif path != bank.path_hops.shape[2]:
+            s.accounts[b, ACCOUNT.illegal_actions] += 1
         if p.decides_links:
             toggle(s, bank, p, b, link, work.rows[0])
         wait_for_request(s, bank, p, b, work)

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from qkd_gym.fields import Real, real
-from qkd_gym.physics.entropy import binary_entropy
-from qkd_gym.physics.numerics import F64, bisect, checked_transmittance, maximise, ratio
+from qkd_gym.fields import Real, flag, real
+from qkd_gym.physics.entropy import MAX_ERROR_CORRECTION, binary_entropy
+from qkd_gym.physics.numerics import F64, bisect, maximise, ratio
 from qkd_gym.physics.protocols.base import ClickProtocol, LinkBudget
 
 
@@ -24,7 +24,7 @@ class Filtered(NamedTuple):
     @property
     def qber(self) -> F64:
         """Share of the conclusive results with a bit error; 1/2 where nothing is conclusive."""
-        return ratio(self.bit_error, self.conclusive, 0.5)
+        return np.minimum(ratio(self.bit_error, self.conclusive, 0.5), 0.5)
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class B92(ClickProtocol):
 
     Attributes:
         detector: The receiver.
-        overlap: Overlap c of the two states in (0, 1), or ``"optimal"`` at each transmittance.
+        overlap: Overlap c of the two states in [0.001, 1), or ``"optimal"`` at each transmittance.
         misalignment: QBER that an orthogonal protocol would see; a depolarising probability
             p = 3/2 of it.
         error_correction_efficiency: Bits revealed per bit of entropy, f >= 1.
@@ -45,10 +45,10 @@ class B92(ClickProtocol):
     Sources: Bennett, PRL 68, 3121 (1992); Tamaki, Luetkenhaus, PRA 69, 032316 (2004).
     """
 
-    overlap: Real | str = real("optimal", 0.0, 1.0, low_open=True, high_open=True, word="optimal")
+    overlap: Real | str = real("optimal", 1e-3, 1.0, high_open=True, word="optimal")
     misalignment: Real = real(0.015, 0.0, 0.5)
-    error_correction_efficiency: Real = real(1.16, 1.0)
-    trusted_detector: bool = False
+    error_correction_efficiency: Real = real(1.16, 1.0, MAX_ERROR_CORRECTION)
+    trusted_detector: bool = flag(False)
 
     @property
     def sifted_per_detection(self) -> F64:
@@ -78,10 +78,14 @@ class B92(ClickProtocol):
         return filtered.conclusive * self._registered_share, filtered.qber
 
     def state_overlap(self, transmittance: ArrayLike) -> F64:
-        """Overlap of the states at each transmittance: as set, or the optimal one."""
+        """Overlap of the states at each transmittance in [0, 1]: as set, or the optimal one.
+
+        Raises:
+            InvalidInput: If a transmittance is outside [0, 1] or does not broadcast.
+        """
+        eta = self._checked(transmittance)
         if not isinstance(self.overlap, str):
-            return np.asarray(self.overlap, dtype=np.float64)
-        eta = checked_transmittance(transmittance)
+            return np.asarray(self.overlap)
         # Of beta^2 - alpha^2 the optimum nears 1 with loss, so the distance from 1 is searched.
         return 1.0 - maximise(lambda gap: self._key(self._filter(eta, 1.0 - gap)), 1e-7, 0.99, 49)
 
@@ -112,7 +116,7 @@ def b92_filter(arrival: ArrayLike, depolarising: ArrayLike, overlap: ArrayLike) 
     The phase errors are the maximum of beta^2 n01 + alpha^2 n10 over the eavesdropper's attacks.
     With n01 + n11 = B and n00 + n10 = A fixed by the observed rates, the bit errors constrain
     sqrt(n00 n11) + sqrt(n01 n10) from below. That set is convex, so the maximum lies where the
-    losses of the state |1x> reach their limit, which leaves one root to be found by bisection.
+    losses of the state |1x> reach their limit. Squared twice, what is left is a quadratic in n01.
 
     Args:
         arrival: Probability that a photon arrives, 1 - L.
@@ -129,17 +133,19 @@ def b92_filter(arrival: ArrayLike, depolarising: ArrayLike, overlap: ArrayLike) 
     b = (conclusive - alpha2 * t) / c
     a = t - b
     kept = t - alpha2
-    coherence = (conclusive / 2.0 - bit_error) / np.sqrt(alpha2 * beta2)
-    # Without bit errors the root is here, the top of a parabola.
+    coherence = t * polarised * np.sqrt(alpha2 * beta2)
+    # What the bit errors bound, sqrt(n00 n11) + sqrt(n01 n10), rises up to low and falls beyond it.
     high = np.minimum(b, kept)
     low = np.minimum(np.clip(ratio((alpha2 - b) * b, a - b, 0.0), 0.0, None), high)
-
-    def feasible(n01: F64) -> F64:
-        n00, n11, n10 = kept - n01, b - n01, a - kept + n01
-        amount = np.sqrt(np.maximum(n00 * n11, 0.0)) + np.sqrt(np.maximum(n01 * n10, 0.0))
-        return amount >= coherence
-
-    largest, _ = bisect(feasible, low, high)
+    # Where it never falls to the bound, all of high is possible; there n00 n11 vanishes. Else the
+    # bound, squared twice, is square n01^2 + 2 half n01 + rest^2 = 0.
+    lost = a - kept
+    possible = np.sqrt(np.maximum(high * (lost + high), 0.0)) >= coherence
+    square = t**2 * (1.0 - polarised**2 * (1.0 - c**2))
+    rest = kept * b - coherence**2
+    half = rest * (lost - kept - b) - 2.0 * kept * b * lost
+    root = ratio(np.sqrt(np.maximum(half**2 - square * rest**2, 0.0)) - half, square, 0.0)
+    largest = np.where(possible, high, np.clip(root, low, high))
     # Rounding may leave less than nothing of a vanishing phase error.
-    phase_error = np.maximum(largest + alpha2 * (a - kept), 0.0)
+    phase_error = np.maximum(largest + alpha2 * lost, 0.0)
     return Filtered(conclusive, bit_error, np.where(b >= kept, conclusive, phase_error))

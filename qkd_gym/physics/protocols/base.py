@@ -10,13 +10,17 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import ArrayLike
 
+from qkd_gym.errors import require_instance
 from qkd_gym.fields import Real, check_fields, real
-from qkd_gym.physics.detector import Detector
+from qkd_gym.physics.detector import MAX_RATE_HZ, Detector, array_fields
 from qkd_gym.physics.entropy import threshold
-from qkd_gym.physics.numerics import F64, checked_transmittance
-from qkd_gym.physics.sampling import Counts, sample_counts
+from qkd_gym.physics.numerics import F64, checked_transmittance, require_broadcast
+from qkd_gym.physics.sampling import I64, Counts, as_pulses, sample_counts
 
 P = TypeVar("P", bound="Protocol")
+
+MIN_SIFTING = 1e-9
+"""Least share of the detections that becomes key."""
 
 
 @dataclass(frozen=True)
@@ -53,10 +57,11 @@ class Protocol(ABC):
     """
 
     _: KW_ONLY
-    repetition_rate_hz: Real = real(10e6, 0.0, unit="Hz")
+    repetition_rate_hz: Real = real(10e6, 0.0, MAX_RATE_HZ, unit="Hz")
 
     def __post_init__(self) -> None:
         check_fields(self)
+        require_broadcast(array_fields(self))
 
     @property
     @abstractmethod
@@ -84,10 +89,10 @@ class Protocol(ABC):
             misalignment: Error probability in place of the field of that name; broadcasts.
 
         Raises:
-            InvalidInput: Naming the value outside its range.
+            InvalidInput: Naming the value outside its range, or two shapes that do not broadcast.
         """
-        eta = checked_transmittance(transmittance)
-        return with_misalignment(self, misalignment)._evaluate(eta)
+        protocol = with_misalignment(self, misalignment)
+        return protocol._evaluate(protocol._checked(transmittance))
 
     def sample(
         self,
@@ -106,17 +111,26 @@ class Protocol(ABC):
             misalignment: Error probability in place of the field of that name; broadcasts.
 
         Raises:
-            InvalidInput: Naming the value outside its range.
+            InvalidInput: Naming the value outside its range, or two shapes that do not broadcast.
         """
+        require_instance("rng", rng, np.random.Generator)
+        protocol = with_misalignment(self, misalignment)
+        sent = as_pulses(pulses)
+        eta = protocol._checked(transmittance, pulses=sent)
+        return protocol._sample(eta, sent, rng)
+
+    def _checked(self, transmittance: ArrayLike, **others: ArrayLike) -> F64:
+        """Transmittances in [0, 1] that broadcast against the protocol's fields and others."""
         eta = checked_transmittance(transmittance)
-        return with_misalignment(self, misalignment)._sample(eta, pulses, rng)
+        require_broadcast({"transmittance": eta, **others, **array_fields(self)})
+        return eta
 
     @abstractmethod
     def _evaluate(self, eta: F64) -> LinkBudget:
         """`evaluate` at checked transmittances, with the protocol's own misalignment."""
 
     @abstractmethod
-    def _sample(self, eta: F64, pulses: ArrayLike, rng: np.random.Generator) -> Counts:
+    def _sample(self, eta: F64, pulses: I64, rng: np.random.Generator) -> Counts:
         """`sample` at checked transmittances, with the protocol's own misalignment."""
 
     def _budget(
@@ -148,6 +162,10 @@ class ClickProtocol(Protocol):
 
     detector: Detector = field(default_factory=Detector)
 
+    def __post_init__(self) -> None:
+        require_instance("detector", self.detector, Detector)
+        super().__post_init__()
+
     @property
     def qber_threshold(self) -> F64:
         """QBER at which 1 - (1 + f) h(E) vanishes: 9.81 % at f = 1.16."""
@@ -166,7 +184,7 @@ class ClickProtocol(Protocol):
         """Share of the detections that survive the dead time."""
         return self.detector.saturation(gain, self.repetition_rate_hz)
 
-    def _sample(self, eta: F64, pulses: ArrayLike, rng: np.random.Generator) -> Counts:
+    def _sample(self, eta: F64, pulses: I64, rng: np.random.Generator) -> Counts:
         gain, qber = self._detections(eta)
         dead_gates = self.detector.dead_time_s * self.pulse_rate_hz
         return sample_counts(pulses, gain, self.sifted_per_detection, qber, rng, dead_gates)

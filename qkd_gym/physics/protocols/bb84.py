@@ -8,15 +8,23 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from qkd_gym.errors import InvalidInput, require_between, require_choice
+from qkd_gym.errors import InvalidInput, require_between, require_choice, require_instance, shown
 from qkd_gym.fields import Real, choice, number, real
 from qkd_gym.physics import decoy as decoys
-from qkd_gym.physics.blocks import BlockCounts, expected_counts, mixture, sample_block_counts
+from qkd_gym.physics.blocks import (
+    MAX_BLOCK,
+    BlockCounts,
+    expected_counts,
+    mixture,
+    sample_block_counts,
+)
 from qkd_gym.physics.clicks import Clicks, coherent_clicks, single_photon_clicks
-from qkd_gym.physics.entropy import binary_entropy
-from qkd_gym.physics.finite_key import FiniteKey, one_decoy_key, two_decoy_key
-from qkd_gym.physics.numerics import F64, checked_transmittance, maximise
-from qkd_gym.physics.protocols.base import ClickProtocol, LinkBudget
+from qkd_gym.physics.decoy import MAX_MEAN_PHOTONS, MIN_MEAN_PHOTONS
+from qkd_gym.physics.detector import array_fields
+from qkd_gym.physics.entropy import MAX_ERROR_CORRECTION, binary_entropy
+from qkd_gym.physics.finite_key import LEAST_CHANCE, FiniteKey, one_decoy_key, two_decoy_key
+from qkd_gym.physics.numerics import F64, checked, maximise
+from qkd_gym.physics.protocols.base import MIN_SIFTING, ClickProtocol, LinkBudget
 from qkd_gym.physics.sampling import as_pulses
 
 BOUNDED = ("vacuum+weak", "one")  # decoys that bound the single photons, as finite blocks need
@@ -59,20 +67,25 @@ class BB84(ClickProtocol):
     Lo, PRA 72, 012326 (2005), Eq. 1. The vacuum term of later papers is left out.
     """
 
-    mean_photon_number: Real | str = real(0.5, 0.0, low_open=True, word="optimal")
+    mean_photon_number: Real | str = real(0.5, MIN_MEAN_PHOTONS, MAX_MEAN_PHOTONS, word="optimal")
     decoy: str = choice("infinite", ("infinite", *BOUNDED, "none"))
-    decoy_photon_number: Real = real(0.1, 0.0, low_open=True)
-    vacuum_photon_number: Real = real(0.0, 0.0)
+    decoy_photon_number: Real = real(0.1, MIN_MEAN_PHOTONS, 10.0)
+    vacuum_photon_number: Real = real(0.0, 0.0, 10.0)
     misalignment: Real = real(0.015, 0.0, 0.5)
-    sifting: Real = real(0.5, 0.0, 1.0, low_open=True)
-    error_correction_efficiency: Real = real(1.16, 1.0)
-    block_size: float = math.inf
+    sifting: Real = real(0.5, MIN_SIFTING, 1.0)
+    error_correction_efficiency: Real = real(1.16, 1.0, MAX_ERROR_CORRECTION)
+    block_size: float = number(math.inf, 1.0, MAX_BLOCK, infinite=True)
     intensity_probabilities: tuple[float, float, float] = (0.7, 0.2, 0.1)
-    secrecy: float = number(1e-10, 0.0, 1.0, low_open=True, high_open=True)
-    correctness: float = number(1e-15, 0.0, 1.0, low_open=True, high_open=True)
+    secrecy: float = number(1e-10, LEAST_CHANCE, 1.0, high_open=True)
+    correctness: float = number(1e-15, LEAST_CHANCE, 1.0, high_open=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        weights = self.intensity_probabilities
+        if np.shape(checked("intensity_probabilities", weights, 1e-9, 1e9)) != (3,):
+            raise InvalidInput(
+                f"intensity_probabilities is {shown(weights)}, but must have 3 values."
+            )
         if self.decoy in BOUNDED:
             self._check_intensities()
         if self.finite:
@@ -80,29 +93,22 @@ class BB84(ClickProtocol):
 
     def _check_intensities(self) -> None:
         nu, vacuum = np.asarray(self.decoy_photon_number), np.asarray(self._weakest)
-        if (vacuum >= nu).any():
+        if (vacuum >= nu * (1.0 - 1e-9)).any():
             raise InvalidInput(
                 f"vacuum_photon_number is {vacuum.max():g}, but must be below decoy_photon_number."
             )
         # An optimal mean photon number is sought above the decoys.
         optimal = isinstance(self.mean_photon_number, str)
         mu = np.asarray(np.inf if optimal else self.mean_photon_number)
-        if (mu <= nu + vacuum).any():
+        if (mu * (1.0 - 1e-9) <= nu + vacuum).any():  # else rounding swamps what they differ by
             raise InvalidInput(
                 f"decoy_photon_number is {nu.max():g}, but must, with vacuum_photon_number, "
                 f"be below the mean_photon_number {mu.min():g}."
             )
 
     def _check_block(self) -> None:
-        require_between("block_size", self.block_size, 1.0)
         require_choice("decoy of a finite block", self.decoy, BOUNDED)
         require_between("sifting of a finite block", self.sifting, 0.0, 1.0, high_open=True)
-        chances = self.intensity_probabilities
-        if len(chances) != 3:
-            raise InvalidInput(
-                f"intensity_probabilities has {len(chances)} values, but must have 3."
-            )
-        require_between("intensity_probabilities", chances, 0.0, low_open=True)
 
     @property
     def finite(self) -> bool:
@@ -125,10 +131,14 @@ class BB84(ClickProtocol):
         return clicks.gain, clicks.qber
 
     def photon_number(self, transmittance: ArrayLike) -> F64:
-        """Mean photon number of the signal at each transmittance: as set, or the optimal one."""
+        """Mean photon number of the signal at each transmittance: as set, or the optimal one.
+
+        Raises:
+            InvalidInput: If a transmittance is outside [0, 1] or does not broadcast.
+        """
+        eta = self._checked(transmittance)
         if not isinstance(self.mean_photon_number, str):
-            return np.asarray(self.mean_photon_number, dtype=np.float64)
-        eta = checked_transmittance(transmittance)
+            return np.asarray(self.mean_photon_number)
         # Above all decoys for the bounds to hold; without decoys the optimum shrinks with eta.
         low = np.asarray(1e-9)
         if self.decoy in BOUNDED:
@@ -144,20 +154,28 @@ class BB84(ClickProtocol):
 
         Args:
             transmittance: Transmittance of the channel alone, in [0, 1].
-            mean_photon_number: Mean photon number of the pulses; broadcasts.
+            mean_photon_number: Mean photon number of the pulses, in [0, 100]; broadcasts.
+
+        Raises:
+            InvalidInput: If an argument is out of range or does not broadcast.
         """
-        light = np.asarray(transmittance) * np.asarray(mean_photon_number)
-        return coherent_clicks(light, self.misalignment, self.detector)
+        mu = checked("mean_photon_number", mean_photon_number, 0.0, MAX_MEAN_PHOTONS)
+        eta = self._checked(transmittance, mean_photon_number=mu)
+        return coherent_clicks(eta * mu, self.misalignment, self.detector)
 
     def sifted_clicks(self, transmittance: ArrayLike, mean_photon_number: ArrayLike) -> Clicks:
         """Clicks of a pulse that may make key: a signal, or in finite blocks any intensity.
 
         Args:
             transmittance: Transmittance of the channel alone, in [0, 1].
-            mean_photon_number: Mean photon number of the signal; broadcasts.
+            mean_photon_number: Mean photon number of the signal, in [0, 100]; broadcasts.
+
+        Raises:
+            InvalidInput: If an argument is out of range or does not broadcast.
         """
         if self.finite:
-            clicks, _, chances = self._intensities(transmittance, mean_photon_number)
+            mu = checked("mean_photon_number", mean_photon_number, 0.0, MAX_MEAN_PHOTONS)
+            clicks, _, chances = self._intensities(transmittance, mu)
             return mixture(clicks, chances)
         return self.signal_clicks(transmittance, mean_photon_number)
 
@@ -178,7 +196,7 @@ class BB84(ClickProtocol):
             clicks, photons, chances = self._intensities(eta, mu)
             # Pulses until the block is full; where nothing clicks it never is.
             yields = self.sifting * mixture(clicks, chances).gain
-            pulses = self.block_size / np.maximum(yields, 1e-300)
+            pulses = self.block_size / np.maximum(yields, 1e-200)
             counts = expected_counts(clicks, chances, np.sqrt(self.sifting), pulses)
             return np.asarray(self._analyse(counts, photons, chances).length_bits / pulses)
         signal, single = self.signal_clicks(eta, mu), self._single_photons(eta, mu)
@@ -203,7 +221,7 @@ class BB84(ClickProtocol):
                 photon number only.
 
         Raises:
-            InvalidInput: If ``block_size`` is infinite.
+            InvalidInput: If ``block_size`` is infinite, or the counts do not fit the protocol.
         """
         self._require_finite()
         _, photons, chances = self._intensities(transmittance, self.photon_number(transmittance))
@@ -223,10 +241,18 @@ class BB84(ClickProtocol):
             InvalidInput: If ``block_size`` is infinite or an argument is out of range.
         """
         self._require_finite()
-        eta = checked_transmittance(transmittance)
+        require_instance("rng", rng, np.random.Generator)
+        sent = as_pulses(pulses)
+        eta = self._checked(transmittance, pulses=sent)
+        for name, value in {"transmittance": eta, "pulses": sent, **array_fields(self)}.items():
+            if value.ndim:
+                raise InvalidInput(
+                    f"{name} has the shape {shown(value.shape)}, but must be one number for a "
+                    "single block."
+                )
         clicks, _, chances = self._intensities(eta, self.photon_number(eta))
         basis = float(np.sqrt(self.sifting))
-        return sample_block_counts(clicks, chances, basis, int(as_pulses(pulses)), rng)
+        return sample_block_counts(clicks, chances, basis, int(sent), rng)
 
     def _require_finite(self) -> None:
         if not self.finite:

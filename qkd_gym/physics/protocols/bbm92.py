@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from qkd_gym.physics.detector import array_fields
 from qkd_gym.physics.entropy import binary_entropy
-from qkd_gym.physics.numerics import F64
+from qkd_gym.physics.numerics import F64, checked, require_broadcast
 from qkd_gym.physics.protocols.pairs import PairProtocol
 
 
@@ -24,5 +25,11 @@ class BBM92(PairProtocol):
     """
 
     def key_per_coincidence(self, qber: ArrayLike) -> F64:
-        """Secret bits per sifted coincidence, 1 - (1 + f) h(E); negative where there is no key."""
-        return np.asarray(1.0 - (1.0 + self.error_correction_efficiency) * binary_entropy(qber))
+        """Secret bits per sifted coincidence, 1 - (1 + f) h(E); negative where there is no key.
+
+        Raises:
+            InvalidInput: If a QBER is outside [0, 1/2] or does not broadcast.
+        """
+        error = checked("qber", qber, 0.0, 0.5)
+        require_broadcast({"qber": error, **array_fields(self)})
+        return np.asarray(1.0 - (1.0 + self.error_correction_efficiency) * binary_entropy(error))

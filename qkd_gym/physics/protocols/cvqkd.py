@@ -8,15 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from qkd_gym.errors import require_between
-from qkd_gym.fields import Real, choice, number, real
-from qkd_gym.physics.numerics import F64, bisect
+from qkd_gym.fields import Real, choice, flag, number, real
+from qkd_gym.physics.blocks import MAX_BLOCK
+from qkd_gym.physics.finite_key import LEAST_CHANCE
+from qkd_gym.physics.numerics import F64, bisect, checked
 from qkd_gym.physics.protocols.base import LinkBudget, Protocol
-from qkd_gym.physics.sampling import Counts, as_pulses
+from qkd_gym.physics.sampling import I64, Counts
 
 Extended = NDArray[np.longdouble]
 
 NOISE_PER_ERROR = 8.0  # interception of a share s adds 2 s shot noise units, or s / 4 to a QBER
+
+MAX_NOISE = 100.0  # shot noise units; 4 of excess noise already leave no key
 
 
 @dataclass(frozen=True)
@@ -48,23 +51,18 @@ class CVQKD(Protocol):
     (2010).
     """
 
-    efficiency: Real = real(0.6, 0.0, 1.0, low_open=True)
-    electronic_noise: Real = real(0.05, 0.0)
-    modulation_variance: Real = real(5.0, 0.0, low_open=True)
-    excess_noise: Real = real(0.01, 0.0)
+    efficiency: Real = real(0.6, 1e-6, 1.0)
+    electronic_noise: Real = real(0.05, 0.0, MAX_NOISE)
+    modulation_variance: Real = real(5.0, 1e-6, 1e8)
+    excess_noise: Real = real(0.01, 0.0, MAX_NOISE)
     reconciliation_efficiency: Real = real(0.95, 0.0, 1.0, low_open=True)
     detection: str = choice("homodyne", ("homodyne", "heterodyne"))
-    trusted_detector: bool = True
-    block_size: float = math.inf
-    estimation_share: float = number(0.5, 0.0, 1.0, low_open=True, high_open=True)
-    failure_probability: float = number(1e-10, 0.0, 1.0, low_open=True, high_open=True)
+    trusted_detector: bool = flag(True)
+    block_size: float = number(math.inf, 2.0, MAX_BLOCK, infinite=True)
+    estimation_share: float = number(0.5, 1e-3, 0.999)
+    failure_probability: float = number(1e-10, LEAST_CHANCE, 1.0, high_open=True)
     misalignment: Real = real(0.0, 0.0, 0.5)
     tracked_misalignment: Real = real(0.05, 0.0, 0.5)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.block_size != math.inf:
-            require_between("block_size", self.block_size, 2)
 
     @property
     def sifted_per_detection(self) -> F64:
@@ -88,10 +86,14 @@ class CVQKD(Protocol):
 
         Returns:
             Two arrays: the dimmed transmittance, and the excess noise in shot noise units.
+
+        Raises:
+            InvalidInput: If a transmittance is outside [0, 1] or does not broadcast.
         """
+        eta = self._checked(transmittance)
         error = np.asarray(self.misalignment)
         attack = np.maximum(error - self.tracked_misalignment, 0.0)
-        t = np.asarray(transmittance, dtype=np.float64) * (1.0 - (error - attack))
+        t = eta * (1.0 - (error - attack))
         noise = np.asarray(self.excess_noise) + NOISE_PER_ERROR * attack
         t, noise = np.broadcast_arrays(t, noise)
         return t, noise
@@ -100,6 +102,9 @@ class CVQKD(Protocol):
         t, noise = self.channel(eta)
         finite = self.block_size != math.inf
         key = self._finite(t, noise) if finite else self.secret_fraction(t, noise)
+        # A key below the rounding of the entropies, whose difference it is, is none.
+        rounding = 100.0 * float(np.finfo(np.longdouble).eps)
+        key = np.where(key > rounding * (1.0 + np.asarray(self.modulation_variance)), key, 0.0)
         qber = np.minimum(noise / NOISE_PER_ERROR, 0.5)
         return self._budget(1.0, qber, np.nan, np.nan, np.where(qber < 0.5, key, 0.0))
 
@@ -108,7 +113,10 @@ class CVQKD(Protocol):
 
         Args:
             transmittance: Transmittance of the channel, in [0, 1], any shape.
-            excess_noise: Excess noise of the channel in shot noise units; broadcasts.
+            excess_noise: Excess noise of the channel in shot noise units, in [0, 100]; broadcasts.
+
+        Raises:
+            InvalidInput: If an argument is out of range or does not broadcast.
         """
         t, xi, detector = self._receiver(transmittance, excess_noise)
         snr = np.asarray(self.modulation_variance) * t / (1.0 + t * xi + detector)
@@ -117,7 +125,8 @@ class CVQKD(Protocol):
 
     def _receiver(self, transmittance: ArrayLike, excess_noise: ArrayLike) -> tuple[F64, F64, F64]:
         """Channel as the eavesdropper holds it, and the noise of the detector at its input."""
-        t, xi = np.asarray(transmittance, dtype=np.float64), np.asarray(excess_noise)
+        xi = checked("excess_noise", excess_noise, 0.0, MAX_NOISE)
+        t = self._checked(transmittance, excess_noise=xi)
         eta, electronic = np.asarray(self.efficiency), np.asarray(self.electronic_noise)
         double = self.detection == "heterodyne"
         if self.trusted_detector:
@@ -131,7 +140,10 @@ class CVQKD(Protocol):
 
         Args:
             transmittance: Transmittance of the channel, in [0, 1], any shape.
-            excess_noise: Excess noise of the channel in shot noise units; broadcasts.
+            excess_noise: Excess noise of the channel in shot noise units, in [0, 100]; broadcasts.
+
+        Raises:
+            InvalidInput: If an argument is out of range or does not broadcast.
         """
         # Entropies of order 1 differ by the transmittance: extended precision, where the machine
         # has it, keeps six digits of the difference beyond 300 km.
@@ -166,7 +178,10 @@ class CVQKD(Protocol):
 
         Args:
             transmittance: Transmittance of the channel, in [0, 1], any shape.
-            excess_noise: Excess noise of the channel in shot noise units; broadcasts.
+            excess_noise: Excess noise of the channel in shot noise units, in [0, 100]; broadcasts.
+
+        Raises:
+            InvalidInput: If an argument is out of range or does not broadcast.
         """
         shared = self.mutual_information(transmittance, excess_noise)
         known = self.holevo_information(transmittance, excess_noise)
@@ -186,19 +201,18 @@ class CVQKD(Protocol):
         worst_xi = excess / np.maximum(eta * worst_t, 1e-300)
         eps = self.failure_probability
         delta = 7.0 * math.sqrt(math.log2(2.0 / eps) / n) + 2.0 / n * math.log2(1.0 / eps)
-        # Noise beyond 100 units leaves no key and would overflow.
-        known = self.holevo_information(worst_t, np.minimum(worst_xi, 100.0))
+        known = self.holevo_information(worst_t, np.minimum(worst_xi, MAX_NOISE))
         shared = self.reconciliation_efficiency * self.mutual_information(t, xi)
         key = n / self.block_size * (shared - known - delta)
-        return np.where((low > 0.0) & (worst_xi < 100.0), key, 0.0)
+        return np.where((low > 0.0) & (worst_xi < MAX_NOISE), key, 0.0)
 
-    def _sample(self, eta: F64, pulses: ArrayLike, rng: np.random.Generator) -> Counts:
+    def _sample(self, eta: F64, pulses: I64, rng: np.random.Generator) -> Counts:
         """Counts of an interval; all symbols are detected.
 
         The errors are the estimated excess noise as a QBER (see the class) times the sifted
         symbols. The estimate comes from a sample variance, whose chi-square law is drawn exactly.
         """
-        sent, t, xi = np.broadcast_arrays(as_pulses(pulses), *self.channel(eta))
+        sent, t, xi = np.broadcast_arrays(pulses, *self.channel(eta))
         estimated = np.maximum(np.rint(sent * self.estimation_share), 1.0)
         scale = np.asarray(self.efficiency) * t
         floor = 1.0 + np.asarray(self.electronic_noise)

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from qkd_gym.fields import Real, choice, real
+from qkd_gym.physics.detector import array_fields
 from qkd_gym.physics.entropy import binary_entropy
-from qkd_gym.physics.numerics import F64, bisect, checked_transmittance
-from qkd_gym.physics.protocols.base import with_misalignment
+from qkd_gym.physics.numerics import F64, bisect, checked, require_broadcast
+from qkd_gym.physics.protocols.base import MIN_SIFTING, with_misalignment
 from qkd_gym.physics.protocols.pairs import PairProtocol
 
 
@@ -29,7 +30,7 @@ class E91(PairProtocol):
     Sources: Ekert, PRL 67, 661 (1991); Acin et al., PRL 98, 230501 (2007), Eq. 3.
     """
 
-    sifting: Real = real(2.0 / 9.0, 0.0, 1.0, low_open=True)
+    sifting: Real = real(2.0 / 9.0, MIN_SIFTING, 1.0)
     analysis: str = choice("trusted", ("trusted", "device-independent"))
 
     @property
@@ -40,13 +41,17 @@ class E91(PairProtocol):
         return bisect(lambda qber: self.key_per_coincidence(qber) > 0.0, 0.0, 0.5)[0]
 
     def key_per_coincidence(self, qber: ArrayLike) -> F64:
-        """Secret bits per sifted coincidence; minus the error correction where S <= 2."""
-        error = np.asarray(qber, dtype=np.float64)
-        leak = np.asarray(self.error_correction_efficiency) * binary_entropy(error)
+        """Secret bits per sifted coincidence; minus the error correction where S <= 2.
+
+        Raises:
+            InvalidInput: If a QBER is outside [0, 1/2] or does not broadcast.
+        """
+        error = checked("qber", qber, 0.0, 0.5)
+        require_broadcast({"qber": error, **array_fields(self)})
+        known = entropy = binary_entropy(error)
+        leak = np.asarray(self.error_correction_efficiency) * entropy
         violation = (chsh_value(error) / 2.0) ** 2 - 1.0
-        if self.analysis == "trusted":
-            known = binary_entropy(error)
-        else:
+        if self.analysis == "device-independent":
             known = binary_entropy((1.0 + np.sqrt(np.clip(violation, 0.0, 1.0))) / 2.0)
         return np.asarray(np.where(violation > 0.0, 1.0 - known, 0.0) - leak)
 
@@ -58,11 +63,11 @@ class E91(PairProtocol):
             misalignment: Error probability in place of the field of that name; broadcasts.
 
         Raises:
-            InvalidInput: If an argument is outside its range.
+            InvalidInput: If an argument is outside its range or does not broadcast.
         """
-        eta = checked_transmittance(transmittance)
         protocol = with_misalignment(self, misalignment)
-        return chsh_value(protocol.coincidences(eta, protocol.pair_brightness(eta)).qber)
+        brightness = protocol.pair_brightness(transmittance)
+        return chsh_value(protocol.coincidences(transmittance, brightness).qber)
 
 
 def chsh_value(qber: ArrayLike) -> F64:

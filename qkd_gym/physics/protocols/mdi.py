@@ -10,10 +10,11 @@ from scipy.special import i0
 
 from qkd_gym.fields import Real, real
 from qkd_gym.physics.clicks import Clicks
+from qkd_gym.physics.decoy import MAX_MEAN_PHOTONS, MIN_MEAN_PHOTONS
 from qkd_gym.physics.detector import Detector
-from qkd_gym.physics.entropy import binary_entropy
-from qkd_gym.physics.numerics import F64, checked_transmittance, maximise
-from qkd_gym.physics.protocols.base import ClickProtocol, LinkBudget, arms
+from qkd_gym.physics.entropy import MAX_ERROR_CORRECTION, binary_entropy
+from qkd_gym.physics.numerics import F64, checked, maximise
+from qkd_gym.physics.protocols.base import MIN_SIFTING, ClickProtocol, LinkBudget, arms
 
 
 @dataclass(frozen=True)
@@ -34,15 +35,19 @@ class MDI(ClickProtocol):
     """
 
     detector: Detector = field(default_factory=lambda: Detector(0.145, 3e-6))
-    mean_photon_number: Real | str = real(0.5, 0.0, low_open=True, word="optimal")
+    mean_photon_number: Real | str = real(0.5, MIN_MEAN_PHOTONS, MAX_MEAN_PHOTONS, word="optimal")
     misalignment: Real = real(0.015, 0.0, 0.5)
-    sifting: Real = real(1.0, 0.0, 1.0, low_open=True)
-    error_correction_efficiency: Real = real(1.16, 1.0)
+    sifting: Real = real(1.0, MIN_SIFTING, 1.0)
+    error_correction_efficiency: Real = real(1.16, 1.0, MAX_ERROR_CORRECTION)
     relay_position: Real = real(0.5, 0.0, 1.0)
 
     def arms(self, transmittance: ArrayLike) -> tuple[F64, F64]:
-        """Transmittances from either station to the relay, detectors included."""
-        return arms(transmittance, self.relay_position, self.detector)
+        """Transmittances from either station to the relay, detectors included.
+
+        Raises:
+            InvalidInput: If the channel's transmittance is outside [0, 1] or does not broadcast.
+        """
+        return arms(self._checked(transmittance), self.relay_position, self.detector)
 
     def _evaluate(self, eta: F64) -> LinkBudget:
         mu = self.photon_number(eta)
@@ -56,10 +61,14 @@ class MDI(ClickProtocol):
         return signal.gain, signal.qber
 
     def photon_number(self, transmittance: ArrayLike) -> F64:
-        """Mean photon number of either signal at each transmittance: as set, or the optimal one."""
+        """Mean photon number of either signal at each transmittance: as set, or the optimal one.
+
+        Raises:
+            InvalidInput: If a transmittance is outside [0, 1] or does not broadcast.
+        """
+        eta = self._checked(transmittance)
         if not isinstance(self.mean_photon_number, str):
-            return np.asarray(self.mean_photon_number, dtype=np.float64)
-        eta = checked_transmittance(transmittance)
+            return np.asarray(self.mean_photon_number)
         return maximise(lambda mu: self._key(eta, mu), 1e-3, 2.0)
 
     def _key(self, eta: F64, mu: F64) -> F64:
@@ -69,9 +78,18 @@ class MDI(ClickProtocol):
         return np.asarray(self.sifting * (secret - signal.gain * leak))
 
     def bell_measurements(self, transmittance: ArrayLike, mu: ArrayLike) -> Clicks:
-        """Successful Bell measurements per pulse in the rectilinear basis, and their errors."""
+        """Successful Bell measurements per pulse in the rectilinear basis, and their errors.
+
+        Args:
+            transmittance: Transmittance of the channel, in [0, 1], any shape.
+            mu: Mean photon number of either pulse, in [0, 100]; broadcasts.
+
+        Raises:
+            InvalidInput: If an argument is out of range or does not broadcast.
+        """
+        photons = checked("mu", mu, 0.0, MAX_MEAN_PHOTONS)
+        self._checked(transmittance, mu=photons)
         eta_a, eta_b = self.arms(transmittance)
-        photons = np.asarray(mu, dtype=np.float64)
         light_a, light_b = eta_a * photons, eta_b * photons
         silence = self.detector.log_silence
         noise = -np.expm1(silence)
@@ -84,7 +102,11 @@ class MDI(ClickProtocol):
         return Clicks(correct + wrong, error * correct + (1.0 - error) * wrong)
 
     def single_photons(self, transmittance: ArrayLike) -> Clicks:
-        """Bell measurements of two single photons, and their errors in the diagonal basis."""
+        """Bell measurements of two single photons, and their errors in the diagonal basis.
+
+        Raises:
+            InvalidInput: If a transmittance is outside [0, 1] or does not broadcast.
+        """
         a, b = self.arms(transmittance)
         noise = -np.expm1(self.detector.log_silence)
         quiet = np.exp(2.0 * self.detector.log_silence)

@@ -11,8 +11,9 @@ from numpy.typing import ArrayLike
 from qkd_gym.fields import Real, real
 from qkd_gym.physics.clicks import Clicks
 from qkd_gym.physics.detector import Detector
-from qkd_gym.physics.numerics import F64, checked_transmittance, maximise
-from qkd_gym.physics.protocols.base import ClickProtocol, LinkBudget, arms
+from qkd_gym.physics.entropy import MAX_ERROR_CORRECTION
+from qkd_gym.physics.numerics import F64, checked, maximise
+from qkd_gym.physics.protocols.base import MIN_SIFTING, ClickProtocol, LinkBudget, arms
 
 
 @dataclass(frozen=True)
@@ -30,30 +31,52 @@ class PairProtocol(ClickProtocol):
             station; 1/2 puts the source in the middle.
     """
 
-    brightness: Real | str = real(0.05, 0.0, low_open=True, word="optimal")
+    brightness: Real | str = real(0.05, 0.0, 100.0, low_open=True, word="optimal")
     misalignment: Real = real(0.015, 0.0, 0.5)
-    sifting: Real = real(0.5, 0.0, 1.0, low_open=True)
-    error_correction_efficiency: Real = real(1.16, 1.0)
+    sifting: Real = real(0.5, MIN_SIFTING, 1.0)
+    error_correction_efficiency: Real = real(1.16, 1.0, MAX_ERROR_CORRECTION)
     source_position: Real = real(0.5, 0.0, 1.0)
 
     @abstractmethod
     def key_per_coincidence(self, qber: ArrayLike) -> F64:
-        """Secret bits per sifted coincidence; negative where no key can be made."""
+        """Secret bits per sifted coincidence; negative where no key can be made.
+
+        Raises:
+            InvalidInput: If a QBER is outside [0, 1/2].
+        """
 
     def arms(self, transmittance: ArrayLike) -> tuple[F64, F64]:
-        """Transmittances from the source to either station, detectors included."""
-        return arms(transmittance, self.source_position, self.detector)
+        """Transmittances from the source to either station, detectors included.
+
+        Raises:
+            InvalidInput: If the channel's transmittance is outside [0, 1] or does not broadcast.
+        """
+        return arms(self._checked(transmittance), self.source_position, self.detector)
 
     def coincidences(self, transmittance: ArrayLike, brightness: ArrayLike) -> Clicks:
-        """Coincidences per pulse and those with an error, before dead time."""
+        """Coincidences per pulse and those with an error, before dead time.
+
+        Args:
+            transmittance: Transmittance of the channel, in [0, 1], any shape.
+            brightness: Half the mean number of pairs per pump pulse, in (0, 100]; broadcasts.
+
+        Raises:
+            InvalidInput: If an argument is out of range or does not broadcast.
+        """
+        b = checked("brightness", brightness, 0.0, 100.0, low_open=True)
+        self._checked(transmittance, brightness=b)
         alice, bob = self.arms(transmittance)
-        return spdc_coincidences(alice, bob, brightness, self.misalignment, self.detector)
+        return spdc_coincidences(alice, bob, b, self.misalignment, self.detector)
 
     def pair_brightness(self, transmittance: ArrayLike) -> F64:
-        """Brightness at each transmittance: as set, or the optimal one."""
+        """Brightness at each transmittance in [0, 1]: as set, or the optimal one.
+
+        Raises:
+            InvalidInput: If a transmittance is out of range or does not broadcast.
+        """
+        eta = self._checked(transmittance)
         if not isinstance(self.brightness, str):
-            return np.asarray(self.brightness, dtype=np.float64)
-        eta = checked_transmittance(transmittance)
+            return np.asarray(self.brightness)
 
         def rate(brightness: F64) -> F64:
             pairs = self.coincidences(eta, brightness)

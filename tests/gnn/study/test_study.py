@@ -9,6 +9,7 @@ pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 pytest.importorskip("matplotlib")
 
+from qkd_gym.gnn import LinkViabilityGNN
 from qkd_gym.gnn.study import run as study
 from qkd_gym.gnn.study.comparison import GNN
 from qkd_gym.gnn.study.page import page
@@ -70,3 +71,39 @@ def test_bad_arguments_exit_with_one_sentence(capsys):
         study.main(["--effort", "0"])
     assert caught.value.code == 2
     assert "effort" in capsys.readouterr().err
+
+
+def test_finished_parts_hang_on_version_weights_and_effort(tmp_path, monkeypatch):
+    done = []
+    monkeypatch.setattr(study.Study, "parts", lambda _: {"part": lambda: done.append(1)})
+    monkeypatch.setattr(study, "draw_plots", lambda *_: None)
+    monkeypatch.setattr(study, "page", lambda _: "")
+    for _ in range(2):
+        study.run(tmp_path / "docs", tmp_path / "work")
+    assert len(done) == 1
+    study.run(tmp_path / "docs", tmp_path / "work", effort=0.5)
+    assert len(done) == 2
+    monkeypatch.setattr(study, "load_pretrained", LinkViabilityGNN)
+    study.run(tmp_path / "docs", tmp_path / "work", effort=0.5)
+    assert len(done) == 3
+    model = LinkViabilityGNN()
+    monkeypatch.setattr(study, "load_pretrained", lambda: model)
+    study.run(tmp_path / "docs", tmp_path / "work")
+    monkeypatch.setattr(study, "__version__", "9.9.9")
+    study.run(tmp_path / "docs", tmp_path / "work")
+    assert len(done) == 5
+
+
+@pytest.mark.parametrize("option", ["--out", "--work"])
+def test_output_that_cannot_be_written_is_told_before_the_study(
+    tmp_path, monkeypatch, capsys, option
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(study.Study, "parts", lambda _: pytest.fail("work was done"))
+    (tmp_path / "plain").write_text("kept")
+    with pytest.raises(SystemExit) as stopped:
+        study.main(["--effort", "0.02", option, "plain/below"])
+    assert stopped.value.code == 2
+    message = capsys.readouterr().err
+    assert message.startswith(f"error: {option[2:]} is 'plain/below', but must be a folder")
+    assert message.count("\n") == 1

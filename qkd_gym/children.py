@@ -1,0 +1,74 @@
+"""Processes that work for this one and never outlive it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from typing import Any
+
+
+@contextmanager
+def child_processes(count: int) -> Iterator[Callable[..., Future[Any]]]:
+    """Fresh processes of one thread each, which end with the block.
+
+    If an error or an interruption leaves the block, what they are doing is broken off. They also
+    end, within seconds, with a parent that is killed. Ctrl-C, which a terminal sends to them too,
+    they leave to the parent.
+
+    Args:
+        count: Most processes; they start as work comes in.
+
+    Yields:
+        What hands a function and its arguments, both of which can be pickled, to a child, and
+        returns the future of its result.
+    """
+    # Fresh processes: a forked one would inherit threads that do not run in it.
+    context = get_context("spawn")
+    # Nothing is ever sent: the end that the children hold becomes readable once this one is
+    # closed, which the system does for a process that is killed.
+    theirs, ours = context.Pipe(duplex=False)
+    pool = ProcessPoolExecutor(count, context, _begin, (theirs,))
+
+    def submit(work: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        with _ctrl_c_waits():  # it may start a child
+            return pool.submit(work, *arguments)
+
+    try:
+        yield submit
+        pool.shutdown()
+    finally:
+        ours.close()
+        pool.shutdown(cancel_futures=True)
+        theirs.close()
+
+
+def _begin(parent: Connection) -> None:
+    """Prepares a child before its first work."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ["OMP_NUM_THREADS"] = "1"
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: Connection) -> None:
+    parent.poll(None)
+    os._exit(1)
+
+
+@contextmanager
+def _ctrl_c_waits() -> Iterator[None]:
+    """Holds Ctrl-C back. Children that start meanwhile inherit that and are deaf to it from the
+    first; otherwise one that is still loading would answer with a traceback."""
+    if not hasattr(signal, "pthread_sigmask"):  # on Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
