@@ -91,3 +91,10 @@ def test_indices_and_masks_of_an_observation():
 def test_the_first_part_of_a_batch_is_a_little_larger(batch, count, expected):
     """By an eighth of the batch, at most 32 episodes, which the caller steps meanwhile."""
     assert parts(batch, count) == expected
+
+
+def test_pictures_come_as_arrays_ten_a_second():
+    env = gym.make("qkd_gym/LinkActivation-v0", render_mode="rgb_array", bank_size=1)
+    assert env.metadata["render_modes"] == ["rgb_array"]
+    assert env.metadata["render_fps"] == 10
+    assert env.render_mode == "rgb_array"
