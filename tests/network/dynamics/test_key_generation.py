@@ -61,6 +61,18 @@ def test_key_and_qber_scatter_like_counts():
     np.testing.assert_allclose(observed, made, rtol=1e-5, atol=1.0 / INTERVAL_S)
 
 
+def test_a_qber_is_seen_as_a_half_at_most():
+    """Where little more than dark counts click, many an estimate would lie above."""
+    network = Network(50)
+    network["excess_loss_db"][:] = 60.0
+    network.step()
+    runs = network.facts["plan"] == 1
+    seen = network["observed_qber"][:, runs] * network.facts["qber_threshold"][runs]
+    assert seen.max() == pytest.approx(0.5)
+    assert 0.1 < (seen > 0.4999).mean() < 0.6
+    assert (network.account("generated_bits") == 0).all()
+
+
 def test_links_scatter_independently_and_anew_in_each_interval():
     network = Network(200, pool_capacity_bits=2**50)
     runs = np.flatnonzero(network.facts["plan"] == 1)[:2]
