@@ -35,6 +35,7 @@ Observation = Mapping[str, NDArray[Any]]
 _ACTIVE, _LEFT, _NO_KEY = LINK.active, LINK.calibration_left, LINK.no_key
 _GOAL = 2  # row of `_Sums.sites`
 _FEATURES = [NODE.demand_average, NODE.blocked_average]
+_FAIRNESS_DECIMALS = 6
 
 
 class _Sums(NamedTuple):
@@ -213,6 +214,8 @@ class Account:
         fairness = np.divide(
             share.sum(axis=1) ** 2, below, out=np.full(len(below), np.nan), where=below > 0
         )
+        # Rounded, for the exponentials that it comes from have the processor's last bits.
+        fairness = np.round(fairness, _FAIRNESS_DECIMALS)
         return {
             **accounts,
             "qber_weighted_bits": self._sums.qber_weighted_bits,

@@ -48,7 +48,7 @@ def test_fairness_is_jains_index_of_the_sites_served_shares(env_id):
             offered[ends] += info["offered_bits"]
             delivered[ends] += info["delivered_bits"]
         asked = offered > 0
-        assert row["fairness"] == pytest.approx(jain(delivered[asked] / offered[asked]), rel=1e-9)
+        assert row["fairness"] == pytest.approx(jain(delivered[asked] / offered[asked]), abs=5.1e-7)
 
 
 def test_fairness_of_activation_agrees_with_playing_the_same_by_request():
