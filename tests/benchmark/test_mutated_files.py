@@ -51,7 +51,7 @@ def test_20000_mutated_journals_of_a_benchmark(tmp_path, monkeypatch):
     def nothing_is_played(units, *_):
         if units:
             raise Waiting
-        return []
+        yield from ()
 
     monkeypatch.setattr("qkd_gym.benchmark.runner._run", nothing_is_played)
 
