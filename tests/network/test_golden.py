@@ -16,6 +16,8 @@ import pytest
 from qkd_gym.envs.tasks import TASKS
 from qkd_gym.network.bank import NetworkBank
 from qkd_gym.network.config import SPLITS, NetworkConfig
+from qkd_gym.network.tables import rate_table
+from qkd_gym.physics import available_presets
 from qkd_gym.topology import available
 
 NETWORKS = {
@@ -29,6 +31,9 @@ EPISODES = {
     "Routing": "9c344117f2f0120c",
     "Network": "b9b69ad550f7584e",
 }
+
+
+TABLES = "14a5fd5f2641c3a7"
 
 
 def digest(arrays):
@@ -58,6 +63,10 @@ def test_real_networks_and_their_plans():
         bank.ensure(0)
         arrays += [*geometry(bank.topology(0)), bank.arrays.links["plan"]]
     assert digest(arrays) == REAL
+
+
+def test_rate_tables_of_every_preset():
+    assert digest(rate_table(name).grid for name in available_presets()) == TABLES
 
 
 @pytest.mark.parametrize("name", TASKS)
@@ -91,6 +100,16 @@ def test_an_episode(name):
 def test_another_vector_width_makes_the_same_networks(features):
     """NumPy has functions of its own for wide vectors, whose last bits differ from the others'."""
     env = {**os.environ, "NPY_DISABLE_CPU_FEATURES": features, "OPENBLAS_CORETYPE": "Prescott"}
-    command = [sys.executable, "-W", "ignore", "-m", "pytest", "-q", __file__, "-k", "train"]
+    command = [
+        sys.executable,
+        "-W",
+        "ignore",
+        "-m",
+        "pytest",
+        "-q",
+        __file__,
+        "-k",
+        "train or tables",
+    ]
     run = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout[-2000:]
