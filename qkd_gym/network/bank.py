@@ -15,7 +15,7 @@ from qkd_gym.features import DEGREE_SCALE, HOUR_S, LENGTH_SCALE_KM, LINK, NODE
 from qkd_gym.network.compiled.elementary import log1p_singles
 from qkd_gym.network.compiled.memory import padded, zeros
 from qkd_gym.network.compiled.rng import ALIAS, fill_alias_table
-from qkd_gym.network.config import GENERATED, SPLITS, NetworkConfig
+from qkd_gym.network.config import GENERATED, MOST_PRESETS, SPLITS, NetworkConfig
 from qkd_gym.network.tables import RateTable, rate_table
 from qkd_gym.planning.concurrent_flow import max_concurrent_flow
 from qkd_gym.planning.matching import round_plan
@@ -25,9 +25,6 @@ from qkd_gym.topology import Topology, clustered, clustered_max_links, load, sou
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 Records = NDArray[np.void]
-
-_MAX_PRESETS = 64
-
 
 NETWORK = np.dtype(
     [
@@ -151,10 +148,10 @@ def _presets(config: NetworkConfig, topologies: dict[int, Topology]) -> list[str
     for topology in topologies.values():
         named.update(filter(None, topology.link_presets))
     named.discard(config.preset)
-    if len(named) >= _MAX_PRESETS:
+    if len(named) >= MOST_PRESETS:
         raise InvalidInput(
             f"topology has {len(named) + 1} different link presets, but must have at most "
-            f"{_MAX_PRESETS}, since each takes a table of 2 MB."
+            f"{MOST_PRESETS}, since each takes a table of 2 MB."
         )
     return [config.preset, *sorted(named)]
 

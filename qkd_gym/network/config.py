@@ -24,7 +24,7 @@ SPLITS = ("train", "validation", "test")
 GENERATED = ("clustered", "source-study")
 ATTACK_TARGETS = ("uniform", "central")
 _LONGEST_S = 1e9  # thirty years, long beside any episode
-_MOST_PRESETS = 64
+MOST_PRESETS = 64  # of links side by side, each with a rate table of 2 MB
 
 
 @dataclass(frozen=True)
@@ -171,11 +171,11 @@ class NetworkConfig:
         # Files and command lines give lists or a single name.
         hybrid: Any = self.hybrid_presets
         names = (hybrid,) if isinstance(hybrid, str) else hybrid
-        is_list = isinstance(names, (list, tuple)) and len(names) <= _MOST_PRESETS
+        is_list = isinstance(names, (list, tuple)) and len(names) <= MOST_PRESETS
         if not is_list or not all(isinstance(name, str) for name in names):
             raise InvalidInput(
                 f"hybrid_presets is {shown(hybrid)}, but must be a list of at most "
-                f"{_MOST_PRESETS} names."
+                f"{MOST_PRESETS} names."
             )
         object.__setattr__(self, "hybrid_presets", tuple(names))
         for name in (self.preset, *names):

@@ -21,7 +21,7 @@ from qkd_gym.errors import (
     require_number,
     shown,
 )
-from qkd_gym.fields import check_fields, integer, number
+from qkd_gym.fields import check_fields, flag, integer, number
 from qkd_gym.gnn import load_pretrained
 from qkd_gym.reading import read_bytes
 from qkd_gym.sb3.advice import make_adviser
@@ -60,7 +60,7 @@ class Recipe:
         InvalidInput: On a value outside its range, or a baseline that does not exist.
     """
 
-    pointer: bool = True
+    pointer: bool = flag(True)
     total_timesteps: int = integer(64_000, 1, 10**12)
     num_envs: int = integer(64, 1, 4096)
     teacher: str = ""
@@ -72,8 +72,6 @@ class Recipe:
     ppo: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.pointer, bool):
-            raise InvalidInput(f"pointer is {shown(self.pointer)}, but must be true or false.")
         for name in ("teacher", "adviser", "control_policy"):
             if not isinstance(getattr(self, name), str):
                 raise InvalidInput(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -123,6 +124,7 @@ def load(name_or_path: str | Path) -> Topology:
     return network if factor is None else network.scaled(factor)
 
 
+@lru_cache(maxsize=1)
 def _files() -> dict[str, Traversable]:
     folder = resources.files("qkd_gym.topology") / "data"
     files = [file for file in folder.iterdir() if file.name.endswith(".json")]
