@@ -8,11 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from gymnasium import spaces
-from numpy.typing import NDArray
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import Tensor, nn
 
-from qkd_gym.features import CONTEXT_FEATURES, LINK_FEATURES, NODE_FEATURES
+from qkd_gym.features import CONTEXT_FEATURES, LINK, LINK_FEATURES, NODE_FEATURES
 from qkd_gym.gnn.compiled import viability
 from qkd_gym.gnn.graphs import batch_graphs
 from qkd_gym.gnn.model import LinkViabilityGNN
@@ -26,7 +25,9 @@ _STATISTICS = 2 * len(LINK_FEATURES) + len(CONTEXT_FEATURES)
 # Parts of an observation that are not read any more once it is prepared.
 _REPLACED = ("nodes", "links", "node_mask", "link_mask", "context", "request_endpoints")
 # What they are replaced by.
-_PREPARED = tuple(f"{name}_inputs" for name in ("link", "site", "graph"))
+_PREPARED = ("link_inputs", "site_inputs", "graph_inputs")
+# Those of them that are large, and that `GraphFeaturesExtractor.encode` reads where they lie.
+LARGEST = ("link_inputs", "site_inputs")
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,7 @@ class GraphFeaturesExtractor(BaseFeaturesExtractor):
               own,
             - ``graph_inputs`` (B, inputs) float32: mean and largest features of the links, and the
               context,
+            - ``running`` (B, E) bool: which links hold modules,
             - ``n_links`` (B,) int64 and ``link_endpoints`` (B, E, 2) int64.
         """
         return self._complete(observation) if self.frozen else dict(observation)
@@ -115,6 +117,7 @@ class GraphFeaturesExtractor(BaseFeaturesExtractor):
     def _complete(self, observation: Observation) -> dict[str, Tensor]:
         prepared = {
             **observation,
+            "running": observation["links"][..., LINK.active] > 0.5,
             "n_links": observation["link_mask"].sum(1).long(),
             "link_endpoints": observation["link_endpoints"].long(),
         }
@@ -171,10 +174,15 @@ class GraphFeaturesExtractor(BaseFeaturesExtractor):
         )
 
     def encode(self, observation: Observation) -> Encoding:
-        """Encodes a batch of padded observations, prepared or not."""
+        """Encodes B padded observations, prepared or not.
+
+        Args:
+            observation: Tensors of B observations, or what `prepare` has made of them. Then
+                `LARGEST` may be those of more observations, and ``rows``, (B,) int64, be the
+                numbers of these among them.
+        """
         if "link_inputs" not in observation:
             observation = self._complete(observation)
-        names = (*_PREPARED, "link_endpoints", "n_links")
         weights = Weights(
             self.link_net.weight,
             self.link_net.bias,
@@ -185,13 +193,27 @@ class GraphFeaturesExtractor(BaseFeaturesExtractor):
             self.join_site.weight,
             self.join_graph.weight,
         )
-        links, mean = surroundings(Inputs(*(observation[name] for name in names)), weights)
+        inputs = Inputs(
+            observation["link_inputs"],
+            observation["site_inputs"],
+            _rows(observation),
+            observation["graph_inputs"],
+            observation["link_endpoints"],
+            observation["n_links"],
+        )
+        links, mean = surroundings(inputs, weights)
         pooled = torch.cat([mean, observation["graph_inputs"]], dim=1)
         return Encoding(links, pooled, observation)
 
     def forward(self, observation: Observation) -> Tensor:
         """The pooled vector, (B, features_dim)."""
         return self.encode(observation).pooled
+
+
+def _rows(observation: Observation) -> Tensor:
+    if "rows" in observation:
+        return observation["rows"]
+    return torch.arange(len(observation["n_links"]), device=observation["n_links"].device)
 
 
 @compiled

@@ -15,10 +15,11 @@ from torch import Tensor, nn
 
 from qkd_gym.baselines.activation import ScoredActivation
 from qkd_gym.envs.tasks import Task, task_of
-from qkd_gym.features import LINK, LINK_FEATURES, PATH_FEATURES, REQUEST_FEATURES
+from qkd_gym.features import LINK_FEATURES, PATH_FEATURES, REQUEST_FEATURES
 from qkd_gym.sb3.advice import advise, make_adviser, require_raw
 from qkd_gym.sb3.distribution import ILLEGAL, MaskedCategoricals
 from qkd_gym.sb3.extractor import Encoding, GraphFeaturesExtractor
+from qkd_gym.sb3.link_scores import link_scores
 
 # What an adviser reads of an observation.
 _ADVISER_READS = ("nodes", "links", "link_endpoints", "action_mask")
@@ -97,13 +98,14 @@ class PointerHeads(nn.Module):
 
     def _links(self, encoding: Encoding) -> Tensor:
         # One output for switching a link on and one for switching it off.
-        switch_on, switch_off = self.link_score(encoding.links).unbind(2)
-        running = encoding.observation["link_inputs"][..., LINK.active] > 0.5
-        scores = torch.where(running, switch_off, switch_on)
+        observation, layer = encoding.observation, self.link_score
+        scores = link_scores(encoding.links, observation["n_links"], layer.weight, layer.bias)
+        switch_on, switch_off = scores.unbind(2)
+        scores = torch.where(observation["running"], switch_off, switch_on)
         logits = torch.cat([scores, self.hold_score(encoding.pooled)], dim=1)
         if self.adviser is None:
             return logits
-        return logits + _LOGIT_PER_GAIN * encoding.observation["advice"]
+        return logits + _LOGIT_PER_GAIN * observation["advice"]
 
     def _paths(self, encoding: Encoding) -> list[Tensor]:
         observation = encoding.observation

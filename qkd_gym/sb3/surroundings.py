@@ -34,10 +34,15 @@ I64 = NDArray[np.int64]
 
 
 class Inputs(NamedTuple):
-    """What the stage reads of B observations, padded to E links and N sites."""
+    """What the stage reads of B observations, padded to E links and N sites.
 
-    links: Tensor  # (B, E, inputs) float32
-    sites: Tensor  # (B, N, inputs) float32
+    Inputs of links and sites may be those of a whole rollout, R >= B observations, of which these
+    are some: they are large, and copying them takes a fifth as long as encoding them.
+    """
+
+    links: Tensor  # (R, E, inputs) float32
+    sites: Tensor  # (R, N, inputs) float32
+    rows: Tensor  # (B,) int64, which rows of `links` and `sites` belong to these observations
     graph: Tensor  # (B, inputs) float32
     ends: Tensor  # (B, E, 2) int64, sites of each link
     n_links: Tensor  # (B,) int64; links after these are padding
@@ -60,6 +65,9 @@ class Weights(NamedTuple):
     join_graph: Tensor  # W5
 
 
+_INPUTS, _WEIGHTS = len(Inputs._fields), len(Weights._fields)
+
+
 def surroundings(inputs: Inputs, weights: Weights) -> tuple[Tensor, Tensor]:
     """Encodes every link by itself and by what surrounds it.
 
@@ -78,12 +86,13 @@ def surroundings(inputs: Inputs, weights: Weights) -> tuple[Tensor, Tensor]:
 
 def plain(inputs: Inputs, weights: Weights) -> tuple[Tensor, Tensor]:
     """`surroundings` in torch's operations, differentiable in everything."""
-    batch, most, _ = inputs.links.shape
-    n_sites = inputs.sites.shape[1]
-    real = torch.arange(most, device=inputs.links.device) < inputs.n_links[:, None]
-    present = real[..., None].to(inputs.links.dtype)
+    own, fixed = (each.index_select(0, inputs.rows) for each in (inputs.links, inputs.sites))
+    batch, most, _ = own.shape
+    n_sites = fixed.shape[1]
+    real = torch.arange(most, device=own.device) < inputs.n_links[:, None]
+    present = real[..., None].to(own.dtype)
     count = inputs.n_links.clamp(min=1)[:, None]
-    offsets = torch.arange(batch, device=inputs.links.device)[:, None] * n_sites
+    offsets = torch.arange(batch, device=own.device)[:, None] * n_sites
     first, second = ((inputs.ends[..., i] + offsets).flatten() for i in (0, 1))
 
     def at_sites(values: Tensor) -> Tensor:
@@ -91,9 +100,9 @@ def plain(inputs: Inputs, weights: Weights) -> tuple[Tensor, Tensor]:
         summed = flat.new_zeros(batch * n_sites, flat.shape[1])
         return summed.index_add(0, first, flat).index_add(0, second, flat)
 
-    links = linear(inputs.links, weights.link, weights.link_bias).relu().float() * present
+    links = linear(own, weights.link, weights.link_bias).relu().float() * present
     mean = at_sites(links) / at_sites(present).clamp(min=1.0)
-    known = torch.cat([mean, inputs.sites.flatten(0, 1)], dim=1)
+    known = torch.cat([mean, fixed.flatten(0, 1)], dim=1)
     sites = linear(linear(known, weights.site, weights.site_bias).relu(), weights.join_site)
     graph = torch.cat([links.sum(1) / count, inputs.graph], dim=1)
     around = sites.index_select(0, first) + sites.index_select(0, second)
@@ -117,16 +126,16 @@ class _Fused(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, *arguments: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
-        inputs, weights = Inputs(*arguments[:5]), Weights(*arguments[5:])
-        links, sites, graph, ends, n_links = inputs
-        batch, most, n_sites, width = *links.shape[:2], sites.shape[1], len(weights.link)
+        inputs, weights = Inputs(*arguments[:_INPUTS]), Weights(*arguments[_INPUTS:])
+        batch, most, width = *inputs.ends.shape[:2], len(weights.link)
+        n_sites, empty = inputs.sites.shape[1], inputs.links.new_empty
         kept = (
-            links.new_empty(batch, most, width),
-            sites.new_empty(batch, n_sites, width),
-            sites.new_empty(batch, n_sites, width),
-            links.new_empty(batch, width),
+            empty(batch, most, width),
+            empty(batch, n_sites, width),
+            empty(batch, n_sites, width),
+            empty(batch, width),
         )
-        encoded, mean = links.new_empty(batch, most, width), links.new_empty(batch, width)
+        encoded, mean = empty(batch, most, width), empty(batch, width)
         turned = _turned(weights)
         _encode(*map(_array, inputs), turned, *map(_array, kept), _array(encoded), _array(mean))
         ctx.save_for_backward(*inputs, *weights, *kept, encoded)
@@ -136,7 +145,8 @@ class _Fused(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, of_encoded: Tensor, of_mean: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         saved = ctx.saved_tensors
-        inputs, weights, kept = Inputs(*saved[:5]), Weights(*saved[5:13]), saved[13:]
+        inputs = Inputs(*saved[:_INPUTS])
+        weights = Weights(*saved[_INPUTS : _INPUTS + _WEIGHTS])
         turned = _turned(weights)
         gradients = _Turned(*map(np.zeros_like, turned))
         _differentiate(
@@ -144,10 +154,10 @@ class _Fused(torch.autograd.Function):
             _array(of_mean.contiguous()),
             *map(_array, inputs),
             turned,
-            *map(_array, kept),
+            *map(_array, saved[_INPUTS + _WEIGHTS :]),
             gradients,
         )
-        return None, None, None, None, None, *(torch.as_tensor(each.T) for each in gradients)
+        return *[None] * _INPUTS, *(torch.as_tensor(each.T) for each in gradients)
 
 
 class _Turned(NamedTuple):
@@ -195,7 +205,7 @@ def _set_mean(rows: F32, out: F32) -> None:
 
 @compiled
 def _encode(  # type: ignore[no-untyped-def]
-    links, sites, graph, ends, n_links, w, hidden, at_sites, around, overall, encoded, mean
+    links, sites, rows, graph, ends, n_links, w, hidden, at_sites, around, overall, encoded, mean
 ):
     """Encodes graph after graph.
 
@@ -206,10 +216,10 @@ def _encode(  # type: ignore[no-untyped-def]
     reciprocal = np.empty(n_sites, np.float32)
     competing = np.empty((n_sites, width), np.float32)
     shared = np.empty((1, width), np.float32)
-    for b in range(len(links)):
-        n = n_links[b]
+    for b in range(len(rows)):
+        row, n = rows[b], n_links[b]
         own, h, m, u, out = ends[b, :n], hidden[b, :n], at_sites[b], around[b], encoded[b, :n]
-        layers.linear(links[b, :n], w.link, w.link_bias, h)
+        layers.linear(links[row, :n], w.link, w.link_bias, h)
         relu(h)
 
         _reciprocal_degrees(own, reciprocal)
@@ -217,7 +227,7 @@ def _encode(  # type: ignore[no-untyped-def]
         layers.add_links_to_sites(h, own, m)
         layers.scale_rows(m, reciprocal)
         layers.linear(m, w.site[:width], w.site_bias, u)
-        add_linear(sites[b], w.site[width:], u)
+        add_linear(sites[row], w.site[width:], u)
         relu(u)
         set_zero(competing)
         add_linear(u, w.join_site, competing)
@@ -263,7 +273,7 @@ def _add_sum(rows: F32, out: F32) -> None:
 
 @compiled
 def _differentiate(  # type: ignore[no-untyped-def]
-    of_encoded, of_mean, links, sites, graph, ends, n_links, w,
+    of_encoded, of_mean, links, sites, rows, graph, ends, n_links, w,
     hidden, at_sites, around, overall, encoded, g,
 ):  # fmt: skip
     """Adds the gradients of the weights to ``g``, graph after graph; see `_encode`."""
@@ -278,8 +288,8 @@ def _differentiate(  # type: ignore[no-untyped-def]
     )
     of_means, of_shared = np.empty((n_sites, width), np.float32), np.empty((1, width), np.float32)
     of_overall, reciprocal = of_shared.copy(), np.empty(n_sites, np.float32)
-    for b in range(len(links)):
-        n = n_links[b]
+    for b in range(len(rows)):
+        row, n = rows[b], n_links[b]
         own, h, m, u = ends[b, :n], hidden[b, :n], at_sites[b], around[b]
         of_sums, of_hidden = all_sums[:n], all_hidden[:n]
         _of_sums(of_encoded[b, :n], of_mean[b], encoded[b, :n], of_sums)
@@ -302,7 +312,7 @@ def _differentiate(  # type: ignore[no-untyped-def]
         _through_relu(of_around, u)
         _add_sum(of_around, g.site_bias)
         add_weight_gradient(m, of_around, g.site[:width])
-        add_weight_gradient(sites[b], of_around, g.site[width:])
+        add_weight_gradient(sites[row], of_around, g.site[width:])
         set_zero(of_means)
         add_linear(of_around, site, of_means)
         _reciprocal_degrees(own, reciprocal)
@@ -313,4 +323,4 @@ def _differentiate(  # type: ignore[no-untyped-def]
         layers.add_sites_to_links(of_means, own, of_hidden)
         _through_relu(of_hidden, h)
         _add_sum(of_hidden, g.link_bias)
-        add_weight_gradient(links[b, :n], of_hidden, g.link)
+        add_weight_gradient(links[row, :n], of_hidden, g.link)

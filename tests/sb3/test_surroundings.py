@@ -21,6 +21,7 @@ def draw(n_links, n_sites, width, seed=0):
     inputs = Inputs(
         torch.randn(batch, most, LINKS),
         torch.randn(batch, n_sites, SITES),
+        torch.arange(batch),
         torch.randn(batch, GRAPH),
         ends,
         torch.tensor(n_links),
@@ -67,6 +68,19 @@ def test_fused_is_plain(n_links, n_sites, width):
     for found, expected, name in pairs:
         largest = expected.abs().max().clamp(min=1.0)
         assert ((found - expected).abs() / largest).max() < 1e-5, name
+
+
+@pytest.mark.parametrize("stage", [fused, plain])
+def test_rows_of_a_whole_rollout(stage):
+    inputs, weights = draw([30, 28, 33], 12, 32)
+    rows = torch.tensor([4, 0, 2])
+    whole = []
+    for own in (inputs.links, inputs.sites):
+        whole.append(torch.randn(6, *own.shape[1:]))
+        whole[-1][rows] = own
+    found = outcome(stage, inputs._replace(links=whole[0], sites=whole[1], rows=rows), weights)
+    for first, second in zip(found, outcome(stage, inputs, weights), strict=True):
+        assert torch.equal(first, second)
 
 
 def test_padding_is_not_read_and_gets_zeros():
