@@ -6,7 +6,7 @@ import hashlib
 import warnings
 from collections.abc import Callable, Iterator
 from functools import cache
-from types import CodeType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from numba import config, njit, typeof
@@ -29,6 +29,10 @@ _NO_FACES: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": Tru
 # For functions that only compiled code calls: they become part of their callers. Divisions do not
 # check for zero, so loops with them can be vector instructions.
 inlined: Any = njit(error_model="numpy", forceinline=True, **_NO_FACES, **_NO_REFERENCE_COUNTS)
+
+# The same as functions of their own, where much code is called from several places: that compiles
+# several times as fast.
+called: Any = njit(error_model="numpy", **_NO_FACES, **_NO_REFERENCE_COUNTS)
 
 
 def compiled(function: Callable[..., Any]) -> Any:
@@ -64,8 +68,8 @@ def _cached(function: Callable[..., Any], **options: Any) -> Any:
 def _digest(function: Callable[..., Any]) -> str:
     """Changes with whatever a function is compiled from, and with nothing else.
 
-    That is its own code, that of the compiled functions it calls, and the values of the constants
-    that they read. What it is passed is for numba to compare.
+    That is its own code, that of the functions it calls, and the values of the constants that they
+    read. What it is passed is for numba to compare.
     """
     return hashlib.sha256("\n".join(_ingredients(function, set())).encode()).hexdigest()
 
@@ -80,8 +84,9 @@ def _ingredients(function: Any, seen: set[CodeType]) -> Iterator[str]:
         yield repr((code.co_code, constants, code.co_names, code.co_varnames))
         for name in code.co_names:
             value = function.__globals__.get(name)
-            if hasattr(value, "py_func"):
-                yield from _ingredients(value.py_func, seen)
+            value = getattr(value, "py_func", value)
+            if isinstance(value, FunctionType):
+                yield from _ingredients(value, seen)
             elif not isinstance(value, ModuleType):
                 yield f"{name}={value!r}{getattr(value, '_fields', '')}"
 

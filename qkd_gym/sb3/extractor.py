@@ -2,45 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from gymnasium import spaces
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import Tensor, nn
 
-from qkd_gym.features import CONTEXT_FEATURES, LINK_FEATURES, NODE_FEATURES
-from qkd_gym.gnn.graphs import GraphBatch, batch_graphs
+from qkd_gym.features import CONTEXT_FEATURES, LINK, LINK_FEATURES, NODE_FEATURES
+from qkd_gym.gnn.compiled import viability
+from qkd_gym.gnn.graphs import batch_graphs
 from qkd_gym.gnn.model import LinkViabilityGNN
 from qkd_gym.gnn.weights import load_pretrained
+from qkd_gym.jit import compiled
+from qkd_gym.sb3.surroundings import Inputs, Weights, surroundings
+
+Observation = Mapping[str, Tensor]
 
 _STATISTICS = 2 * len(LINK_FEATURES) + len(CONTEXT_FEATURES)
+# Parts of an observation that are not read any more once it is prepared.
+_REPLACED = ("nodes", "links", "node_mask", "link_mask", "context", "request_endpoints")
+# What they are replaced by.
+_PREPARED = ("link_inputs", "site_inputs", "graph_inputs")
+# Those of them that are large, and that `GraphFeaturesExtractor.encode` reads where they lie.
+LARGEST = ("link_inputs", "site_inputs")
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """What the extractor makes of a batch of B observations with L real links in all.
+    """What the extractor makes of a batch of B observations, padded to E links.
 
     Attributes:
-        links: (L, width) one vector per link, without padding.
-        features: (L, features) the features of those links.
-        slots: (L,) position of each link in the flattened padded array, b * E + e.
+        links: (B, E, width) one vector per link, zeros at padding.
         pooled: (B, features_dim) mean of the links' vectors, mean and maximum of their features,
             and the context.
-        observation: The batch that was encoded, by field.
+        observation: The prepared observations, by field.
     """
 
     links: Tensor
-    features: Tensor
-    slots: Tensor
     pooled: Tensor
-    observation: dict[str, Tensor]
-
-    def pad(self, values: Tensor, fill: float = 0.0) -> Tensor:
-        """Values (L, ...) as (B, E, ...), with ``fill`` at padding."""
-        mask = self.observation["link_mask"]
-        padded = values.new_full((mask.numel(), *values.shape[1:]), fill)
-        return padded.index_copy(0, self.slots, values).view(*mask.shape, *values.shape[1:])
+    observation: Observation
 
 
 class GraphFeaturesExtractor(BaseFeaturesExtractor):
@@ -52,8 +55,9 @@ class GraphFeaturesExtractor(BaseFeaturesExtractor):
     returns the pooled vector, whose size does not depend on the network; policies that decide per
     link call `encode`.
 
-    Sums over sites and graphs carry gradients; maxima are taken over the links' own features,
-    which carry none: the backward pass of a maximum costs as much as all layers here together.
+    What does not change as the trained stage learns, `prepare` computes once per observation. On a
+    processor both stages run in compiled code, see `qkd_gym.gnn.compiled.viability` and
+    `qkd_gym.sb3.surroundings`.
 
     Args:
         observation_space: Space of one of the package's environments.
@@ -89,48 +93,153 @@ class GraphFeaturesExtractor(BaseFeaturesExtractor):
             self.viability.eval()
         return self
 
-    def collate(self, observation: dict[str, Tensor]) -> GraphBatch:
-        """The observations' graphs as one graph."""
-        return batch_graphs(observation)
+    def prepare(self, observation: Observation) -> dict[str, Tensor]:
+        """What `encode` makes of observations before any weight that learns has a part in it.
 
-    def encode(self, observation: dict[str, Tensor]) -> Encoding:
-        """Encodes a batch of padded observations."""
-        graphs = self.collate(observation)
-        if "link_embedding" in observation:
-            quality = observation["link_embedding"].flatten(0, 1).index_select(0, graphs.slots)
+        Args:
+            observation: Tensors of B observations, of any numeric type.
+
+        Returns:
+            The observation itself if the viability network learns too; otherwise the observation
+            without what is not needed any more, and with
+
+            - ``link_inputs`` (B, E, inputs) float32: features and embedding of a link, and the
+              summed features of its sites,
+            - ``site_inputs`` (B, N, inputs) float32: largest features of a site's links, and its
+              own,
+            - ``graph_inputs`` (B, inputs) float32: mean and largest features of the links, and the
+              context,
+            - ``running`` (B, E) bool: which links hold modules,
+            - ``n_links`` (B,) int64 and ``link_endpoints`` (B, E, 2) int64.
+        """
+        return self._complete(observation) if self.frozen else dict(observation)
+
+    def _complete(self, observation: Observation) -> dict[str, Tensor]:
+        prepared = {
+            **observation,
+            "running": observation["links"][..., LINK.active] > 0.5,
+            "n_links": observation["link_mask"].sum(1).long(),
+            "link_endpoints": observation["link_endpoints"].long(),
+        }
+        on_processor = observation["links"].device.type == "cpu"
+        if self.frozen and on_processor and viability.fits(self.viability):
+            inputs = self._prepare_compiled(prepared)
         else:
             with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
-                quality = self.viability.embed(graphs)
-        first, second = graphs.ends[0].contiguous(), graphs.ends[1].contiguous()
-        around = graphs.nodes.index_select(0, first) + graphs.nodes.index_select(0, second)
-        links = self.link_net(torch.cat([graphs.links, quality, around], dim=1)).relu().float()
+                inputs = self._prepare_plainly(prepared)
+        prepared |= dict(zip(_PREPARED, inputs, strict=True))
+        return {name: value for name, value in prepared.items() if name not in _REPLACED}
 
-        sites = len(graphs.nodes)
-        total = links.new_zeros(sites, self.width)
-        total = total.index_add(0, first, links).index_add(0, second, links)
-        ones = graphs.links.new_ones(len(first))
-        count = ones.new_zeros(sites).index_add_(0, first, ones).index_add_(0, second, ones)
-        top = graphs.links.new_zeros(sites, graphs.links.shape[1])
-        for end in (first, second):
-            top.scatter_reduce_(0, end[:, None].expand_as(graphs.links), graphs.links, "amax")
-        mean = total / count.clamp_(min=1.0)[:, None]
-        at_site = self.join_site(self.site_net(torch.cat([mean, top, graphs.nodes], 1)).relu())
+    def _prepare_compiled(self, observation: Observation) -> tuple[Tensor, ...]:
+        nodes, links, context, ends, n_links = (
+            np.ascontiguousarray(observation[name].numpy())
+            for name in ("nodes", "links", "context", "link_endpoints", "n_links")
+        )
+        embedding = viability.embed(self.viability, nodes, links, ends, n_links)
+        batch, most, features = links.shape
+        n_sites, at_site = nodes.shape[1:]
+        arrays = (
+            np.empty((batch, most, features + embedding.shape[2] + at_site), np.float32),
+            np.empty((batch, n_sites, features + at_site), np.float32),
+            np.empty((batch, 2 * features + context.shape[1]), np.float32),
+        )
+        _assemble(nodes, links, context, ends, n_links, embedding, *arrays)
+        return tuple(torch.as_tensor(array) for array in arrays)
 
-        features, mask = observation["links"], observation["link_mask"]
-        graph = graphs.slots // mask.shape[1]
-        n_links = mask.sum(1, keepdim=True).clamp(min=1)
-        # Features are not negative, so padding's zeros do not disturb the maximum.
-        fixed = torch.cat([features.sum(1) / n_links, features.amax(1), observation["context"]], 1)
+    def _prepare_plainly(self, observation: Observation) -> tuple[Tensor, ...]:
+        nodes, links, ends = (observation[n] for n in ("nodes", "links", "link_endpoints"))
+        batch, most, features = links.shape
+        n_sites = nodes.shape[1]
+        graphs = batch_graphs(observation)
+        embedded = self.viability.embed(graphs)
+        embedding = embedded.new_zeros(batch * most, embedded.shape[1])
+        embedding = embedding.index_copy(0, graphs.slots, embedded).view(batch, most, -1)
+        present = (
+            torch.arange(most, device=links.device) < observation["n_links"][:, None]
+        ).float()
+        flat = (ends + torch.arange(batch, device=ends.device)[:, None, None] * n_sites).flatten(
+            0, 1
+        )
+        around = nodes.flatten(0, 1)[flat].sum(1).view(batch, most, -1) * present[..., None]
+        # Features are not negative, so padding's zeros do not disturb the maxima.
+        top = links.new_zeros(batch * n_sites, features)
+        for end in (0, 1):
+            index = flat[:, end, None].expand(-1, features)
+            top.scatter_reduce_(0, index, links.flatten(0, 1), "amax")
+        count = observation["n_links"].clamp(min=1)[:, None]
+        return (
+            torch.cat([links, embedding, around], dim=2),
+            torch.cat([top.view(batch, n_sites, features), nodes], dim=2),
+            torch.cat([links.sum(1) / count, links.amax(1), observation["context"]], dim=1),
+        )
 
-        def pooled(vectors: Tensor) -> Tensor:
-            summed = vectors.new_zeros(len(mask), self.width).index_add(0, graph, vectors)
-            return torch.cat([summed / n_links, fixed], dim=1)
+    def encode(self, observation: Observation) -> Encoding:
+        """Encodes B padded observations, prepared or not.
 
-        around_all = self.join_graph(pooled(links)).index_select(0, graph)
-        competing = at_site.index_select(0, first) + at_site.index_select(0, second)
-        joined = (self.join_link(links) + competing + around_all).relu().float()
-        return Encoding(joined, graphs.links, graphs.slots, pooled(joined), observation)
+        Args:
+            observation: Tensors of B observations, or what `prepare` has made of them. Then
+                `LARGEST` may be those of more observations, and ``rows``, (B,) int64, be the
+                numbers of these among them.
+        """
+        if "link_inputs" not in observation:
+            observation = self._complete(observation)
+        weights = Weights(
+            self.link_net.weight,
+            self.link_net.bias,
+            self.site_net.weight,
+            self.site_net.bias,
+            self.join_link.weight,
+            self.join_link.bias,
+            self.join_site.weight,
+            self.join_graph.weight,
+        )
+        inputs = Inputs(
+            observation["link_inputs"],
+            observation["site_inputs"],
+            _rows(observation),
+            observation["graph_inputs"],
+            observation["link_endpoints"],
+            observation["n_links"],
+        )
+        links, mean = surroundings(inputs, weights)
+        pooled = torch.cat([mean, observation["graph_inputs"]], dim=1)
+        return Encoding(links, pooled, observation)
 
-    def forward(self, observation: dict[str, Tensor]) -> Tensor:
+    def forward(self, observation: Observation) -> Tensor:
         """The pooled vector, (B, features_dim)."""
         return self.encode(observation).pooled
+
+
+def _rows(observation: Observation) -> Tensor:
+    if "rows" in observation:
+        return observation["rows"]
+    return torch.arange(len(observation["n_links"]), device=observation["n_links"].device)
+
+
+@compiled
+def _assemble(  # type: ignore[no-untyped-def]
+    nodes, links, context, ends, n_links, embedding, link_inputs, site_inputs, graph_inputs
+):
+    """Writes what `GraphFeaturesExtractor.prepare` describes."""
+    features, hidden, at_site = links.shape[2], embedding.shape[2], nodes.shape[2]
+    for b in range(len(links)):
+        n = n_links[b]
+        site_inputs[b, :, :features] = 0.0
+        site_inputs[b, :, features:] = nodes[b]
+        graph_inputs[b, : 2 * features] = 0.0
+        graph_inputs[b, 2 * features :] = context[b]
+        for link in range(n):
+            first, second = ends[b, link]
+            for i in range(features):
+                value = links[b, link, i]
+                link_inputs[b, link, i] = value
+                site_inputs[b, first, i] = max(site_inputs[b, first, i], value)
+                site_inputs[b, second, i] = max(site_inputs[b, second, i], value)
+                graph_inputs[b, i] += value / np.float32(n)
+                graph_inputs[b, features + i] = max(graph_inputs[b, features + i], value)
+            for i in range(hidden):
+                link_inputs[b, link, features + i] = embedding[b, link, i]
+            for i in range(at_site):
+                both = nodes[b, first, i] + nodes[b, second, i]
+                link_inputs[b, link, features + hidden + i] = both
+        link_inputs[b, n:] = 0.0

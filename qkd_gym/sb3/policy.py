@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,11 @@ from torch import Tensor, nn
 
 from qkd_gym.baselines.activation import ScoredActivation
 from qkd_gym.envs.tasks import Task, task_of
-from qkd_gym.features import LINK, LINK_FEATURES, PATH_FEATURES, REQUEST_FEATURES
+from qkd_gym.features import LINK_FEATURES, PATH_FEATURES, REQUEST_FEATURES
 from qkd_gym.sb3.advice import advise, make_adviser, require_raw
 from qkd_gym.sb3.distribution import ILLEGAL, MaskedCategoricals
 from qkd_gym.sb3.extractor import Encoding, GraphFeaturesExtractor
+from qkd_gym.sb3.link_scores import link_scores
 
 # What an adviser reads of an observation.
 _ADVISER_READS = ("nodes", "links", "link_endpoints", "action_mask")
@@ -96,25 +98,18 @@ class PointerHeads(nn.Module):
 
     def _links(self, encoding: Encoding) -> Tensor:
         # One output for switching a link on and one for switching it off.
-        switch_on, switch_off = self.link_score(encoding.links).unbind(1)
-        running = encoding.features[:, LINK.active] > 0.5
-        scores = encoding.pad(torch.where(running, switch_off, switch_on))
+        observation, layer = encoding.observation, self.link_score
+        scores = link_scores(encoding.links, observation["n_links"], layer.weight, layer.bias)
+        switch_on, switch_off = scores.unbind(2)
+        scores = torch.where(observation["running"], switch_off, switch_on)
         logits = torch.cat([scores, self.hold_score(encoding.pooled)], dim=1)
         if self.adviser is None:
             return logits
-        return logits + _LOGIT_PER_GAIN * self._advice(encoding.observation)
-
-    def _advice(self, observation: dict[str, Tensor]) -> Tensor:
-        if "advice" in observation:
-            return observation["advice"]
-        assert self.adviser is not None
-        known = {name: observation[name].cpu().numpy() for name in _ADVISER_READS}
-        known["link_endpoints"] = known["link_endpoints"].astype(np.int64)
-        return torch.as_tensor(advise(self.adviser, known), device=observation["links"].device)
+        return logits + _LOGIT_PER_GAIN * observation["advice"]
 
     def _paths(self, encoding: Encoding) -> list[Tensor]:
         observation = encoding.observation
-        links = encoding.pad(encoding.links)
+        links = encoding.links
         paths, request = observation["paths"], observation["request"]
         # Index E is padding and reads zeros.
         table = torch.cat([links, links.new_zeros(len(links), 1, links.shape[2])], dim=1)
@@ -210,15 +205,35 @@ class LinkPointerPolicy(MaskableActorCriticPolicy):
             **self.optimizer_kwargs,
         )
 
-    def extract_features(self, obs: Any, features_extractor: Any = None) -> Any:
-        """Encodes the observation once for actor and critic.
+    def prepare(self, observation: Mapping[str, Any]) -> dict[str, Tensor]:
+        """What the policy makes of observations before any weight that learns has a part in it.
+
+        All methods take the result in place of observations, as often as they like. Acting on it
+        and learning from it later costs the frozen part of the network once.
+
+        Args:
+            observation: B observations of an environment, as arrays or tensors by field.
+
+        Returns:
+            Tensors on the policy's device, each with B rows.
 
         Raises:
-            InvalidInput: While acting, if the observation has been normalised.
+            InvalidInput: If the observations have been normalised.
         """
-        if not torch.is_grad_enabled():  # updates see what has been acted on
-            require_raw(obs)
-        return self.features_extractor.encode(obs)
+        require_raw({name: value[:1] for name, value in observation.items()})
+        known = {n: torch.as_tensor(each, device=self.device) for n, each in observation.items()}
+        adviser = self.mlp_extractor.adviser
+        if adviser is not None and "advice" not in known:
+            read = {name: known[name].cpu().numpy() for name in _ADVISER_READS}
+            read["link_endpoints"] = read["link_endpoints"].astype(np.int64)
+            known["advice"] = torch.as_tensor(advise(adviser, read), device=self.device)
+        with self._lower_precision():
+            return self.features_extractor.prepare(known)
+
+    def extract_features(self, obs: Any, features_extractor: Any = None) -> Any:
+        """Encodes observations, or what `prepare` made of them, once for actor and critic."""
+        is_prepared = "n_links" in obs
+        return self.features_extractor.encode(obs if is_prepared else self.prepare(obs))
 
     # The base class would bypass `extract_features` in all that follows.
 

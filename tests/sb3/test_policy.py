@@ -14,7 +14,6 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize  # noqa: 
 
 from qkd_gym.baselines import make_policy  # noqa: E402
 from qkd_gym.errors import InvalidInput  # noqa: E402
-from qkd_gym.gnn import load_pretrained  # noqa: E402
 from qkd_gym.sb3 import LinkPointerPolicy, QKDVecEnv  # noqa: E402
 from qkd_gym.sb3.advice import make_adviser  # noqa: E402
 from qkd_gym.sb3.distribution import MaskedCategoricals  # noqa: E402
@@ -27,6 +26,14 @@ def pointer(env, **policy_kwargs):
     return MaskablePPO(
         LinkPointerPolicy, env, n_steps=8, batch_size=32, n_epochs=1, policy_kwargs=policy_kwargs
     )
+
+
+def randomise(policy):
+    """Gives the last layers, which start at zero, something to say."""
+    torch.manual_seed(0)
+    for layer in policy.mlp_extractor.modules():
+        if isinstance(layer, torch.nn.Linear):
+            torch.nn.init.normal_(layer.weight, std=0.3)
 
 
 @pytest.mark.parametrize("env_id", IDS)
@@ -105,37 +112,52 @@ def test_padding_and_order_of_links_do_not_change_the_decision():
     env = QKDVecEnv(num_envs=4, **SMALL)
     policy = pointer(env).policy
     observation, _ = policy.obs_to_tensor(env.reset())
+    links = observation["links"].shape[1]
     torch.manual_seed(0)
     for last in (policy.mlp_extractor.link_score, policy.mlp_extractor.hold_score[-1]):
         torch.nn.init.normal_(last.weight)
-    order = torch.randperm(observation["links"].shape[1])
+    real = observation["link_mask"].sum(1)
+    # Real links in another order for each network; padding stays last, and there is more of it.
+    order = torch.stack(
+        [torch.cat([torch.randperm(n), torch.arange(n, links)]) for n in real.tolist()]
+    )
+    members = torch.arange(4)[:, None]
     shuffled = dict(observation)
     for name in ("links", "link_endpoints", "link_mask"):
-        shuffled[name] = observation[name][:, order]
+        moved = observation[name][members, order]
+        shuffled[name] = torch.cat([moved, torch.zeros_like(moved[:, :5])], dim=1)
     mask = observation["action_mask"]
-    shuffled["action_mask"] = torch.cat([mask[:, :-1][:, order], mask[:, -1:]], dim=1)
+    none = torch.zeros_like(mask[:, :5])
+    shuffled["action_mask"] = torch.cat([mask[members, order], none, mask[:, -1:]], dim=1)
 
     def logits(inputs):
         return policy.mlp_extractor.forward_actor(policy.extract_features(inputs)).detach()
 
     expected = logits(observation)
-    reordered = torch.cat([expected[:, :-1][:, order], expected[:, -1:]], dim=1)
-    torch.testing.assert_close(logits(shuffled), reordered, rtol=1e-4, atol=1e-4)
+    found = logits(shuffled)
+    torch.testing.assert_close(found[:, -1], expected[:, -1], rtol=1e-4, atol=1e-4)
+    moved = expected[members, order]
+    torch.testing.assert_close(found[:, :links], moved, rtol=1e-4, atol=1e-4)
 
 
-def test_cached_embeddings_are_those_of_the_network():
-    plain = QKDVecEnv(num_envs=4, **SMALL)
-    cached = QKDVecEnv(num_envs=4, embedder=load_pretrained().eval(), **SMALL)
-    plain.seed(3)
-    cached.seed(3)
-    policy = pointer(cached).policy
-    first, _ = policy.predict(plain.reset(), deterministic=True)
-    observation = cached.reset()
-    assert observation["link_embedding"].any()
-    second, _ = policy.predict(observation, deterministic=True)
-    np.testing.assert_array_equal(first, second)
-    assert isinstance(cached.observation_space, gym.spaces.Dict)
-    assert cached.observation_space["link_embedding"].contains(observation["link_embedding"][0])
+@pytest.mark.parametrize(
+    ("env_id", "adviser"), [*((env_id, "") for env_id in IDS), (IDS[0], "demand-deficit")]
+)
+def test_prepared_observations_stand_for_themselves(env_id, adviser):
+    env = QKDVecEnv(env_id, num_envs=4, **SMALL)
+    policy = pointer(env, adviser=adviser).policy
+    randomise(policy)
+    observation, _ = policy.obs_to_tensor(env.reset())
+    prepared = policy.prepare(observation)
+    assert not {"nodes", "links", "link_mask", "context"} & prepared.keys()
+    assert ("advice" in prepared) == bool(adviser)
+    actions, values, chances = policy(prepared)
+    expected = policy.evaluate_actions(observation, actions)
+    for seen in (prepared, observation):
+        torch.testing.assert_close(policy.predict_values(seen), values)
+        for found, wanted in zip(policy.evaluate_actions(seen, actions), expected, strict=True):
+            torch.testing.assert_close(found, wanted)
+    torch.testing.assert_close(chances, expected[1])
 
 
 def test_narrower_masks_than_the_observation_s_hold():

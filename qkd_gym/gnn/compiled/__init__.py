@@ -1,0 +1,1 @@
+"""The networks' layers in compiled code, graph by graph, while a graph is in the nearest cache."""

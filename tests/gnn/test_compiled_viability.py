@@ -1,0 +1,82 @@
+"""The compiled viability network is the one of torch-geometric."""
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("torch_geometric")
+
+import qkd_gym  # noqa: E402, F401
+from qkd_gym.gnn import LinkViabilityGNN, batch_graphs, load_pretrained  # noqa: E402
+from qkd_gym.gnn.compiled.viability import embed, fits  # noqa: E402
+
+
+def observed(scenario, steps=20, **settings):
+    """Observations with measurements of many ages."""
+    env = gym.make_vec("qkd_gym/LinkActivation-v0", num_envs=5, scenario=scenario, **settings)
+    observation, _ = env.reset(seed=0)
+    rng = np.random.default_rng(0)
+    for _ in range(steps):
+        chances = rng.random(observation["action_mask"].shape) * observation["action_mask"]
+        observation = env.step(chances.argmax(1))[0]
+    return observation
+
+
+def both(model, observation):
+    """Embeddings of real links, compiled and plain."""
+    real = observation["link_mask"] > 0
+    n_links = real.sum(1)
+    fields = (observation[name] for name in ("nodes", "links", "link_endpoints"))
+    found = embed(model, *fields, n_links)
+    assert not found[~real].any()
+    with torch.no_grad():
+        graphs = batch_graphs({name: torch.as_tensor(a) for name, a in observation.items()})
+        return found[real], model.embed(graphs).numpy()
+
+
+@pytest.mark.parametrize(
+    ("scenario", "settings"),
+    [
+        ("metro", {"bank_size": 5}),
+        ("hidden", {"bank_size": 5}),
+        ("hybrid", {}),
+        ("metro", {"n_sites": 60, "bank_size": 2}),
+        ("tokyo", {}),
+    ],
+)
+def test_shipped_network(scenario, settings):
+    found, expected = both(load_pretrained().eval(), observed(scenario, **settings))
+    assert np.abs(found - expected).max() < 1e-5
+
+
+def test_before_anything_was_measured():
+    found, expected = both(load_pretrained().eval(), observed("metro", steps=0, bank_size=2))
+    assert np.abs(found - expected).max() < 1e-5
+
+
+@pytest.mark.parametrize(("hidden", "heads", "passes"), [(16, 1, 1), (64, 4, 2), (32, 2, 5)])
+def test_other_architectures(hidden, heads, passes):
+    torch.manual_seed(0)
+    model = LinkViabilityGNN(hidden, heads, passes).eval()
+    for weight in model.parameters():  # norms start as no change
+        torch.nn.init.normal_(weight, std=0.3)
+    assert fits(model)
+    found, expected = both(model, observed("hidden", bank_size=2))
+    # Random weights are large, and layer norms divide by what little is left of sums.
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_heads_must_be_a_vector_wide():
+    assert fits(load_pretrained())
+    assert not fits(LinkViabilityGNN(hidden=32, heads=4))
+
+
+def test_weights_are_read_anew_at_every_call():
+    model, observation = load_pretrained().eval(), observed("metro", bank_size=2)
+    before, _ = both(model, observation)
+    with torch.no_grad():
+        model.edge_mlp[4].bias.add_(1.0)
+    after, expected = both(model, observation)
+    np.testing.assert_allclose(after, before + 1.0, atol=1e-5)
+    np.testing.assert_allclose(after, expected, atol=1e-5)
