@@ -20,6 +20,8 @@ MIN_SITES, MAX_SITES = 10, 50
 _DENSE_SHARE, _DENSE_SITES = 0.1, 30
 # Networks in the field are often smaller and sparser than generated metros, their spans longer.
 _FIELD_SHARE, _FIELD_LEAST_SITES, _FIELD_MOST_KM = 0.3, 3, 120.0
+# A `Topology` refuses a link whose straight line is more than these times its length, and this.
+_SHORTCUT, _SHORTCUT_KM = 20.0, 1.0
 _REFERENCE_SHARE = 0.7
 _SIMULATED_SHARE = 0.12
 # Scenario, sites, and its part of ten networks.
@@ -113,8 +115,9 @@ def _field(n_sites: int, rng: np.random.Generator) -> Topology:
     """A network as fibre plants in the field have them: a tree or chain, and some rings.
 
     Every site hangs on an earlier one, the last with a chance that differs from network to
-    network; some more links join sites at random. Lengths are lognormal. Fibre laid long ago loses
-    more than the reference, and patch panels and switches add some decibels.
+    network; some more links join sites at random, unless they are much too far apart for the
+    length drawn. Lengths are lognormal. Fibre laid long ago loses more than the reference, and
+    patch panels and switches add some decibels.
     """
     chain, rings = rng.random(), rng.choice([0.0, rng.random()])
     typical_km, spread = np.exp(rng.uniform(np.log(3.0), np.log(50.0))), rng.uniform(0.0, 0.8)
@@ -137,5 +140,8 @@ def _field(n_sites: int, rng: np.random.Generator) -> Topology:
         graph.add_node(site, x_km=position[site, 0], y_km=position[site, 1], district=0)
     for _ in range(round(rings * n_sites)):
         first, second = rng.choice(n_sites, 2, replace=False).tolist()
-        graph.add_edge(first, second, **link())
+        facts = link()
+        line_km = np.linalg.norm(position[first] - position[second])
+        if line_km <= _SHORTCUT * facts["length_km"] + _SHORTCUT_KM:
+            graph.add_edge(first, second, **facts)
     return Topology.from_networkx(graph)
