@@ -12,6 +12,8 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from typing import Any
 
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
 
 @contextmanager
 def child_processes(count: int) -> Iterator[Callable[..., Future[Any]]]:
@@ -36,7 +38,7 @@ def child_processes(count: int) -> Iterator[Callable[..., Future[Any]]]:
     pool = ProcessPoolExecutor(count, context, _begin, (theirs,))
 
     def submit(work: Callable[..., Any], *arguments: Any) -> Future[Any]:
-        with _ctrl_c_waits():  # it may start a child
+        with _ctrl_c_waits(), _one_thread():  # it may start a child
             return pool.submit(work, *arguments)
 
     try:
@@ -51,13 +53,31 @@ def child_processes(count: int) -> Iterator[Callable[..., Future[Any]]]:
 def _begin(parent: Connection) -> None:
     """Prepares a child before its first work."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.environ["OMP_NUM_THREADS"] = "1"
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 
 
 def _end_with(parent: Connection) -> None:
     parent.poll(None)
     os._exit(1)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Children that start meanwhile compute on one thread each.
+
+    A child of a script loads what the script imports before anything can be told to it, and
+    libraries look at these variables when they are loaded.
+    """
+    before = {name: os.environ.get(name) for name in _THREADS}
+    os.environ.update(dict.fromkeys(_THREADS, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 @contextmanager

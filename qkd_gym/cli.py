@@ -22,6 +22,7 @@ from qkd_gym.errors import InvalidInput, require_integer, shown
 from qkd_gym.evaluation.report import points_text
 from qkd_gym.files import require_writable_file, write_bytes
 from qkd_gym.reading import read_json
+from qkd_gym.workers import WorkerCount, add_workers, worker_count
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -66,7 +67,6 @@ def _parser() -> argparse.ArgumentParser:
         "--bounds", type=int, default=0, help="episodes with bound and foresight reference"
     )
     one.add_argument("--record", action="store_true", help="write a file of every episode")
-    one.add_argument("--workers", type=int, default=0, help="processes; 0 is one per core")
     one.add_argument("--out", type=Path, help="folder (default: benchmark/SUITE)")
 
     two = command("tune", _tune, "tune a baseline")
@@ -90,6 +90,8 @@ def _parser() -> argparse.ArgumentParser:
     four = command("leaderboard", _leaderboard, "validate episode files and write RESULTS.md")
     for either in (three, four):
         either.add_argument("files", nargs="+", type=Path, help="episode files, or folders of them")
+    for each in (one, two, three, four):
+        add_workers(each)
     four.add_argument("--out", type=Path, default=Path("RESULTS.md"))
     return parser
 
@@ -113,11 +115,17 @@ def _benchmark(suite: str, out: Path | None, **run: Any) -> None:
 
 
 def _tune(
-    policy: str, journal: Path | None, table: Path | None, decision_episodes: int, **search: Any
+    policy: str,
+    journal: Path | None,
+    table: Path | None,
+    decision_episodes: int,
+    workers: WorkerCount,
+    **search: Any,
 ) -> None:
     scenario = search["scenario"]
     journal = journal or Path("tuning") / f"{Path(scenario).stem}-{policy}.jsonl"
     require_integer("decision_episodes", decision_episodes, 1)
+    worker_count(workers)
     if table is not None:
         asked = {key: value for key, value in search.items() if key != "scenario"}
         require_search(policy, settings={"scenario": scenario, "split": "train"}, **asked)
@@ -126,9 +134,13 @@ def _tune(
     size, numbers = search_size(policy, search["trials"], search["sweeps"]), count(1)
     with _Progress(" trials at most") as progress:
         trials = tune(
-            policy, journal=journal, on_trial=lambda _: progress(next(numbers), size), **search
+            policy,
+            journal=journal,
+            on_trial=lambda _: progress(next(numbers), size),
+            workers=workers,
+            **search,
         )
-    choice = choose(policy, scenario, trials, episodes=decision_episodes)
+    choice = choose(policy, scenario, trials, episodes=decision_episodes, workers=workers)
     print(f"parameters: {choice.parameters}")
     print(f"defaults: {choice.default_share:.4f}, gain in points: {points_text(choice.gain)}")
     print(f"All trials are in {journal}")
@@ -141,14 +153,15 @@ def _tune(
         print(f"Written to {table}")
 
 
-def _validate(files: Sequence[Path]) -> None:
-    print(f"{len(_validated(_episode_files(files)))} episodes are what they claim to be.")
+def _validate(files: Sequence[Path], workers: WorkerCount) -> None:
+    print(f"{len(_validated(_episode_files(files), workers))} episodes are what they claim to be.")
 
 
-def _leaderboard(files: Sequence[Path], out: Path) -> None:
+def _leaderboard(files: Sequence[Path], out: Path, workers: WorkerCount) -> None:
     found = _episode_files(files)
+    worker_count(workers)
     require_writable_file(out, "out")
-    episodes = _validated(found)
+    episodes = _validated(found, workers)
     write_bytes(out, leaderboard(episodes).encode())
     print(f"{len(episodes)} episodes are what they claim to be; the leaderboard is {out}")
 
@@ -162,9 +175,9 @@ def _episode_files(paths: Sequence[Path]) -> list[Path]:
     return files
 
 
-def _validated(files: Sequence[Path]) -> list[Episode]:
+def _validated(files: Sequence[Path], workers: WorkerCount) -> list[Episode]:
     with _Progress(" episodes") as progress:
-        return validate(files, lambda done: progress(done, len(files)))
+        return validate(files, lambda done: progress(done, len(files)), workers=workers)
 
 
 class _Progress:

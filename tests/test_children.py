@@ -94,6 +94,31 @@ def test_children_work_and_end_with_the_block():
         os.kill(child, 0)
 
 
+def test_children_of_a_script_compute_on_one_thread(tmp_path):
+    pytest.importorskip("torch")
+    script = tmp_path / "script.py"
+    script.write_text(
+        """
+import os
+import torch
+from qkd_gym.children import child_processes
+if __name__ == "__main__":
+    with child_processes(1) as submit:
+        print(submit(torch.get_num_threads).result())
+    print(os.environ["OMP_NUM_THREADS"], "MKL_NUM_THREADS" in os.environ)
+"""
+    )
+    given = {key: value for key, value in os.environ.items() if key != "MKL_NUM_THREADS"}
+    done = subprocess.run(
+        [sys.executable, script],
+        env=given | {"OMP_NUM_THREADS": "3"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "1\n3 False\n"
+
+
 def test_an_error_breaks_off_what_children_do():
     began = time.monotonic()
 

@@ -91,6 +91,23 @@ def test_tuning_with_bad_arguments_leaves_nothing(tmp_path, monkeypatch, capsys,
 
 @pytest.mark.usefixtures("_no_work")
 @pytest.mark.parametrize(
+    "command",
+    [BENCHMARK, TUNE, ["leaderboard", "episode.json"]],
+    ids=["benchmark", "tune", "leaderboard"],
+)
+@pytest.mark.parametrize("workers", ["0", "-1", "1025", "1.5", "many"])
+def test_a_number_of_workers_means_the_same_everywhere(
+    tmp_path, monkeypatch, capsys, command, workers
+):
+    monkeypatch.chdir(tmp_path)
+    message = refused(capsys, *command, "--workers", workers)
+    assert message.removeprefix("error: workers is ").strip("'").startswith(workers)
+    assert message.endswith("but must be 'auto' or an integer in [1, 1024].\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("_no_work")
+@pytest.mark.parametrize(
     ("table", "words"),
     [
         ("[]", "is [], but must be an object"),

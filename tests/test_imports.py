@@ -17,7 +17,7 @@ HEAVY = {"torch", "stable_baselines3", "sb3_contrib", "torch_geometric", "matplo
 FLOORS = [
     {"errors", "extras", "features", "markdown", "jit"},
     {"fields", "reading", "commands", "children"},
-    {"files"},
+    {"files", "workers"},
     {"physics"},
     {"topology"},
     {"planning"},

@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, NamedTuple, cast
 
 import gymnasium as gym
 import msgspec
@@ -36,6 +36,7 @@ from qkd_gym.files import write_bytes
 from qkd_gym.network.config import NetworkConfig
 from qkd_gym.network.scenarios import as_mapping
 from qkd_gym.reading import convert, read_json
+from qkd_gym.workers import WorkerCount, start_workers
 
 FORMAT = 1
 _BATCH = 64
@@ -181,32 +182,72 @@ def _named(path: Path) -> str:
     return f"episode file {shown(str(path))}"
 
 
+class _Part(NamedTuple):
+    """Episodes on networks of one configuration, which are played side by side."""
+
+    env_id: str
+    config: NetworkConfig
+    episodes: list[Episode]
+    names: list[str]
+
+
 def validate(
-    paths: Sequence[Path], on_progress: Callable[[int], None] | None = None
+    paths: Sequence[Path],
+    on_progress: Callable[[int], None] | None = None,
+    *,
+    workers: WorkerCount = 1,
 ) -> list[Episode]:
     """Plays the episodes of files again and returns them if all their totals come out.
 
     Args:
         paths: Episode files.
         on_progress: Called with the number of episodes checked so far.
+        workers: Processes that share the work, see `qkd_gym.workers.worker_count`.
+
+    Returns:
+        The episodes in the order of the files.
 
     Raises:
-        InvalidInput: On the first file that does not hold what it claims.
+        InvalidInput: If a file does not hold what it claims; the same sentence whatever the number
+            of workers.
     """
-    episodes = [read_episode(Path(path)) for path in paths]
+    files = [Path(path) for path in paths]
+    tell, done = on_progress or (lambda done: None), 0
+    with start_workers(workers) as team:
+        cuts = [files[first : first + _BATCH] for first in range(0, len(files), _BATCH)]
+        found = [each for part in team.do(_read, cuts) for each in part]
+        parts = _parts(files, found)
+
+        def note(index: int, result: None) -> None:
+            nonlocal done
+            done += len(parts[index].episodes)
+            tell(done)
+
+        team.do(_replay, parts, note)
+    return [episode for episode, _ in found]
+
+
+def _read(paths: Sequence[Path]) -> list[tuple[Episode, NetworkConfig]]:
+    episodes = [read_episode(path) for path in paths]
+    return [
+        (episode, _config(path, episode)) for path, episode in zip(paths, episodes, strict=True)
+    ]
+
+
+def _parts(files: Sequence[Path], found: Sequence[tuple[Episode, NetworkConfig]]) -> list[_Part]:
+    """What is played side by side; episodes of one seed, which share their network, together."""
     groups: dict[tuple[str, NetworkConfig], list[int]] = {}
-    for index, (path, episode) in enumerate(zip(paths, episodes, strict=True)):
-        groups.setdefault((episode.env_id, _config(path, episode)), []).append(index)
-    done = 0
+    for index, (episode, config) in enumerate(found):
+        groups.setdefault((episode.env_id, config), []).append(index)
+    parts = []
     for (env_id, config), members in groups.items():
-        for start in range(0, len(members), _BATCH):
-            part = members[start : start + _BATCH]
-            names = [_named(paths[i]) for i in part]
-            _replay(env_id, config, [episodes[i] for i in part], names)
-            done += len(part)
-            if on_progress is not None:
-                on_progress(done)
-    return episodes
+        # To build a network takes longer than to play an episode on it.
+        members.sort(key=lambda index: found[index][0].seed)
+        for first in range(0, len(members), _BATCH):
+            part = members[first : first + _BATCH]
+            names = [_named(files[index]) for index in part]
+            parts.append(_Part(env_id, config, [found[index][0] for index in part], names))
+    return parts
 
 
 def _config(path: Path, episode: Episode) -> NetworkConfig:
@@ -218,8 +259,9 @@ def _config(path: Path, episode: Episode) -> NetworkConfig:
     return config
 
 
-def _replay(env_id: str, config: NetworkConfig, episodes: list[Episode], names: list[str]) -> None:
-    made = gym.make_vec(env_id, num_envs=len(episodes), scenario=config)
+def _replay(part: _Part) -> None:
+    episodes, names = part.episodes, part.names
+    made = gym.make_vec(part.env_id, num_envs=len(episodes), scenario=part.config)
     env = cast("QKDVectorEnv", made)
     try:
         recorded = _Recorded(env, episodes, names)

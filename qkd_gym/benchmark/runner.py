@@ -7,9 +7,8 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Callable, Generator, Mapping, Sequence
-from concurrent.futures import as_completed
-from contextlib import closing
+from collections.abc import Callable, Mapping, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,12 +28,12 @@ from qkd_gym.benchmark.worker import (
     run_unit,
     warm_up,
 )
-from qkd_gym.children import child_processes
 from qkd_gym.envs.tasks import get_task
 from qkd_gym.errors import InvalidInput, require_choice, require_integer, require_number, shown
 from qkd_gym.evaluation.result import METRICS
 from qkd_gym.files import read_journal, require_writable_folder, write_bytes
 from qkd_gym.network.scenarios import as_mapping, resolve
+from qkd_gym.workers import WorkerCount, start_workers, worker_count
 
 FORMAT = 3
 HEURISTICS = "heuristics"  # stands for all fast baselines of a suite
@@ -62,7 +61,7 @@ def run_benchmark(
     scenarios: Sequence[str] = (),
     bounds: int = 0,
     record: bool = False,
-    workers: int = 0,
+    workers: WorkerCount = "auto",
     on_progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
     """Plays every policy in every scenario of a suite, on the same episodes.
@@ -83,7 +82,7 @@ def run_benchmark(
         bounds: Number of episodes per scenario for which to solve the clairvoyant bound and to
             play the foresight reference; takes minutes each.
         record: Whether to write an episode file of every episode.
-        workers: Processes; 0 takes one per core.
+        workers: Processes that share the episodes, see `qkd_gym.workers.worker_count`.
         on_progress: Called with the finished and all episodes.
 
     Returns:
@@ -95,7 +94,7 @@ def run_benchmark(
     facts = get_suite(suite)
     seeds = get_split(split, episodes)
     require_integer("bounds", bounds, 0, episodes)
-    require_integer("workers", workers, 0)
+    worker_count(workers)
     for name in scenarios:
         require_choice("scenarios", name, facts.scenarios)
     chosen = [name for name in facts.scenarios if not scenarios or name in scenarios]
@@ -134,14 +133,20 @@ def run_benchmark(
         if unit not in played or (unit.episode_file is not None and not unit.episode_file.is_file())
     ]
     tell = on_progress or (lambda finished, of: None)
-    tell(len(units) - len(waiting), len(units))
-    # Closed at once if interrupted, so that no episode in flight is waited for.
-    with closing(_run(waiting, facts.env_id, workers or _cores())) as outcomes:
-        for finished, (unit, outcome) in enumerate(outcomes, len(units) - len(waiting) + 1):
-            numbers = {name: finite(value) for name, value in outcome.numbers.items()}
-            played[unit] = _Entry(unit.key, unit.fingerprint, numbers, finite(outcome.decision_s))
-            append(played[unit])
-            tell(finished, len(units))
+    finished = count(len(units) - len(waiting))
+    tell(next(finished), len(units))
+
+    def note(index: int, outcome: Outcome) -> None:
+        unit = waiting[index]
+        numbers = {name: finite(value) for name, value in outcome.numbers.items()}
+        played[unit] = _Entry(unit.key, unit.fingerprint, numbers, finite(outcome.decision_s))
+        append(played[unit])
+        tell(next(finished), len(units))
+
+    if waiting:
+        warm_up(facts.env_id)
+    with start_workers(workers) as team:
+        team.do(run_unit, waiting, note)
     played = {unit: played[unit] for unit in units}
     run = {**header, "episodes": episodes, "bounds": bounds}
     results = summarise(run, facts, [(unit, _numbers(entry)) for unit, entry in played.items()])
@@ -223,29 +228,6 @@ def _described(rule: Any) -> list[Any]:
     """The rule's class and parameters."""
     parameters = dataclasses.asdict(rule) if dataclasses.is_dataclass(rule) else {}  # type: ignore[arg-type]
     return [type(rule).__name__, parameters]
-
-
-def _run(
-    units: list[Unit], env_id: str, workers: int
-) -> Generator[tuple[Unit, Outcome], None, None]:
-    """Units and their outcomes in the order in which they come."""
-    if not units:
-        return
-    warm_up(env_id)
-    if workers == 1:
-        for unit in units:
-            yield unit, run_unit(unit)
-        return
-    with child_processes(min(workers, len(units))) as submit:
-        pending = {submit(run_unit, unit): unit for unit in units}
-        for future in as_completed(pending):
-            yield pending.pop(future), future.result()
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _timings(played: Mapping[Unit, _Entry]) -> dict[str, dict[str, float]]:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, cast
 
 import gymnasium as gym
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 import qkd_gym
 from qkd_gym.baselines.registry import make_policy, search_space, task_of_rule
@@ -27,6 +27,7 @@ from qkd_gym.evaluation.result import EvaluationResult
 from qkd_gym.files import read_journal, write_json
 from qkd_gym.network.scenarios import as_mapping
 from qkd_gym.reading import read_json
+from qkd_gym.workers import WorkerCount, start_workers, worker_count
 
 # Training seeds of the search lie below this, those of the decision between finalists above.
 DECISION_SEED = 200_000
@@ -71,6 +72,7 @@ def tune(
     seed: int = 0,
     journal: Path | None = None,
     on_trial: Callable[[Trial], None] | None = None,
+    workers: WorkerCount = 1,
     **overrides: Any,
 ) -> list[Trial]:
     """Random search, then coordinate descent from the best point, on ``split="train"``.
@@ -86,6 +88,8 @@ def tune(
         seed: Seed of the search and of the first episode.
         journal: File that keeps every trial; a search that was interrupted goes on from it.
         on_trial: Called with every new trial.
+        workers: Processes that share the trials, see `qkd_gym.workers.worker_count`; they change
+            no result.
         **overrides: Further arguments of the environment.
 
     Returns:
@@ -95,6 +99,7 @@ def tune(
         InvalidInput: On an unknown rule or scenario, or a journal of another search.
     """
     settings = {"scenario": scenario, "split": "train", **overrides}
+    worker_count(workers)
     network = require_search(name, episodes, trials, sweeps, seed, settings)
     space = search_space(name)
     known: dict[tuple[float, ...], float] = {}
@@ -115,34 +120,41 @@ def tune(
             known[tuple(entry.parameters[key] for key in space)] = entry.delivered_share
     tried: dict[tuple[float, ...], Trial] = {}
 
-    def measure(parameters: Mapping[str, Any]) -> None:
-        chosen: dict[str, Any] = {key: float(parameters[key]) for key in space}
-        point = tuple(chosen.values())
-        if point in tried:
-            return
-        if point not in known:
-            known[point] = _played(name, chosen, episodes, seed, settings).mean()
-            if append is not None:
-                append(_Entry(chosen, known[point]))
-            if on_trial is not None:
-                on_trial(Trial(known[point], chosen))
-        tried[point] = Trial(known[point], chosen)
-
     def best() -> Trial:
         return max(tried.values(), key=lambda trial: trial.delivered_share)
 
-    for start in (None, "metro", scenario if isinstance(scenario, str) else None):
-        measure(current_parameters(name, start))
-    rng = np.random.default_rng(seed)
-    for _ in range(trials):
-        measure({key: float(rng.choice(values)) for key, values in space.items()})
-    for _ in range(sweeps):
-        before = best()
-        for key, values in space.items():
-            for value in values:
-                measure({**best().parameters, key: value})
-        if best() == before:
-            break
+    with start_workers(workers) as team:
+
+        def measure(choices: Iterable[Mapping[str, Any]]) -> None:
+            """Tries what does not depend on each other's outcome."""
+            points = [tuple(float(choice[key]) for key in space) for choice in choices]
+            named = {point: dict(zip(space, point, strict=True)) for point in points}
+            new = [point for point in named if point not in known]
+
+            def note(index: int, played: EvaluationResult) -> None:
+                trial = Trial(played.mean(), named[new[index]])
+                known[new[index]] = trial.delivered_share
+                if append is not None:
+                    append(_Entry(trial.parameters, trial.delivered_share))
+                if on_trial is not None:
+                    on_trial(trial)
+
+            play = partial(_played, name, episodes, seed, settings)
+            team.do(play, [named[point] for point in new], note)
+            for point, parameters in named.items():
+                tried.setdefault(point, Trial(known[point], parameters))
+
+        starts = (None, "metro", scenario if isinstance(scenario, str) else None)
+        measure(current_parameters(name, start) for start in starts)
+        rng = np.random.default_rng(seed)
+        measure([{key: rng.choice(values) for key, values in space.items()} for _ in range(trials)])
+        for _ in range(sweeps):
+            before = best()
+            for key, values in space.items():
+                fixed = best().parameters
+                measure({**fixed, key: value} for value in values)
+            if best() == before:
+                break
     return sorted(tried.values(), key=lambda trial: -trial.delivered_share)
 
 
@@ -183,6 +195,7 @@ def choose(
     *,
     episodes: int = 256,
     seed: int = DECISION_SEED,
+    workers: WorkerCount = 1,
     **overrides: Any,
 ) -> Choice:
     """Decides between the best trials on training episodes that the search has not seen.
@@ -196,18 +209,18 @@ def choose(
         trials: From `tune`, best first.
         episodes: Episodes per finalist.
         seed: Seed of the first of them.
+        workers: Processes that share the finalists, see `qkd_gym.workers.worker_count`.
         **overrides: Further arguments of the environment.
     """
     settings = {"scenario": scenario, "split": "train", **overrides}
-
-    def shares(parameters: Mapping[str, Any]) -> NDArray[np.float64]:
-        return _played(name, parameters, episodes, seed, settings).metrics["delivered_share"]
-
     default = current_parameters(name, None)
-    base = shares(default)
-    finalists = [(base, default)]
-    finalists += [(shares(t.parameters), t.parameters) for t in trials[:_FINALISTS]]
-    best, parameters = max(finalists, key=lambda finalist: float(np.nanmean(finalist[0])))
+    finalists = [default, *(trial.parameters for trial in trials[:_FINALISTS])]
+    with start_workers(workers) as team:
+        played = team.do(partial(_played, name, episodes, seed, settings), finalists)
+    shares = [result.metrics["delivered_share"] for result in played]
+    base = shares[0]
+    ranked = zip(shares, finalists, strict=True)
+    best, parameters = max(ranked, key=lambda finalist: float(np.nanmean(finalist[0])))
     gain = bootstrap_interval(best - base)
     if not gain.low > 0.0:
         parameters, gain = default, Interval(0.0, 0.0, 0.0)
@@ -215,7 +228,7 @@ def choose(
 
 
 def _played(
-    name: str, parameters: Mapping[str, Any], episodes: int, seed: int, settings: Mapping[str, Any]
+    name: str, episodes: int, seed: int, settings: Mapping[str, Any], parameters: Mapping[str, Any]
 ) -> EvaluationResult:
     policy = make_policy(name, **parameters)
     return evaluate(policy, task_of_rule(name).env_id, episodes, seed, **settings)

@@ -50,7 +50,12 @@ def join(graphs: Sequence[ViabilityGraph]) -> tuple[GraphBatch, Tensor]:
 
 
 def simulate(
-    n_sites: int, graphs: int, seed: int, split: str = "train", scenario: str = "hidden"
+    n_sites: int,
+    graphs: int,
+    seed: int,
+    split: str = "train",
+    scenario: str = "hidden",
+    members: Sequence[int] | None = None,
 ) -> list[ViabilityGraph]:
     """Runs the simulator on networks and labels their links by what happens next.
 
@@ -63,25 +68,29 @@ def simulate(
         seed: Seed of the episodes.
         split: Bank of networks.
         scenario: Scenario with hidden quality.
+        members: Which of the networks to simulate; by default all. Each is the same whichever
+            others are.
     """
+    members = list(range(graphs) if members is None else members)
     bank = {"n_sites": n_sites, "split": split, "bank_size": graphs}
-    core = Core(scenario, bank, graphs, LINK_ACTIVATION)
-    core.generators = [np.random.default_rng([seed, i]) for i in range(graphs)]
+    core = Core(scenario, bank, len(members), LINK_ACTIVATION)
+    core.generators = [_generator(seed, member) for member in members]
     core.start()
     rng = np.random.default_rng(seed)
-    core.observe()
     interval_s = float(core.simulator.params["interval_s"][0])
     horizon = round(HORIZON_S / interval_s)
+    # One generator draws for all networks, those that others simulate too.
     warm_up = rng.integers(0, horizon, graphs)
     hold = core.simulator.max_links
     for step in range(int(warm_up.max())):
-        choice = (rng.random(core.masks.shape) * core.masks).argmax(axis=1)
-        core.step(np.where((step < warm_up) & (rng.random(graphs) < 0.5), choice, hold))
-        core.observe()
-    seen = {key: array.copy() for key, array in core.observe().items()}
+        wish = rng.random((graphs, core.masks.shape[1]))[members]
+        choice = (wish * core.masks).argmax(axis=1)
+        switches = (step < warm_up) & (rng.random(graphs) < 0.5)
+        core.step(np.where(switches[members], choice, hold))
+    seen = core.observe()
     looks = []
     for step in range(horizon):
-        core.step(np.full(graphs, hold))
+        core.step(np.full(len(members), hold))
         if step % (horizon // _SAMPLES) == 0:
             looks.append(core.simulator.true_links())
     rates, qbers = np.mean(looks, axis=0)
@@ -100,3 +109,17 @@ def simulate(
         )
         for i, real in enumerate(seen["link_mask"].astype(bool))
     ]
+
+
+def by_network(graphs: int, seed: int) -> list[int]:
+    """The members of `simulate` in the order of the networks that they will draw.
+
+    To build a network takes far longer than to simulate it, so members of the same one are best
+    simulated by the same process.
+    """
+    return sorted(range(graphs), key=lambda member: _generator(seed, member).integers(graphs))
+
+
+def _generator(seed: int, member: int) -> np.random.Generator:
+    """Draws the network of an episode, and then its key."""
+    return np.random.default_rng([seed, member])

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 
 import networkx as nx
 import numpy as np
-from tqdm import tqdm
 
 from qkd_gym.features import NODE
-from qkd_gym.gnn.data import ViabilityGraph, simulate
+from qkd_gym.gnn.data import ViabilityGraph, by_network, simulate
 from qkd_gym.gnn.hidden import REFERENCE, HiddenQuality, draw
 from qkd_gym.topology import Topology
 from qkd_gym.topology.generators import clustered, source_study
@@ -20,16 +19,19 @@ MIN_SITES, MAX_SITES = 10, 50
 _DENSE_SHARE, _DENSE_SITES = 0.1, 30
 # Networks in the field are often smaller and sparser than generated metros, their spans longer.
 _FIELD_SHARE, _FIELD_LEAST_SITES, _FIELD_MOST_KM = 0.3, 3, 120.0
+# A `Topology` refuses a link whose straight line is more than these times its length, and this.
+_SHORTCUT, _SHORTCUT_KM = 20.0, 1.0
 _REFERENCE_SHARE = 0.7
 _SIMULATED_SHARE = 0.12
 # Scenario, sites, and its part of ten networks.
 _SIMULATED = (("hidden", 10, 3), ("hidden", 20, 4), ("hidden", 40, 1), ("metro", 20, 2))
+_PIECE = 10  # networks that one worker simulates at a time, some seconds of work
 
 
 def draw_topologies(count: int, rng: np.random.Generator) -> list[Topology]:
     """Topologies of up to 50 sites: metros mostly, sparse ones from 3 sites on, some dense ones."""
     made = []
-    for _ in tqdm(range(count), desc="topologies", leave=False):
+    for _ in range(count):
         kind = rng.random()
         least = _FIELD_LEAST_SITES if kind < _FIELD_SHARE else MIN_SITES
         # As many small networks as large ones: their few links would count for little otherwise.
@@ -40,21 +42,68 @@ def draw_topologies(count: int, rng: np.random.Generator) -> list[Topology]:
             topology = source_study(min(n_sites, _DENSE_SITES), rng)
         else:
             topology = clustered(n_sites, rng)
-        _ = topology.betweenness  # kept for all later draws
         made.append(topology)
     return made
 
 
-def simulated_graphs(scale: int, seed: int) -> list[ViabilityGraph]:
-    """Networks of the simulator, where links also fail, are attacked and lie in fog.
+def with_betweenness(topologies: Sequence[Topology]) -> Sequence[Topology]:
+    """The same topologies, which keep their betweenness for all later draws."""
+    for topology in topologies:
+        _ = topology.betweenness
+    return topologies
 
-    There are ``scale`` times each kind's part of ten of them.
+
+@dataclasses.dataclass(frozen=True)
+class Simulation:
+    """Some of the networks of one kind from the simulator; a call makes them.
+
+    Attributes:
+        kind: Index of the kind.
+        graphs: Number of networks of this kind.
+        seed: Seed of the episodes.
+        members: Which of them, see `simulate`.
     """
-    return [
-        graph
-        for scenario, n_sites, part in _SIMULATED
-        for graph in simulate(n_sites, max(1, part * scale), seed, scenario=scenario)
-    ]
+
+    kind: int
+    graphs: int
+    seed: int
+    members: tuple[int, ...]
+
+    def __call__(self) -> list[ViabilityGraph]:
+        """The networks, in the order of the members."""
+        scenario, n_sites, _ = _SIMULATED[self.kind]
+        return simulate(n_sites, self.graphs, self.seed, "train", scenario, self.members)
+
+
+def simulations(scale: int, seed: int) -> list[Simulation]:
+    """Pieces of work that make networks of the simulator, those that take longest first.
+
+    Links of the simulator also fail, are attacked and lie in fog.
+
+    Args:
+        scale: There are so many times each kind's part of ten of them.
+        seed: Seed of the episodes.
+    """
+    pieces = []
+    for kind, (_, _, part) in enumerate(_SIMULATED):
+        members = by_network(part * scale, seed)
+        pieces += [
+            Simulation(kind, part * scale, seed, tuple(members[first : first + _PIECE]))
+            for first in range(0, part * scale, _PIECE)
+        ]
+    return sorted(pieces, key=lambda piece: -_SIMULATED[piece.kind][1])
+
+
+def simulated_graphs(
+    pieces: Sequence[Simulation], results: Sequence[Sequence[ViabilityGraph]]
+) -> list[ViabilityGraph]:
+    """The networks of all simulations by kind and member, however they were cut into pieces."""
+    graphs = {
+        (piece.kind, member): graph
+        for piece, made in zip(pieces, results, strict=True)
+        for member, graph in zip(piece.members, made, strict=True)
+    }
+    return [graphs[key] for key in sorted(graphs)]
 
 
 class TrainingMixture:
@@ -113,8 +162,9 @@ def _field(n_sites: int, rng: np.random.Generator) -> Topology:
     """A network as fibre plants in the field have them: a tree or chain, and some rings.
 
     Every site hangs on an earlier one, the last with a chance that differs from network to
-    network; some more links join sites at random. Lengths are lognormal. Fibre laid long ago loses
-    more than the reference, and patch panels and switches add some decibels.
+    network; some more links join sites at random, unless they are much too far apart for the
+    length drawn. Lengths are lognormal. Fibre laid long ago loses more than the reference, and
+    patch panels and switches add some decibels.
     """
     chain, rings = rng.random(), rng.choice([0.0, rng.random()])
     typical_km, spread = np.exp(rng.uniform(np.log(3.0), np.log(50.0))), rng.uniform(0.0, 0.8)
@@ -137,5 +187,8 @@ def _field(n_sites: int, rng: np.random.Generator) -> Topology:
         graph.add_node(site, x_km=position[site, 0], y_km=position[site, 1], district=0)
     for _ in range(round(rings * n_sites)):
         first, second = rng.choice(n_sites, 2, replace=False).tolist()
-        graph.add_edge(first, second, **link())
+        facts = link()
+        line_km = np.linalg.norm(position[first] - position[second])
+        if line_km <= _SHORTCUT * facts["length_km"] + _SHORTCUT_KM:
+            graph.add_edge(first, second, **facts)
     return Topology.from_networkx(graph)

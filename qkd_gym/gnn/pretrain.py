@@ -7,7 +7,9 @@ on topologies left out by five-fold cross-validation.
 
 The network and each fold are saved every few seconds in a folder beside the weights, from which the
 same command goes on if it was interrupted, to the same weights and card, byte for byte. The folder
-is removed once these are written. Networks are drawn anew, which takes a minute.
+is removed once these are written. Networks are drawn anew, which takes one core a hundred seconds.
+
+Workers share the drawing, the training and the folds; their number changes no result.
 """
 
 from __future__ import annotations
@@ -16,7 +18,9 @@ import argparse
 import shutil
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +30,6 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from qkd_gym import __version__
-from qkd_gym.children import child_processes
 from qkd_gym.commands import exit_status
 from qkd_gym.errors import InvalidInput, require_integer
 from qkd_gym.files import require_writable_file, require_writable_folder, write_figure
@@ -39,6 +42,8 @@ from qkd_gym.gnn.mixture import (
     TrainingMixture,
     draw_topologies,
     simulated_graphs,
+    simulations,
+    with_betweenness,
 )
 from qkd_gym.gnn.model import LinkViabilityGNN
 from qkd_gym.gnn.predict import predict
@@ -46,54 +51,122 @@ from qkd_gym.gnn.scores import calibration_curve, score_network
 from qkd_gym.gnn.training import BATCH, Training, train
 from qkd_gym.gnn.weights import save_weights
 from qkd_gym.topology import Topology, clustered
+from qkd_gym.workers import (
+    WorkerCount,
+    Workers,
+    add_workers,
+    call,
+    start_workers,
+    worker_count,
+)
 
 TEST_SITES = (10, 20, 50, 100, 250)
 FOLDS = 5
-_STEPS_PER_MINUTE = 700  # on two cores
+_STEPS_PER_MINUTE = 700  # of one worker
+_TOPOLOGIES = 50  # whose betweenness a worker finds at a time, half a second of work
 
 F64 = NDArray[np.float64]
+Arrays = dict[str, NDArray[np.generic]]
 
 
-def cross_validate(
-    topologies: Sequence[Topology],
-    simulated: Sequence[ViabilityGraph],
-    steps: int,
-    networks: int,
-    seed: int,
-    folder: Path,
-    run: Mapping[str, Any],
-) -> list[dict[str, float]]:
-    """Scores on the topologies that each fold leaves out, after a shorter training on the others.
+@dataclass(frozen=True)
+class Setting:
+    """What every training of a run works with.
 
-    Args:
-        topologies: Topologies to split into five folds.
-        simulated: Simulated networks to split into five folds; the left-out ones are not scored.
-        steps: Training steps per fold.
+    Attributes:
+        topologies: Topologies to draw training networks from.
+        simulated: Simulated networks to train on.
         networks: Networks to validate on, and to test on, per fold.
         seed: Seed of everything.
-        folder: Where to keep a checkpoint of each fold; it is there.
+        folder: Where checkpoints are; it is there.
         run: For the checkpoints, see `qkd_gym.gnn.training.train`.
+    """
+
+    topologies: Sequence[Topology]
+    simulated: Sequence[ViabilityGraph]
+    networks: int
+    seed: int
+    folder: Path
+    run: Mapping[str, Any]
+
+
+def train_network(
+    setting: Setting, steps: int, validation: Sequence[ViabilityGraph], rng: np.random.Generator
+) -> tuple[Arrays, list[Check]]:
+    """Trains the network that ships.
+
+    Args:
+        setting: What to train on.
+        steps: Most training steps.
+        validation: Networks to validate on.
+        rng: Draws the training networks.
 
     Returns:
-        The scores of each fold, see `qkd_gym.gnn.scores.scores`.
+        The weights by name, and every check.
+    """
+    # One thread: sums over links come out the same in every run.
+    torch.set_num_threads(1)
+    torch.manual_seed(setting.seed)
+    model = LinkViabilityGNN()
+    mixture = TrainingMixture(setting.topologies, setting.simulated, rng)
+    file = setting.folder / "network.safetensors"
+    history = train(model, mixture, validation, steps, file, setting.run)
+    # Arrays: tensors would go from process to process in shared memory.
+    return {name: weight.numpy() for name, weight in model.state_dict().items()}, history
+
+
+def cross_validate(setting: Setting, steps: int, fold: int) -> dict[str, float]:
+    """Scores on the topologies that a fold leaves out, after a shorter training on the others.
+
+    Left-out simulated networks are not scored.
+
+    Args:
+        setting: What to split into five folds.
+        steps: Training steps.
+        fold: Which of them to leave out.
+
+    Returns:
+        See `qkd_gym.gnn.scores.scores`.
     """
     torch.set_num_threads(1)
-    rows = []
-    for fold in range(FOLDS):
-        torch.manual_seed(seed + fold)
-        rng = np.random.default_rng([seed, 3, fold])
-        used = [t for i, t in enumerate(topologies) if i % FOLDS != fold]
-        held = topologies[fold::FOLDS]
-        played = [g for i, g in enumerate(simulated) if i % FOLDS != fold]
-        validation = [draw(used[i], rng) for i in rng.integers(len(used), size=networks)]
-        model = LinkViabilityGNN()
-        mixture = TrainingMixture(used, played, rng)
-        label = f"fold {fold + 1} of {FOLDS}"
-        file = folder / f"fold-{fold + 1}.safetensors"
-        train(model, mixture, validation, steps, file, run, label, line=1)
-        tests = [draw(held[i], rng) for i in rng.integers(len(held), size=networks)]
-        rows.append(score_network(model, tests))
-    return rows
+    torch.manual_seed(setting.seed + fold)
+    rng = np.random.default_rng([setting.seed, 3, fold])
+    used = [t for i, t in enumerate(setting.topologies) if i % FOLDS != fold]
+    held = setting.topologies[fold::FOLDS]
+    played = [g for i, g in enumerate(setting.simulated) if i % FOLDS != fold]
+    networks = setting.networks
+    validation = [draw(used[i], rng) for i in rng.integers(len(used), size=networks)]
+    model = LinkViabilityGNN()
+    mixture = TrainingMixture(used, played, rng)
+    label = f"fold {fold + 1} of {FOLDS}"
+    file = setting.folder / f"fold-{fold + 1}.safetensors"
+    train(model, mixture, validation, steps, file, setting.run, label, line=fold + 1)
+    tests = [draw(held[i], rng) for i in rng.integers(len(held), size=networks)]
+    return score_network(model, tests)
+
+
+def training_topologies(count: int, seed: int) -> tuple[list[Topology], np.random.Generator]:
+    """Topologies to train on, and the generator that drew them, which goes on from there."""
+    rng = np.random.default_rng([seed, 0])
+    return draw_topologies(count, rng), rng
+
+
+def validation_networks(count: int, seed: int) -> list[ViabilityGraph]:
+    """Metros in the reference setting, of the sizes trained on."""
+    rng = np.random.default_rng([seed, 1])
+    sizes = rng.integers(MIN_SITES, MAX_SITES + 1, count)
+    return [draw(clustered(int(n), rng), rng) for n in sizes]
+
+
+def unseen_networks(
+    sites: Sequence[int], networks: int, seed: int
+) -> dict[int, list[ViabilityGraph]]:
+    """Metros to test on by number of sites, fewer of the large ones."""
+    rng = np.random.default_rng([seed, 2])
+    return {
+        n: [draw(clustered(n, rng), rng) for _ in range(max(2, networks * 20 // max(20, n)))]
+        for n in sites
+    }
 
 
 def pretrain(
@@ -103,6 +176,7 @@ def pretrain(
     topologies: int = 2000,
     simulated: int = 100,
     networks: int = 300,
+    workers: WorkerCount = "auto",
 ) -> dict[str, Any]:
     """Trains, cross-validates, tests, and writes weights, card and plot.
 
@@ -118,6 +192,7 @@ def pretrain(
         topologies: Topologies to draw training networks from.
         simulated: Tenth of the number of simulated training networks; 0 leaves them out.
         networks: Networks to validate on, and to test on per size.
+        workers: Processes, see `qkd_gym.workers.worker_count`; they change no result.
 
     Returns:
         The card's facts.
@@ -133,6 +208,7 @@ def pretrain(
     require_integer("topologies", topologies, FOLDS)
     require_integer("simulated", simulated, 0)
     require_integer("networks", networks, 2)
+    count = worker_count(workers)
     require_writable_file(out, "out")
     checkpoints = out.with_suffix(".checkpoints")
     require_writable_folder(checkpoints, "out")
@@ -148,37 +224,36 @@ def pretrain(
         # One that is damaged or of another run is found now, not when its turn comes.
         unused = TrainingMixture([], [], np.random.default_rng())
         Training(LinkViabilityGNN(), unused, run).load(file)
+    # The folds take as many steps as the network, and the whole is no faster than the network.
+    minutes = 1 + round(steps / _STEPS_PER_MINUTE * max(1.0, 2.0 / count))
     print(
-        f"{steps} steps of {BATCH} networks, and beside them {FOLDS} folds of {steps // FOLDS} "
-        f"steps: about {1 + steps // _STEPS_PER_MINUTE} min on two cores. "
-        f"Checkpoints are in {checkpoints}.",
+        f"{steps} steps of {BATCH} networks, and {FOLDS} folds of {steps // FOLDS} steps: about "
+        f"{minutes} min with {count} workers. Checkpoints are in {checkpoints}.",
         file=sys.stderr,
     )
     started = time.monotonic()
-    rng = np.random.default_rng([seed, 0])
-    drawn = draw_topologies(topologies, rng)
-    played = simulated_graphs(simulated, seed) if simulated else []
-    mixture = TrainingMixture(drawn, played, rng)
-    rng = np.random.default_rng([seed, 1])
-    sizes = rng.integers(MIN_SITES, MAX_SITES + 1, networks)
-    validation = [draw(clustered(int(n), rng), rng) for n in sizes]
-    # One thread: sums over links come out the same in every run.
-    torch.set_num_threads(1)
-    torch.manual_seed(seed)
+    with start_workers(workers) as team:
+        pieces = simulations(simulated, seed)
+        draws: list[Callable[[], Any]] = [
+            partial(training_topologies, topologies, seed),
+            partial(validation_networks, networks, seed),
+        ]
+        (drawn, rng), validation, *made = _done(team, "networks", [*draws, *pieces])
+        cuts = range(0, topologies, _TOPOLOGIES)
+        parts = [partial(with_betweenness, drawn[first : first + _TOPOLOGIES]) for first in cuts]
+        drawn = [topology for part in _done(team, "betweenness", parts) for topology in part]
+        played = simulated_graphs(pieces, made)
+        setting = Setting(drawn, played, networks, seed, checkpoints, run)
+        trainings: list[Callable[[], Any]] = [
+            partial(train_network, setting, steps, validation, rng),
+            partial(unseen_networks, TEST_SITES, networks, seed),
+        ]
+        trainings += [
+            partial(cross_validate, setting, steps // FOLDS, fold) for fold in range(FOLDS)
+        ]
+        (weights, history), tests, *folds = team.do(call, trainings)
     model = LinkViabilityGNN()
-    # Folds are trained in a second process, as long as the network itself takes.
-    with child_processes(1) as submit:
-        fold_steps = steps // FOLDS
-        pending = submit(
-            cross_validate, drawn, played, fold_steps, networks, seed, checkpoints, run
-        )
-        history = train(model, mixture, validation, steps, checkpoints / "network.safetensors", run)
-        folds = pending.result()
-    rng = np.random.default_rng([seed, 2])
-    tests = {
-        n: [draw(clustered(n, rng), rng) for _ in range(max(2, networks * 20 // max(20, n)))]
-        for n in tqdm(TEST_SITES, desc="testing", unit="size")
-    }
+    model.load_state_dict({name: torch.as_tensor(array) for name, array in weights.items()})
     facts = {
         "version": __version__,
         "task": "viability of every candidate link over the next 30 minutes",
@@ -212,6 +287,12 @@ def pretrain(
     return {**facts, "seconds": time.monotonic() - started}
 
 
+def _done(workers: Workers, what: str, pieces: Sequence[Callable[[], Any]]) -> list[Any]:
+    """The results of pieces of work, under a progress bar."""
+    with tqdm(total=len(pieces), desc=what, unit="piece", leave=False) as bar:
+        return workers.do(call, pieces, lambda index, result: bar.update())
+
+
 def _plot(path: Path, history: Sequence[Check], chance: F64, label: F64) -> None:
     from matplotlib.figure import Figure
 
@@ -234,10 +315,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/link_viability.safetensors"))
     parser.add_argument("--steps", type=int, default=7000)
     parser.add_argument("--seed", type=int, default=0)
+    add_workers(parser)
     options = parser.parse_args()
     kept = f"What is done is in a folder beside {options.out}"
     with exit_status(f"{kept}; the same command goes on from there."):
-        facts = pretrain(options.out, options.steps, options.seed)
+        facts = pretrain(options.out, options.steps, options.seed, workers=options.workers)
     rows = {f"{n} sites": row for n, row in facts["unseen_networks"].items()}
     rows["cross-validated"] = facts["cross_validation"]["mean"]
     rows["simulator"] = facts["unseen_simulated"]

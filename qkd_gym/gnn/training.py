@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
@@ -205,6 +206,8 @@ def train(
         training.load(checkpoint)
     checked, checked_viable = join(validation)
     stopping, average = training.stopping, training.average
+    # Its own would be a semaphore of the system, which a child that is broken off leaves behind.
+    tqdm.set_lock(threading.RLock())
     with tqdm(total=steps, initial=training.step, unit="step", desc=label, position=line) as bar:
         while training.step < steps and not stopping.over:
             training.advance(steps)

@@ -53,6 +53,29 @@ def test_recorded_episodes_are_accepted(kind, tmp_path):
     assert validate(paths[1:]) == episodes[1:]
 
 
+def test_processes_do_not_change_what_is_validated(files, monkeypatch):
+    monkeypatch.setattr(replay, "_BATCH", 1)  # every file is a piece of work
+    told = []
+    assert validate(files, told.append, workers=2) == validate(files, workers=1)
+    assert told == [1, 2]
+    for path in files:
+        change(path, lambda c: c["totals"].update(reward=1.0))
+    messages = set()
+    for workers in (1, 2):
+        with pytest.raises(InvalidInput, match="claims 'reward'") as refusal:
+            validate(files, workers=workers)
+        messages.add(str(refusal.value))
+    assert len(messages) == 1
+    assert str(files[0]) in messages.pop()
+
+
+def test_episodes_come_back_in_the_order_of_their_files(files):
+    """They are played in that of their seeds."""
+    backwards = validate(files[::-1])
+    assert [episode.seed for episode in backwards] == [4, 3]
+    assert backwards[::-1] == validate(files)
+
+
 def change(path, edit, renew_checksum=True):
     content = json.loads(path.read_text())
     edit(content)

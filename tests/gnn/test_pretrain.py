@@ -92,12 +92,13 @@ def test_an_interrupted_training_ends_as_if_it_never_had_been(
 
 
 def test_an_interrupted_pretraining_ends_as_if_it_never_had_been(tmp_path, monkeypatch, few_tests):
-    whole = pretrain.pretrain(tmp_path / "whole" / "a.safetensors", **SMALL)
+    """Whatever the number of workers, before and after."""
+    whole = pretrain.pretrain(tmp_path / "whole" / "a.safetensors", **SMALL, workers=1)
     out = tmp_path / "parts" / "a.safetensors"
     numpy_settings = {key: np.int64(value) for key, value in SMALL.items()}
-    interrupted(monkeypatch, 1, pretrain.pretrain, out, **numpy_settings)
+    interrupted(monkeypatch, 1, pretrain.pretrain, out, **numpy_settings, workers=1)
     assert [path.name for path in out.parent.iterdir()] == ["a.checkpoints"]
-    pretrain.pretrain(out, **SMALL)
+    pretrain.pretrain(out, **SMALL, workers=2)
     for folder in ("whole", "parts"):
         assert sorted(path.name for path in (tmp_path / folder).iterdir()) == list(RESULTS)
     for name in RESULTS:
@@ -213,6 +214,7 @@ def test_checkpoints_that_do_not_fit_are_refused_before_the_work(
         ("c.pt", {}, "must end in '.safetensors'"),
         ("c.safetensors", {"steps": 4}, "steps is 4"),
         ("c.safetensors", {"seed": -1}, "seed is -1"),
+        ("c.safetensors", {"workers": 0}, "workers is 0, but must be 'auto' or an integer"),
         ("file/c.safetensors", {}, "out is "),
         ("folder.safetensors", {}, "out is "),
     ],
