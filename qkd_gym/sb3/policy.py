@@ -12,6 +12,7 @@ from sb3_contrib.common.maskable.distributions import MaskableDistribution
 from sb3_contrib.common.maskable.policies import MaskableActorCriticPolicy
 from stable_baselines3.common.type_aliases import Schedule
 from torch import Tensor, nn
+from torch.optim import Adam
 
 from qkd_gym.baselines.activation import ScoredActivation
 from qkd_gym.envs.tasks import Task, task_of
@@ -177,6 +178,9 @@ class LinkPointerPolicy(MaskableActorCriticPolicy):
         self.hidden, self.adviser, self.mixed_precision = hidden, adviser, mixed_precision
         kwargs.setdefault("features_extractor_class", GraphFeaturesExtractor)
         kwargs["ortho_init"] = False
+        if "optimizer_kwargs" not in kwargs and kwargs.get("optimizer_class", Adam) is Adam:
+            # Stable-Baselines3's; and all weights in one call, which takes a fifth of the time.
+            kwargs["optimizer_kwargs"] = {"eps": 1e-5, "fused": True}
         super().__init__(observation_space, action_space, lr_schedule, **kwargs)
 
     def _get_constructor_parameters(self) -> dict[str, Any]:

@@ -201,8 +201,13 @@ def softmax_at_sites(logits: F32, ends: I64, highest: F32, summed: F32) -> None:
     for link in range(links):
         for d in range(2):
             for h in range(heads):
-                below = max(logits[link, d, h] - highest[ends[link, d], h], _LEAST_EXPONENT)
-                logits[link, d, h] = exp_single(below)
+                logits[link, d, h] -= highest[ends[link, d], h]
+    flat = logits.reshape(-1)
+    for i in range(len(flat)):  # alone, so that it becomes vector instructions
+        flat[i] = exp_single(max(flat[i], _LEAST_EXPONENT))
+    for link in range(links):
+        for d in range(2):
+            for h in range(heads):
                 summed[ends[link, d], h] += logits[link, d, h]
     for link in range(links):
         for d in range(2):
