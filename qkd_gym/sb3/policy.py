@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
 from gymnasium import spaces
+from numpy.typing import NDArray
 from sb3_contrib.common.maskable.distributions import MaskableDistribution
 from sb3_contrib.common.maskable.policies import MaskableActorCriticPolicy
 from stable_baselines3.common.type_aliases import Schedule
@@ -18,6 +20,7 @@ from qkd_gym.features import LINK, LINK_FEATURES, PATH_FEATURES, REQUEST_FEATURE
 from qkd_gym.sb3.advice import advise, make_adviser, require_raw
 from qkd_gym.sb3.distribution import ILLEGAL, MaskedCategoricals
 from qkd_gym.sb3.extractor import Encoding, GraphFeaturesExtractor
+from qkd_gym.sb3.transfer import to_device
 
 # What an adviser reads of an observation.
 _ADVISER_READS = ("nodes", "links", "link_endpoints", "action_mask")
@@ -209,6 +212,26 @@ class LinkPointerPolicy(MaskableActorCriticPolicy):
             lr=lr_schedule(1),  # type: ignore[call-arg]
             **self.optimizer_kwargs,
         )
+
+    def prepare(self, observation: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
+        """What actor, critic and updates read of observations, on the policy's device.
+
+        `forward`, `evaluate_actions`, `predict_values` and `get_distribution` take it in place of
+        an observation. The part of a frozen viability network is computed here, once.
+
+        Args:
+            observation: Observations with a leading batch axis B, as the environment gives them.
+        """
+        prepared = to_device(observation, self.device)
+        if self.features_extractor.frozen:
+            with torch.no_grad():
+                graphs = self.features_extractor.collate(prepared)
+                quality = self.features_extractor.viability.embed(graphs)
+                mask = prepared["link_mask"]
+                embedding = quality.new_zeros(mask.numel(), quality.shape[1])
+                embedding.index_copy_(0, graphs.slots, quality)
+            prepared["link_embedding"] = embedding.view(*mask.shape, -1)
+        return prepared
 
     def extract_features(self, obs: Any, features_extractor: Any = None) -> Any:
         """Encodes the observation once for actor and critic.
