@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import os
+import pickle
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, wait
+from concurrent.futures import BrokenExecutor, Future, wait
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
-# All processes run on this machine, whose name need not resolve to an address.
-_HOST = "127.0.0.1"
 # Processes that die close their connections, which the others see at once; a longer wait is work.
 _PATIENCE = timedelta(days=7)
 _LAST_WORDS_S = 10.0
@@ -123,58 +124,74 @@ def together(
     if size == 1:
         yield Group()
         return
-    store = dist.TCPStore(_HOST, 0, size, is_master=True, wait_for_workers=False)
-    others = [submit(_follow, store.port, rank, size, work) for rank in range(1, size)]
-    try:
-        _await_others(store, others)
-        with _joined(store, 0, size) as group:
-            yield group
-        for other in others:
-            other.result()
-    except Lost as lost:
-        raise _cause(others, lost) from lost
+    # Nobody else may read or write there, since errors come from it as pickles.
+    with TemporaryDirectory() as folder:
+        path = str(Path(folder) / "store")
+        store = dist.FileStore(path, size)
+        others = [submit(_follow, path, rank, size, work) for rank in range(1, size)]
+        try:
+            _await_others(store, others)
+            with _joined(store, 0, size) as group:
+                yield group
+            for other in others:
+                other.result()
+        except (Lost, BrokenExecutor) as loss:
+            raise _cause(store, others, loss) from loss
 
 
-def _follow(port: int, rank: int, size: int, work: Callable[[Group], Any]) -> None:
+def _follow(path: str, rank: int, size: int, work: Callable[[Group], Any]) -> None:
     """What another process of the group does."""
     torch.set_num_threads(1)
-    store = dist.TCPStore(_HOST, port, size, is_master=False)
-    store.set(str(rank), "ready")
-    with _joined(store, rank, size) as group:
-        work(group)
+    store = dist.FileStore(path, size)
+    store.set(_ready(rank), "")
+    try:
+        with _joined(store, rank, size) as group:
+            work(group)
+    except Lost:
+        raise
+    except BaseException as error:
+        store.set(_error(rank), pickle.dumps(error))
+        # Only the end of the process closes its connections, by which the others see it.
+        os._exit(1)
+
+
+def _ready(rank: int) -> str:
+    return f"ready {rank}"
+
+
+def _error(rank: int) -> str:
+    return f"error {rank}"
 
 
 def _await_others(store: dist.Store, others: Sequence[Future[Any]]) -> None:
     """Waits until all others are ready, or one has failed."""
-    names = [str(rank) for rank in range(1, len(others) + 1)]
+    names = [_ready(rank) for rank in range(1, len(others) + 1)]
     while not store.check(names):
         if any(other.done() for other in others):
             raise Lost("a process of the group has not started.")
         time.sleep(0.02)
 
 
+def _cause(store: dist.Store, others: Sequence[Future[Any]], loss: BaseException) -> BaseException:
+    """Why a process is gone: what it has left, or else what became of it."""
+    wait(others, timeout=_LAST_WORDS_S)
+    for rank in range(1, len(others) + 1):
+        if store.check([_error(rank)]):
+            error: BaseException = pickle.loads(store.get(_error(rank)))
+            return error
+    errors = [other.exception() for other in others if other.done() and not other.cancelled()]
+    known = [error for error in errors if error is not None and not isinstance(error, Lost)]
+    return known[0] if known else loss
+
+
 @contextmanager
 def _joined(store: dist.Store, rank: int, size: int) -> Iterator[Group]:
     loopback = [name for _, name in socket.if_nameindex() if name.startswith("lo")]
-    if loopback:  # else gloo looks up the host's name
+    # All processes run on this machine, whose name, which is looked up otherwise, need not resolve.
+    if loopback:
         os.environ["GLOO_SOCKET_IFNAME"] = loopback[0]
     dist.init_process_group("gloo", store=store, rank=rank, world_size=size, timeout=_PATIENCE)
     try:
         yield Group(rank, size)
     finally:
-        # Closes the connections, by which the others see that this one has left.
         dist.destroy_process_group()
-
-
-def _cause(others: Sequence[Future[Any]], lost: Lost) -> BaseException:
-    """Why a process is gone: the first error that is not itself the loss of another one."""
-    deadline = time.monotonic() + _LAST_WORDS_S
-    while time.monotonic() < deadline:
-        wait(others, timeout=0.1)
-        errors = [other.exception() for other in others if other.done()]
-        for error in errors:
-            if error is not None and not isinstance(error, Lost):
-                return error
-        if len(errors) == len(others):
-            break
-    return lost
