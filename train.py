@@ -10,6 +10,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -19,11 +20,10 @@ from typing import Annotated, Any, Literal
 import gymnasium as gym
 import torch
 import tyro
-from stable_baselines3.common.callbacks import CallbackList, ProgressBarCallback
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 from qkd_gym import __version__
-from qkd_gym.baselines import make_policy
+from qkd_gym.children import child_processes
 from qkd_gym.commands import exit_status
 from qkd_gym.envs.tasks import TASKS, Task
 from qkd_gym.errors import InvalidInput, require_choice, require_integer, shown
@@ -34,20 +34,17 @@ from qkd_gym.files import require_writable_folder, write_bytes, write_figure, wr
 from qkd_gym.gnn import load_pretrained
 from qkd_gym.gnn.weights import digest
 from qkd_gym.network.scenarios import as_mapping, resolve
-from qkd_gym.reading import convert
 from qkd_gym.rendering import draw_network, snapshot
-from qkd_gym.sb3 import QKDVecEnv, save_agent
-from qkd_gym.sb3.callbacks import DomainMetrics, Periodically
+from qkd_gym.sb3 import save_agent
 from qkd_gym.sb3.checkpoint import (
     checkpoints_in,
     latest_checkpoint,
     load_best_checkpoint,
-    load_checkpoint,
     read_facts,
-    save_checkpoint,
 )
-from qkd_gym.sb3.imitation import fit_critic, imitate
+from qkd_gym.sb3.group import together
 from qkd_gym.sb3.recipe import Recipe, load_recipes
+from qkd_gym.sb3.training import Training, Validation
 
 # Recipes of the agents: a file per environment.
 AGENTS = Path(__file__).with_name("agents")
@@ -83,6 +80,9 @@ class Options:
     """Held-out episodes of the evaluation."""
     device: str = "auto"
     """Where the networks run: auto, cpu, or cuda (auto is a GPU if there is one)."""
+    workers: str = "auto"
+    """Processes that train together, which the results hang on: a number, or auto for as many as
+    there are cores and as divide the recipe's environments and minibatches evenly."""
 
 
 def main() -> None:
@@ -102,12 +102,13 @@ def run(options: Options) -> None:
     require_integer("episodes", options.episodes, 2)
     device = find_device(options.device)
     recipe = recipes[options.agent]
+    workers = recipe.workers(parse_workers(options.workers), device)
     timesteps = options.total_timesteps or recipe.total_timesteps
     changes = list(chain.from_iterable(options.network))
     overrides = parse_overrides(changes)
     network = {"scenario": options.scenario, **overrides}
     config = resolve(options.scenario, overrides)
-    facts = {"total_timesteps": timesteps, "network": as_mapping(config)}
+    facts = {"total_timesteps": timesteps, "workers": workers, "network": as_mapping(config)}
     name = "-".join([Path(options.scenario).stem, *changes])
     folder = options.out or Path("runs") / f"{name}-{task.name}-{options.agent}-{options.seed}"
     # One thread: on small graphs two are slower, and sums are the same in every run.
@@ -120,36 +121,75 @@ def run(options: Options) -> None:
             f"out is {str(folder)!r}, but it holds checkpoints of an earlier run: add --resume, "
             "name another folder or delete it."
         )
-    key = run_key(task, recipe, as_mapping(config), options.seed)
+    key = run_key(task, recipe, as_mapping(config), options.seed, workers)
     for checkpoint in checkpoints_in(folder / "checkpoints"):
         if read_facts(checkpoint).get("run") != key:
             raise InvalidInput(
                 f"checkpoint {shown(str(checkpoint))} is of another run: version, environment, "
-                "recipe, network, seed or the shipped weights differ."
+                "recipe, network, seed, number of workers or the shipped weights differ."
             )
     # A network that cannot be built stops the run before anything is written.
     env = recipe.environment(task.env_id, network, device)
     env.reset()
+    env.close()
     require_writable_folder(folder, "out")
     require_writable_folder(folder / "checkpoints", "out")
     asked = {**dataclasses.asdict(options), "network": changes, "out": str(folder), "resume": False}
     save = partial(save_agent, folder, recipe, asked, facts)
     save()
-    validate = partial(validation_share, env_id=task.env_id, network=network)
-    model = recipe.model(env, options.seed, str(folder / "tensorboard"), device)
-    train(model, recipe, env, validate, options, timesteps, folder / "checkpoints", key)
-    curve, best = load_best_checkpoint(folder / "checkpoints", model.policy, "validation_share")
-    steps, share = curve[best]
-    print(f"Best checkpoint: {steps} steps, delivered share {share:.4f} in validation")
-    save(policy=model.policy)
-    draw_validation_curve(folder / "learning_curve.png", curve, recipe.starts_from, validate)
-    report(model, task, network, options, folder)
+    validation = Validation(task.env_id, network, _VALIDATION_EPISODES, VALIDATION_SEED)
+    training = Training(
+        recipe=recipe,
+        env_id=task.env_id,
+        network=network,
+        seed=options.seed,
+        timesteps=timesteps,
+        device=device,
+        folder=folder,
+        saves=_CHECKPOINTS,
+        key=key,
+        validation=validation,
+    )
+    # This process is one of the workers.
+    with child_processes(max(1, workers - 1)) as submit:
+        with together(workers, submit, training.run) as group:
+            model = training.run(group)
+        curve, best = load_best_checkpoint(folder / "checkpoints", model.policy, "validation_share")
+        steps, share = curve[best]
+        print(f"Best checkpoint: {steps} steps, delivered share {share:.4f} in validation")
+        save(policy=model.policy)
+        draw_validation_curve(
+            folder / "learning_curve.png", curve, recipe.starts_from, validation.share
+        )
+        play = partial(
+            evaluate,
+            env_id=task.env_id,
+            episodes=options.episodes,
+            seed=HELD_OUT_SEED,
+            **network,
+        )
+        results = play_all(model.policy, task.baselines, play, submit if workers > 1 else None)
+    report(model, task, network, results, options, folder)
 
 
-def run_key(task: Task, recipe: Recipe, network: Mapping[str, Any], seed: int) -> str:
+def parse_workers(text: str) -> int | None:
+    """Number of workers; None for ``"auto"``.
+
+    Raises:
+        InvalidInput: If it is neither.
+    """
+    if text == "auto":
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) < 10):
+        raise InvalidInput(f"workers is {shown(text)}, but must be 'auto' or an integer.")
+    return int(text)
+
+
+def run_key(task: Task, recipe: Recipe, network: Mapping[str, Any], seed: int, workers: int) -> str:
     """Changes with whatever a checkpoint hangs on, besides how long it was trained."""
     weights = digest(load_pretrained())
-    parts = [__version__, task.name, dataclasses.asdict(recipe), network, seed, weights]
+    parts = [__version__, task.name, dataclasses.asdict(recipe), network, seed]
+    parts += [workers, weights]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -173,12 +213,6 @@ def parse_overrides(assignments: Sequence[str]) -> dict[str, Any]:
     return parsed
 
 
-def validation_share(policy: Any, env_id: str, network: Mapping[str, Any]) -> float:
-    """Mean delivered share of a policy, or of a baseline by name, on the validation episodes."""
-    settings: dict[str, Any] = {**network, "split": "validation"}
-    return evaluate(policy, env_id, _VALIDATION_EPISODES, VALIDATION_SEED, **settings).mean()
-
-
 def find_device(name: str) -> torch.device:
     """The device of a name; ``"auto"`` is a GPU if there is one.
 
@@ -190,55 +224,6 @@ def find_device(name: str) -> torch.device:
     if name == "cuda" and not present:
         raise InvalidInput("device is 'cuda', but torch finds no GPU: use 'auto' or 'cpu'.")
     return torch.device("cuda" if present and name != "cpu" else "cpu")
-
-
-def train(
-    model: OnPolicyAlgorithm,
-    recipe: Recipe,
-    env: QKDVecEnv,
-    validate: Callable[[Any], float],
-    options: Options,
-    timesteps: int,
-    checkpoints: Path,
-    key: str,
-) -> None:
-    """Starts from the recipe's baseline, then learns by reinforcement, with checkpoints."""
-    metrics = DomainMetrics()
-
-    def validate_and_save(_: int) -> None:
-        share = validate(model.policy)
-        facts = {"run": key, "validation_share": share, "history": metrics.history}
-        save_checkpoint(checkpoints, model, facts)
-
-    newest = latest_checkpoint(checkpoints)
-    if newest is not None:
-        history = load_checkpoint(newest, model).get("history")
-        where = f"history of checkpoint {shown(str(newest))}"
-        metrics.history = convert(history, list[dict[str, float]], where)
-        print(f"Resuming from {newest}")
-    # A resumed run must not replay the episodes of its beginning.
-    env.seed(options.seed * 10_000 + model.num_timesteps)
-    if newest is None and recipe.starts_from:
-        if recipe.teacher:
-            imitate(
-                model.policy,  # type: ignore[arg-type]
-                make_policy(recipe.teacher, scenario=options.scenario),
-                env,
-                rounds=recipe.imitation_rounds,
-                steps=30,
-                seed=options.seed,
-            )
-        fit_critic(model.policy, env, model.gamma, steps=300, seed=options.seed)  # type: ignore[arg-type]
-        env.pop_totals()
-        validate_and_save(0)
-    left = timesteps - model.num_timesteps
-    if left > 0:
-        every = max(1, timesteps // _CHECKPOINTS)
-        callbacks = CallbackList(
-            [metrics, Periodically(every, validate_and_save), ProgressBarCallback()]
-        )
-        model.learn(left, callback=callbacks, reset_num_timesteps=False)
-        validate_and_save(model.num_timesteps)
 
 
 def draw_validation_curve(
@@ -259,24 +244,46 @@ def draw_validation_curve(
     )
 
 
+def play_all(
+    agent: Any,
+    baselines: Sequence[str],
+    play: Callable[..., EvaluationResult],
+    submit: Callable[..., Future[EvaluationResult]] | None,
+) -> dict[str, EvaluationResult]:
+    """Evaluates agent and baselines on the same held-out episodes.
+
+    Baselines have the parameters that were tuned for the scenario, where some ship.
+
+    Args:
+        agent: The agent's policy.
+        baselines: Names of the baselines.
+        play: Evaluates a policy, or a baseline by name; ``name`` is what reports call it.
+        submit: Hands a function to another process; None if there is none.
+    """
+    waiting = {}
+    if submit is not None:
+        waiting = {name: submit(partial(play, name, name=name)) for name in baselines}
+    print(f"Evaluating the agent and {len(baselines)} baselines on held-out episodes")
+    played = {"agent": play(agent, name="agent")}
+    # What the others have not begun with is done here.
+    for name in reversed(baselines):
+        future = waiting.get(name)
+        if future is None or future.cancel():
+            played[name] = play(name, name=name)
+        else:
+            played[name] = future.result()
+    return {name: played[name] for name in ("agent", *baselines)}
+
+
 def report(
     model: OnPolicyAlgorithm,
     task: Task,
     network: dict[str, Any],
+    results: Mapping[str, EvaluationResult],
     options: Options,
     folder: Path,
 ) -> None:
-    """Evaluates agent and baselines on the same held-out episodes and writes the results.
-
-    Baselines have the parameters that were tuned for the scenario, where some ship.
-    """
-    results: dict[str, EvaluationResult] = {}
-    for name in ("agent", *task.baselines):
-        print(f"Evaluating {name} on {options.episodes} held-out episodes")
-        policy: Any = model.policy if name == "agent" else name
-        results[name] = evaluate(
-            policy, task.env_id, options.episodes, HELD_OUT_SEED, name=name, **network
-        )
+    """Compares agent and baselines and writes the results."""
     rows = compare(results, baselines=task.baselines)
     draw_agent_network(model, task.env_id, network, folder / "network.png")
     write_json(

@@ -14,9 +14,10 @@ from qkd_gym.baselines import make_policy
 from qkd_gym.errors import InvalidInput
 from qkd_gym.evaluation import evaluate
 from qkd_gym.gnn import LinkViabilityGNN
-from qkd_gym.sb3 import load_agent
+from qkd_gym.sb3 import load_agent, training
 
-TINY = ["--scenario", "vienna", "--episodes", "2", "--total-timesteps", "128"]
+SHORT = ["--scenario", "vienna", "--episodes", "2", "--total-timesteps", "128"]
+TINY = [*SHORT, "--workers", "1"]
 
 
 @pytest.fixture(autouse=True)
@@ -110,8 +111,28 @@ def test_the_same_command_gives_the_same_metrics(tmp_path, monkeypatch):
     assert first == second
 
 
+def test_workers_share_a_run(tmp_path, monkeypatch):
+    """Evaluations do not depend on who makes them; the agent of a second run is the first's."""
+    for name in ("a", "b"):
+        call(monkeypatch, *SHORT, "--workers", "2", "--out", str(tmp_path / name))
+    first, second = ((tmp_path / name / "metrics.json").read_bytes() for name in ("a", "b"))
+    assert first == second
+    weights = [(tmp_path / name / "policy.safetensors").read_bytes() for name in ("a", "b")]
+    assert weights[0] == weights[1]
+    config = json.loads((tmp_path / "a" / "config.json").read_text())
+    assert config["workers"] == 2
+    call(monkeypatch, *TINY, "--out", str(tmp_path / "alone"))
+    alone, both = (
+        json.loads((tmp_path / name / "metrics.json").read_text()) for name in ("alone", "a")
+    )
+    assert alone.keys() == both.keys()
+    assert {name: alone[name] for name in alone if name != "agent"} == {
+        name: both[name] for name in both if name != "agent"
+    }
+
+
 def test_an_interrupted_run_goes_on_from_its_newest_checkpoint(tmp_path, monkeypatch, capsys):
-    saved = train.save_checkpoint
+    saved = training.save_checkpoint
     count = 0
 
     def interrupt(*arguments):
@@ -122,14 +143,14 @@ def test_an_interrupted_run_goes_on_from_its_newest_checkpoint(tmp_path, monkeyp
             raise KeyboardInterrupt
         return path
 
-    monkeypatch.setattr(train, "save_checkpoint", interrupt)
+    monkeypatch.setattr(training, "save_checkpoint", interrupt)
     folder = tmp_path / "run"
     with pytest.raises(SystemExit) as stopped:
         call(monkeypatch, *TINY, "--out", str(folder))
     assert stopped.value.code == 130
     left = sorted(path.name for path in (folder / "checkpoints").iterdir())
     assert len(left) == 2
-    monkeypatch.setattr(train, "save_checkpoint", saved)
+    monkeypatch.setattr(training, "save_checkpoint", saved)
     config = (folder / "config.json").read_bytes()
     again = [*TINY, "--out", str(folder), "--resume"]
 
@@ -140,7 +161,12 @@ def test_an_interrupted_run_goes_on_from_its_newest_checkpoint(tmp_path, monkeyp
         return capsys.readouterr().err
 
     # A checkpoint goes on only where all that it hangs on is the same.
-    for other in (["--seed", "1"], ["--scenario", "madrid"], ["--network", "load=1.2"]):
+    for other in (
+        ["--workers", "2"],
+        ["--seed", "1"],
+        ["--scenario", "madrid"],
+        ["--network", "load=1.2"],
+    ):
         assert "is of another run" in refused(*other)
     with monkeypatch.context() as patch:
         patch.setattr(train, "__version__", "9.9.9")
@@ -169,6 +195,10 @@ def test_an_interrupted_run_goes_on_from_its_newest_checkpoint(tmp_path, monkeyp
         (["--episodes", "1"], "episodes is 1"),
         (["--seed", "-1"], "seed is -1"),
         (["--resume"], "must hold a checkpoint"),
+        (["--workers", "0"], "workers is 0, but must be at least 1"),
+        (["--workers", "some"], "workers is 'some', but must be 'auto' or an integer"),
+        (["--workers", "3"], "must divide num_envs, 4, and ppo.batch_size, 32"),
+        (["--workers", "2", "--agent", "ppo"], "must be 1 for an agent without pointer"),
         (["--device", "gpu"], "device is 'gpu'"),
         (["--scenario", "missing.json"], "existing file"),
         (["--network", "modules_per_site=0"], "modules_per_site is 0, but must be in [1, 1000]"),
@@ -196,7 +226,7 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(
 def test_output_that_cannot_be_written_is_told_before_training(
     tmp_path, monkeypatch, capsys, resume
 ):
-    monkeypatch.setattr(train, "train", lambda *_, **__: pytest.fail("trained"))
+    monkeypatch.setattr(training.Training, "run", lambda *_: pytest.fail("trained"))
     plain = tmp_path / "plain"
     plain.write_text("kept")
     for target in (plain, plain / "below", "/proc/run"):
@@ -211,14 +241,14 @@ def test_output_that_cannot_be_written_is_told_before_training(
 
 
 def test_a_run_whose_folder_vanishes_ends_with_one_sentence(tmp_path, monkeypatch, capsys):
-    folder, saved = tmp_path / "run", train.save_checkpoint
+    folder, saved = tmp_path / "run", training.save_checkpoint
 
     def vanish(*arguments):
         path = saved(*arguments)
         shutil.rmtree(folder)
         return path
 
-    monkeypatch.setattr(train, "save_checkpoint", vanish)
+    monkeypatch.setattr(training, "save_checkpoint", vanish)
     with pytest.raises(SystemExit) as stopped:
         call(monkeypatch, *TINY, "--out", str(folder))
     assert stopped.value.code == 2

@@ -5,20 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from stable_baselines3.common.callbacks import BaseCallback
+from tqdm import tqdm
 
+from qkd_gym.sb3.group import Group
+from qkd_gym.sb3.split import SplitVecEnv
 from qkd_gym.sb3.vec_env import QKDVecEnv
 
 
 class DomainMetrics(BaseCallback):
     """Logs shares of delivered, blocked and overflown key and the mean QBER of every rollout.
 
+    Args:
+        group: The processes that train together; the shares are those of all.
+
     Attributes:
         history: One dictionary per rollout, with the number of steps so far.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, group: Group | None = None) -> None:
         super().__init__()
+        self.group = group or Group()
         self.history: list[dict[str, float]] = []
 
     def _on_step(self) -> bool:
@@ -26,8 +34,10 @@ class DomainMetrics(BaseCallback):
 
     def _on_rollout_end(self) -> None:
         env = self.training_env
-        assert isinstance(env, QKDVecEnv)
-        totals = env.pop_totals()
+        assert isinstance(env, (QKDVecEnv, SplitVecEnv))
+        own = env.pop_totals()
+        summed = self.group.sum_(torch.tensor(list(own.values()), dtype=torch.float64))
+        totals = dict(zip(own, summed.tolist(), strict=True))
         offered, delivered = max(totals["offered_bits"], 1.0), totals["delivered_bits"]
         row = {
             "delivered_share": delivered / offered,
@@ -64,3 +74,31 @@ class Periodically(BaseCallback):
         if self.num_timesteps >= self._next:
             self._next += self.every
             self.action(self.num_timesteps)
+
+
+class Progress(BaseCallback):
+    """Shows how far a training is, by the steps of all environments.
+
+    Args:
+        timesteps: Steps at its end.
+    """
+
+    def __init__(self, timesteps: int) -> None:
+        super().__init__()
+        self.timesteps = timesteps
+
+    def _on_training_start(self) -> None:
+        self._bar = tqdm(
+            total=self.timesteps,
+            initial=self.num_timesteps,
+            desc="learning",
+            unit=" steps",
+            unit_scale=True,
+        )
+
+    def _on_step(self) -> bool:
+        self._bar.update(self.num_timesteps - self._bar.n)
+        return True
+
+    def _on_training_end(self) -> None:
+        self._bar.close()

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from qkd_gym.features import CONTEXT_FEATURES, LINK, LINK_FEATURES, NODE_FEATURES
 from qkd_gym.gnn.compiled import viability
-from qkd_gym.gnn.graphs import batch_graphs
+from qkd_gym.gnn.graphs import GraphBatch
 from qkd_gym.gnn.model import LinkViabilityGNN
 from qkd_gym.gnn.weights import load_pretrained
 from qkd_gym.jit import compiled
@@ -150,26 +150,26 @@ class GraphFeaturesExtractor(BaseFeaturesExtractor):
         nodes, links, ends = (observation[n] for n in ("nodes", "links", "link_endpoints"))
         batch, most, features = links.shape
         n_sites = nodes.shape[1]
-        graphs = batch_graphs(observation)
-        embedded = self.viability.embed(graphs)
-        embedding = embedded.new_zeros(batch * most, embedded.shape[1])
-        embedding = embedding.index_copy(0, graphs.slots, embedded).view(batch, most, -1)
-        present = (
-            torch.arange(most, device=links.device) < observation["n_links"][:, None]
-        ).float()
-        flat = (ends + torch.arange(batch, device=ends.device)[:, None, None] * n_sites).flatten(
-            0, 1
-        )
-        around = nodes.flatten(0, 1)[flat].sum(1).view(batch, most, -1) * present[..., None]
+        present = torch.arange(most, device=links.device) < observation["n_links"][:, None]
+        offsets = torch.arange(batch, device=ends.device)[:, None, None] * n_sites
+        # Padding joins a site of its own to itself: shapes then do not hang on how many links are
+        # real, which a GPU would have to be waited for to tell.
+        nowhere = batch * n_sites
+        flat = (ends + offsets).masked_fill(~present[..., None], nowhere).flatten(0, 1)
+        all_nodes = torch.cat([nodes.flatten(0, 1), nodes.new_zeros(1, nodes.shape[2])])
+        every = torch.arange(batch * most, device=links.device)
+        graphs = GraphBatch(all_nodes, links.flatten(0, 1), flat.T, every)
+        embedding = self.viability.embed(graphs).view(batch, most, -1) * present[..., None]
+        around = all_nodes[flat].sum(1).view(batch, most, -1)
         # Features are not negative, so padding's zeros do not disturb the maxima.
-        top = links.new_zeros(batch * n_sites, features)
+        top = links.new_zeros(nowhere + 1, features)
         for end in (0, 1):
             index = flat[:, end, None].expand(-1, features)
             top.scatter_reduce_(0, index, links.flatten(0, 1), "amax")
         count = observation["n_links"].clamp(min=1)[:, None]
         return (
             torch.cat([links, embedding, around], dim=2),
-            torch.cat([top.view(batch, n_sites, features), nodes], dim=2),
+            torch.cat([top[:nowhere].view(batch, n_sites, features), nodes], dim=2),
             torch.cat([links.sum(1) / count, links.amax(1), observation["context"]], dim=1),
         )
 

@@ -6,29 +6,22 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import cross_entropy, mse_loss
+from torch.nn.functional import mse_loss
 from tqdm import tqdm
 
 from qkd_gym.baselines.policy import Policy
-from qkd_gym.sb3.policy import LinkPointerPolicy, action_choices
+from qkd_gym.sb3.policy import LinkPointerPolicy
+from qkd_gym.sb3.split import SplitVecEnv
 from qkd_gym.sb3.vec_env import QKDVecEnv
 
-Observation = dict[str, NDArray[Any]]
-
-
-def _tensors(observation: Observation, device: torch.device) -> dict[str, Tensor]:
-    return {
-        name: torch.tensor(array, dtype=torch.float32, device=device)
-        for name, array in observation.items()
-    }
+Environments = QKDVecEnv | SplitVecEnv
 
 
 def imitate(
     policy: LinkPointerPolicy,
     teacher: Policy,
-    env: QKDVecEnv,
+    env: Environments,
     *,
     rounds: int,
     steps: int,
@@ -59,45 +52,38 @@ def imitate(
     optimizer = torch.optim.Adam(policy.optimizer.param_groups[0]["params"], lr=learning_rate)
     memory: list[tuple[dict[str, Tensor], Tensor]] = []
     agreement = []
-    choices = action_choices(env.action_space)
     observation: Any = env.reset()
     bar = tqdm(range(rounds), desc="imitating", unit="round")
     for number in bar:
         for _ in range(steps):
             wanted, _ = teacher.predict(observation)
-            label = torch.as_tensor(wanted, device=policy.device)
-            memory.append((_tensors(observation, policy.device), label))
-            own, _ = policy.predict(observation, deterministic=False)
+            prepared = policy.prepare(observation)
+            memory.append((prepared, torch.as_tensor(wanted).to(policy.device)))
+            with torch.no_grad():
+                own = policy(prepared)[0].cpu().numpy()
             follows = rng.random(env.num_envs) < 1.0 / (1.0 + number)
             mixed = np.where(follows.reshape(-1, *[1] * (own.ndim - 1)), wanted, own)
             observation = env.step(mixed)[0]
         for _ in range(epochs):
             equal = []
             for i in rng.permutation(len(memory)):
-                inputs, actions = memory[i]
-                logits = policy.mlp_extractor.forward_actor(policy.extract_features(inputs))
-                loss, share = _disagreement(logits, actions, choices)
+                prepared, actions = memory[i]
+                distribution = policy.get_distribution(prepared)
+                loss = -distribution.log_prob(actions).mean()
                 optimizer.zero_grad()
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
-                equal.append(share)
-        agreement.append(float(np.mean(equal)))
+                with torch.no_grad():
+                    same = distribution.mode() == actions
+                    equal.append(same.view(len(same), -1).all(1).float().mean())
+        agreement.append(float(torch.stack(equal).mean()))
         bar.set_postfix(agreement=f"{agreement[-1]:.3f}")
     return agreement
 
 
-def _disagreement(logits: Tensor, actions: Tensor, choices: list[int]) -> tuple[Tensor, float]:
-    """Cross entropy summed over the decisions, and the share of equal decisions."""
-    columns = actions.view(len(actions), -1).unbind(1)
-    parts = list(zip(logits.split(choices, dim=1), columns, strict=True))
-    loss = torch.stack([cross_entropy(part, column) for part, column in parts]).sum()
-    equal = torch.stack([part.argmax(1) == column for part, column in parts]).all(0)
-    return loss, float(equal.float().mean())
-
-
 def fit_critic(
     policy: LinkPointerPolicy,
-    env: QKDVecEnv,
+    env: Environments,
     gamma: float,
     *,
     steps: int,
@@ -121,26 +107,28 @@ def fit_critic(
         Share of the returns' variance that the fitted values explain.
     """
     observation: Any = env.reset()
-    features, rewards = [], []
-    for _ in range(steps):
+    fitted = 2 * steps // 3
+    seen, rewards = [], []
+    for step in range(steps):
+        prepared = policy.prepare(observation)
+        if step < fitted:
+            seen.append(prepared)
         with torch.no_grad():
-            features.append(policy.extract_features(_tensors(observation, policy.device)))
-        actions, _ = policy.predict(observation, deterministic=False)
+            actions = policy(prepared)[0].cpu().numpy()
         observation, reward, _, _ = env.step(actions)
-        rewards.append(torch.as_tensor(reward, device=policy.device))
+        rewards.append(torch.as_tensor(reward).to(policy.device))
     returns = torch.stack(rewards)
     for step in reversed(range(steps - 1)):
         returns[step] += gamma * returns[step + 1]
-    fitted = 2 * steps // 3
     rng = np.random.default_rng(seed)
-    heads: Any = policy.mlp_extractor
-    optimizer = torch.optim.Adam(heads.value.parameters(), lr=learning_rate)
+    value: Any = policy.mlp_extractor.value
+    optimizer = torch.optim.Adam(value.parameters(), lr=learning_rate)
     for _ in range(epochs):
         losses = []
         for step in rng.permutation(fitted):
-            error = mse_loss(heads.forward_critic(features[step])[:, 0], returns[step])
+            error = mse_loss(policy.predict_values(seen[step])[:, 0], returns[step])
             optimizer.zero_grad()
             error.backward()
             optimizer.step()
-            losses.append(float(error.detach()))
-    return 1.0 - float(np.mean(losses)) / float(returns[:fitted].var())
+            losses.append(error.detach())
+    return 1.0 - float(torch.stack(losses).mean()) / float(returns[:fitted].var())

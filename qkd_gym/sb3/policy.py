@@ -21,6 +21,7 @@ from qkd_gym.sb3.advice import advise, make_adviser, require_raw
 from qkd_gym.sb3.distribution import ILLEGAL, MaskedCategoricals
 from qkd_gym.sb3.extractor import Encoding, GraphFeaturesExtractor
 from qkd_gym.sb3.link_scores import link_scores
+from qkd_gym.sb3.transfer import to_device
 
 # What an adviser reads of an observation.
 _ADVISER_READS = ("nodes", "links", "link_endpoints", "action_mask")
@@ -225,7 +226,10 @@ class LinkPointerPolicy(MaskableActorCriticPolicy):
             InvalidInput: If the observations have been normalised.
         """
         require_raw({name: value[:1] for name, value in observation.items()})
-        known = {n: torch.as_tensor(each, device=self.device) for n, each in observation.items()}
+        tensors = {n: each for n, each in observation.items() if isinstance(each, Tensor)}
+        arrays = {n: each for n, each in observation.items() if n not in tensors}
+        known = to_device(arrays, self.device)
+        known |= {name: tensor.to(self.device) for name, tensor in tensors.items()}
         adviser = self.mlp_extractor.adviser
         if adviser is not None and "advice" not in known:
             read = {name: known[name].cpu().numpy() for name in _ADVISER_READS}

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+import os
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from sb3_contrib import MaskablePPO
 from stable_baselines3 import PPO
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.policies import MultiInputActorCriticPolicy
@@ -22,12 +24,13 @@ from qkd_gym.errors import (
     shown,
 )
 from qkd_gym.fields import check_fields, flag, integer, number
-from qkd_gym.gnn import load_pretrained
 from qkd_gym.reading import read_bytes
 from qkd_gym.sb3.advice import make_adviser
 from qkd_gym.sb3.extractor import GraphFeaturesExtractor
+from qkd_gym.sb3.group import Group
 from qkd_gym.sb3.policy import LinkPointerPolicy
-from qkd_gym.sb3.rollout import LeanRolloutBuffer
+from qkd_gym.sb3.ppo import GraphPPO
+from qkd_gym.sb3.split import SplitVecEnv
 from qkd_gym.sb3.vec_env import QKDVecEnv
 
 # Arguments of PPO that a recipe may set: integers with their lowest and highest values, and other
@@ -36,6 +39,7 @@ _INTEGERS = {"n_steps": (1, 100_000), "batch_size": (2, 1_000_000), "n_epochs": 
 _NUMBERS = {"gamma": 1.0, "gae_lambda": 1.0} | dict.fromkeys(
     ("clip_range", "ent_coef", "vf_coef", "max_grad_norm", "target_kl"), 1e6
 )
+_BATCH_SIZE = 64  # rows of a minibatch, where a recipe does not say, as in Stable-Baselines3
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,7 @@ class Recipe:
     """How an agent is trained.
 
     Attributes:
-        pointer: Whether actions are scored one by one by `LinkPointerPolicy` under MaskablePPO;
+        pointer: Whether actions are scored one by one by `LinkPointerPolicy` under `GraphPPO`;
             otherwise PPO decides from the pooled graph by a dense layer.
         total_timesteps: Default length of training.
         num_envs: Environments side by side.
@@ -107,31 +111,51 @@ class Recipe:
         return MultiInputActorCriticPolicy, graph
 
     def environment(
-        self, env_id: str, network: dict[str, Any], device: torch.device | str = "cpu"
-    ) -> QKDVecEnv:
-        """Training environments, with the embeddings of the frozen viability network.
+        self,
+        env_id: str,
+        network: dict[str, Any],
+        device: torch.device | str = "cpu",
+        group: Group | None = None,
+    ) -> QKDVecEnv | SplitVecEnv:
+        """Training environments.
+
+        Where a GPU decides, they come in two halves, of which the host steps one meanwhile, on all
+        its cores.
 
         Args:
             env_id: One of the package's environments.
             network: Keyword arguments of the environment, for instance ``scenario``.
-            device: Where the viability network runs.
+            device: Where the model runs.
+            group: The processes that train the model; each has its share of the environments.
 
         Raises:
             InvalidInput: If the network cannot be built.
         """
-        return QKDVecEnv(
-            env_id,
-            self.num_envs,
-            reward_scale=self.reward_scale,
-            subtract_offered=True,
-            control_policy=make_policy(self.control_policy) if self.control_policy else None,
-            adviser=make_adviser(self.adviser) if self.adviser else None,
-            embedder=load_pretrained().eval().to(device) if self.pointer else None,
-            **{**network, "split": "train"},
-        )
+        members = len((group or Group()).share(self.num_envs))
+        on_gpu = torch.device(device).type == "cuda"
+        halves = 2 if on_gpu and self.pointer and members % 2 == 0 else 1
+        parts = [
+            QKDVecEnv(
+                env_id,
+                members // halves,
+                reward_scale=self.reward_scale,
+                subtract_offered=True,
+                control_policy=make_policy(self.control_policy) if self.control_policy else None,
+                adviser=make_adviser(self.adviser) if self.adviser else None,
+                threads=available_cores() if on_gpu else None,
+                **{**network, "split": "train"},
+            )
+            for _ in range(halves)
+        ]
+        return SplitVecEnv(parts) if halves > 1 else parts[0]
 
     def model(
-        self, env: QKDVecEnv, seed: int, tensorboard: str | None, device: torch.device | str = "cpu"
+        self,
+        env: QKDVecEnv | SplitVecEnv,
+        seed: int,
+        tensorboard: str | None,
+        device: torch.device | str = "cpu",
+        group: Group | None = None,
     ) -> OnPolicyAlgorithm:
         """An untrained model.
 
@@ -140,6 +164,8 @@ class Recipe:
             seed: Seed of the weights and of the training.
             tensorboard: Folder of the logs; None for no logs.
             device: Where the model runs; on a GPU its matrix products are computed in bfloat16.
+            group: The processes that train the model. All get the same weights, and each draws its
+                own actions.
         """
         device = torch.device(device)
         torch.manual_seed(seed)
@@ -155,7 +181,46 @@ class Recipe:
         if not self.pointer:
             return PPO(policy, env, **settings)
         arguments["mixed_precision"] = device.type == "cuda"
-        return MaskablePPO(policy, env, rollout_buffer_class=LeanRolloutBuffer, **settings)
+        model = GraphPPO(policy, env, group=group, **settings)
+        if group is not None and group.size > 1:
+            own = np.random.SeedSequence([seed, group.rank]).generate_state(1)
+            torch.manual_seed(int(own[0]))
+        return model
+
+    def workers(self, asked: int | None, device: torch.device) -> int:
+        """How many processes train the model.
+
+        Args:
+            asked: Number of processes; None for as many as there are cores and as environments and
+                minibatches can be shared among evenly, and for one where a GPU is used.
+            device: Where the model runs.
+
+        Raises:
+            InvalidInput: If the number is not in its range or does not divide evenly.
+        """
+        batch_size = self.ppo.get("batch_size", _BATCH_SIZE)
+        common = math.gcd(self.num_envs, batch_size)
+        alone = not self.pointer or device.type == "cuda"
+        if asked is None:
+            most = 1 if alone else available_cores()
+            return max(n for n in range(1, most + 1) if common % n == 0)
+        require_integer("workers", asked, 1, 4096)
+        if asked > 1 and alone:
+            why = "on a GPU" if self.pointer else "for an agent without pointer"
+            raise InvalidInput(f"workers is {asked}, but must be 1 {why}.")
+        if common % asked:
+            raise InvalidInput(
+                f"workers is {asked}, but must divide num_envs, {self.num_envs}, and "
+                f"ppo.batch_size, {batch_size}."
+            )
+        return asked
+
+
+def available_cores() -> int:
+    """Number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def load_recipes(path: Path) -> dict[str, Recipe]:

@@ -8,7 +8,6 @@ from typing import Any, cast
 
 import gymnasium as gym
 import numpy as np
-import torch
 from gymnasium import spaces
 from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
@@ -20,8 +19,6 @@ from qkd_gym.envs.tasks import LINK_ACTIVATION, get_task
 from qkd_gym.envs.vector import Batch, QKDVectorEnv
 from qkd_gym.errors import InvalidInput, require_number
 from qkd_gym.features import FEATURE_LIMIT
-from qkd_gym.gnn.graphs import GRAPH_KEYS, batch_graphs
-from qkd_gym.gnn.model import LinkViabilityGNN
 from qkd_gym.sb3.advice import advise
 
 _ACCOUNTS = (
@@ -44,8 +41,6 @@ class QKDVecEnv(VecEnv):
         subtract_offered: Whether to reward minus the blocked instead of the delivered key. The
             offered key does not depend on the actions, so the best policy is the same and the
             variance is less.
-        embedder: A frozen viability network. Its embeddings are then part of the observation, as
-            ``link_embedding``, and are computed once per step instead of in every update.
         adviser: A rule whose scores of the links are then part of the observation, as ``advice``.
         control_policy: A policy that plays the same episodes in a control environment, and whose
             rewards are subtracted as a control variate. They do not depend on the actions taken
@@ -71,7 +66,6 @@ class QKDVecEnv(VecEnv):
         *,
         reward_scale: float = 1.0,
         subtract_offered: bool = False,
-        embedder: LinkViabilityGNN | None = None,
         adviser: ScoredActivation | None = None,
         control_policy: Policy | None = None,
         **env_kwargs: Any,
@@ -82,7 +76,7 @@ class QKDVecEnv(VecEnv):
         self.env = cast("QKDVectorEnv", make().unwrapped)
         self.control_env = None if control_policy is None else make().unwrapped
         self.reward_scale, self.subtract_offered = reward_scale, subtract_offered
-        self._embedder, self._adviser = embedder, adviser
+        self._adviser = adviser
         self._control_policy = control_policy
         self._control_observation: Any = None
         fields: dict[str, Any] = dict(self.env.single_observation_space)  # type: ignore[call-overload]
@@ -90,8 +84,6 @@ class QKDVecEnv(VecEnv):
         box = partial(spaces.Box, -FEATURE_LIMIT, FEATURE_LIMIT, dtype=np.float32)
         if control_policy is not None:
             fields["control_difference"] = box(shape=(n_features,))
-        if embedder is not None:
-            fields["link_embedding"] = box(shape=(n_links, embedder.hidden))
         if adviser is not None:
             fields["advice"] = box(shape=(n_links + 1,))
         super().__init__(num_envs, spaces.Dict(fields), self.env.single_action_space)
@@ -132,19 +124,7 @@ class QKDVecEnv(VecEnv):
             observation["control_difference"] = difference
         if self._adviser is not None:
             observation["advice"] = advise(self._adviser, observation)
-        if self._embedder is not None:
-            observation["link_embedding"] = self._embedding(self._embedder, observation)
         return observation
-
-    def _embedding(self, embedder: LinkViabilityGNN, observation: Batch) -> NDArray[np.float32]:
-        """Embeddings of the links, (B, E, hidden); padding has zeros."""
-        device = next(embedder.parameters()).device
-        tensors = {name: torch.as_tensor(observation[name]).to(device) for name in GRAPH_KEYS}
-        graphs = batch_graphs(tensors)
-        embedding = np.zeros((*observation["link_mask"].shape, embedder.hidden), np.float32)
-        with torch.no_grad():
-            embedding[observation["link_mask"] > 0] = embedder.embed(graphs).cpu().numpy()
-        return embedding
 
     def step_async(self, actions: NDArray[Any]) -> None:
         """Holds the actions until `step_wait`."""

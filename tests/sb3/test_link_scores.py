@@ -21,7 +21,10 @@ def test_values_and_gradients(width, outputs):
     torch.testing.assert_close(found[real], expected[real])
     shares = torch.randn(3, 7, outputs) * real[..., None]
     pairs = zip(
-        *(torch.autograd.grad((s * shares).sum(), (links, weight, bias)) for s in (found, expected)),
+        *(
+            torch.autograd.grad((s * shares).sum(), (links, weight, bias))
+            for s in (found, expected)
+        ),
         strict=True,
     )
     for first, second in pairs:
