@@ -184,7 +184,7 @@ def learn(group, folder, workers, recipe=RECIPE, timesteps=2 * 96):
     )
     model = training.run(group)
     torch.save(model.policy.state_dict(), folder / f"{group.rank}.pt")
-    np.save(folder / f"links-{group.rank}.npy", model.rollout_buffer.observations["links"][0])
+    np.save(folder / f"links-{group.rank}.npy", model.rollout_buffer.observations["link_inputs"][0])
     return model
 
 
