@@ -195,7 +195,7 @@ def test_an_interrupted_run_goes_on_from_its_newest_checkpoint(tmp_path, monkeyp
         (["--episodes", "1"], "episodes is 1"),
         (["--seed", "-1"], "seed is -1"),
         (["--resume"], "must hold a checkpoint"),
-        (["--workers", "0"], "workers is 0, but must be at least 1"),
+        (["--workers", "0"], "workers is 0, but must be in [1, 4096]"),
         (["--workers", "some"], "workers is 'some', but must be 'auto' or an integer"),
         (["--workers", "3"], "must divide num_envs, 4, and ppo.batch_size, 32"),
         (["--workers", "2", "--agent", "ppo"], "must be 1 for an agent without pointer"),

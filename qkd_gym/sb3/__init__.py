@@ -7,10 +7,12 @@ require_extra("train", "torch", "stable_baselines3", "sb3_contrib")
 from qkd_gym.sb3.checkpoint import load_agent, save_agent
 from qkd_gym.sb3.extractor import GraphFeaturesExtractor
 from qkd_gym.sb3.policy import LinkPointerPolicy
+from qkd_gym.sb3.ppo import GraphPPO
 from qkd_gym.sb3.vec_env import QKDVecEnv
 
 __all__ = [
     "GraphFeaturesExtractor",
+    "GraphPPO",
     "LinkPointerPolicy",
     "QKDVecEnv",
     "load_agent",

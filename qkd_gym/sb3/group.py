@@ -150,7 +150,7 @@ def _follow(path: str, rank: int, size: int, work: Callable[[Group], Any]) -> No
     except Lost:
         raise
     except BaseException as error:
-        store.set(_error(rank), pickle.dumps(error))
+        store.set(_error(rank), pickle.dumps(error).hex())
         # Only the end of the process closes its connections, by which the others see it.
         os._exit(1)
 
@@ -177,7 +177,8 @@ def _cause(store: dist.Store, others: Sequence[Future[Any]], loss: BaseException
     wait(others, timeout=_LAST_WORDS_S)
     for rank in range(1, len(others) + 1):
         if store.check([_error(rank)]):
-            error: BaseException = pickle.loads(store.get(_error(rank)))
+            told = store.get(_error(rank)).decode()
+            error: BaseException = pickle.loads(bytes.fromhex(told))
             return error
     errors = [other.exception() for other in others if other.done() and not other.cancelled()]
     known = [error for error in errors if error is not None and not isinstance(error, Lost)]
