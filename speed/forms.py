@@ -84,7 +84,11 @@ def from_nothing(seed: int, scenario: str) -> Learner:
 
 
 def stock(
-    algorithm: type[OnPolicyAlgorithm], n_steps: int, seed: int, scenario: str, **policy: Any
+    algorithm: Callable[..., OnPolicyAlgorithm],
+    n_steps: int,
+    policy: dict[str, Any],
+    seed: int,
+    scenario: str,
 ) -> Learner:
     """An algorithm with its defaults; PPO has no masks, and what is illegal counts as to hold."""
     env = QKDVecEnv(
@@ -123,23 +127,23 @@ def cleanrl(seed: int, scenario: str) -> Learner:
 
 
 STOCK = "stock-maskable"
-graph = {"features_extractor_class": OneByOne}
+ONE_BY_ONE = {"features_extractor_class": OneByOne}
 FORMS = {
     "recipe": Form("the recipe, as `train.py` runs it", recipe),
     "from-nothing": Form("the same without adviser and control policy", from_nothing),
     "cleanrl": Form("loop in CleanRL's style, `LinkPointerPolicy`", cleanrl),
-    "stock-ppo": Form("stock PPO, `MultiInputPolicy`, no masks", partial(stock, PPO, 32)),
-    STOCK: Form("stock MaskablePPO, `MultiInputPolicy`", partial(stock, MaskablePPO, 32)),
+    "stock-ppo": Form("stock PPO, `MultiInputPolicy`, no masks", partial(stock, PPO, 32, {})),
+    STOCK: Form("stock MaskablePPO, `MultiInputPolicy`", partial(stock, MaskablePPO, 32, {})),
     "stock-threads": Form(
         "the same, torch on all cores",
-        partial(stock, MaskablePPO, 32),
+        partial(stock, MaskablePPO, 32, {}),
         len(os.sched_getaffinity(0)),
     ),
     "naive-ppo": Form(
-        "PPO, one-by-one torch-geometric extractor, no masks", partial(stock, PPO, 16, **graph)
+        "PPO, one-by-one torch-geometric extractor, no masks", partial(stock, PPO, 16, ONE_BY_ONE)
     ),
     "naive-maskable": Form(
         "MaskablePPO, one-by-one torch-geometric extractor",
-        partial(stock, MaskablePPO, 16, **graph),
+        partial(stock, MaskablePPO, 16, ONE_BY_ONE),
     ),
 }

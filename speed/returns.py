@@ -9,10 +9,12 @@ import argparse
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from sb3_contrib.common.maskable.policies import MaskableActorCriticPolicy
 from tqdm import tqdm
 
+from qkd_gym.baselines.policy import Observation
 from qkd_gym.commands import exit_status
 from qkd_gym.errors import require_integer, require_number
 from qkd_gym.evaluation import evaluate
@@ -31,14 +33,14 @@ class Masked:
 
     def predict(
         self,
-        obs: dict[str, NDArray[Any]],
+        obs: Observation,
         state: Any = None,
-        episode_start: Any = None,
+        episode_start: NDArray[np.bool_] | None = None,
         deterministic: bool = True,
-    ) -> tuple[NDArray[Any], Any]:
+    ) -> tuple[NDArray[np.int64], Any]:
         """See `qkd_gym.baselines.policy.Policy`."""
         return self._policy.predict(
-            obs, state, episode_start, deterministic, action_masks=obs["action_mask"]
+            dict(obs), state, episode_start, deterministic, action_masks=obs["action_mask"]
         )
 
 
@@ -61,6 +63,7 @@ def main() -> None:
         require_number("cpu_s", options.cpu_s, 0.0, low_open=True)
         require_integer("seeds", options.seeds, 1)
         minutes = len(NAMES) * options.seeds * options.cpu_s / 60
+        torch.set_num_threads(1)
         print(f"Trains for {minutes:.0f} CPU minutes in all.", flush=True)
         steps = {n: int(options.cpu_s * Trial(FORMS[n], SCENARIO).turn()[0]) for n in NAMES}
         shares: dict[str, list[float]] = {name: [] for name in NAMES}
