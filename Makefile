@@ -16,11 +16,11 @@ lint: .venv/installed
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 
-# Speed as ratios to CartPole, into docs/speed.* and the README; ARGS="--help" for parts of it.
+# Speed of environments and of training, into docs/speed.* and the README; ARGS="--help" for parts of it.
 bench: .venv/installed
 	.venv/bin/python -m speed $(ARGS)
 
-# Where a step's time goes, phase by phase.
+# Where a step's time goes, phase by phase; ARGS=--training for a step of training.
 profile: .venv/installed
 	.venv/bin/python -m speed.profile $(ARGS)
 

@@ -1,1 +1,1 @@
-"""Speed of the package, measured in one run and as ratios to Gymnasium's CartPole."""
+"""Speed of environments and of training, measured in one run and as ratios."""

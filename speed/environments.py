@@ -108,11 +108,16 @@ def thread_scaling(num_envs: int) -> dict[str, float]:
     )
 
 
+def of_size(n_sites: int, topology: str) -> dict[str, Any]:
+    """Arguments of an environment with one network of a size."""
+    return {"topology": topology, "n_sites": n_sites, "bank_size": 1}
+
+
 def scaling(sizes: tuple[int, ...], topology: str) -> list[dict[str, float]]:
     """Cost of a step against the size of the network, one network per size."""
     rows = []
     for n_sites in sizes:
-        settings: dict[str, Any] = {"topology": topology, "n_sites": n_sites, "bank_size": 1}
+        settings = of_size(n_sites, topology)
         start = time.process_time()
         env: Any = gym.make_vec(ENV_ID, num_envs=1, **settings)
         env.reset(seed=0)

@@ -7,7 +7,9 @@ import os
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 
+ROOT = Path(__file__).parents[1]
 IMPORT = """
 import json, time
 start = time.process_time()
@@ -39,11 +41,22 @@ status = open("/proc/self/status").read()
 peak_mb = int(status.split("VmHWM:")[1].split()[0]) / 1024
 print(json.dumps({{"peak_mb": peak_mb, "mb": pages * resource.getpagesize() / 2**20}}))
 """
+# A whole rollout and its update.
+TRAINING_MEMORY = """
+import dataclasses, json, torch
+from speed.forms import RECIPE, SCENARIO, of_recipe
+torch.set_num_threads(1)
+learner = of_recipe(dataclasses.replace(RECIPE, num_envs={num_envs}), 0, {{"scenario": SCENARIO}})
+learner.learn(learner.rollout)
+status = open("/proc/self/status").read()
+print(json.dumps({{"peak_mb": int(status.split("VmHWM:")[1].split()[0]) / 1024}}))
+"""
 
 
 def _run(code: str, **environment: str) -> dict[str, float]:
     done = subprocess.run(
         [sys.executable, "-c", code],
+        cwd=ROOT,
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
@@ -73,3 +86,8 @@ def memory() -> dict[str, float]:
     one, many = (_run(MEMORY.format(num_envs=n)) for n in (1, 1024))
     kb_per_env = (many["mb"] - one["mb"]) * 1024 / 1023
     return {"peak_mb_1": one["peak_mb"], "peak_mb_1024": many["peak_mb"], "kb_per_env": kb_per_env}
+
+
+def training_peak_mb(num_envs: int = 1024) -> float:
+    """Peak memory in MiB of a process that trains the recipe with many environments."""
+    return _run(TRAINING_MEMORY.format(num_envs=num_envs))["peak_mb"]

@@ -1,5 +1,7 @@
 """Where the time of a step of LinkActivation goes: ``python -m speed.profile``.
 
+With ``--training`` it says where the time of the recipe's training goes, see `speed.parts`.
+
 Plays the parts of a step one after the other, each for the whole batch, and times each call. The
 fastest of many repetitions counts, part by part, less what an empty call takes. The state of an
 episode is then not in the processor's nearest cache when its next part comes, as it is in a step.
@@ -139,15 +141,27 @@ def profile(num_envs: int) -> dict[str, float]:
     return {name: (s - empty_s) / steps / num_envs * 1e9 for name, s in best_s.items()}
 
 
+def training_profile() -> dict[str, float]:
+    """CPU nanoseconds of each part of the recipe's training per step of one environment."""
+    from speed.forms import FORMS, SCENARIO
+    from speed.training import Trial
+
+    trial = Trial(FORMS["recipe"], SCENARIO)
+    whole_ns = 1e9 / trial.turn()[0]
+    return {name: share * whole_ns for name, share in trial.shares().items()}
+
+
 def main() -> None:
     """Prints the parts, the dearest first."""
     parser = argparse.ArgumentParser(prog="python -m speed.profile", description=__doc__)
-    parser.add_argument("--num-envs", type=int, default=256)
-    parts = profile(parser.parse_args().num_envs)
+    parser.add_argument("--num-envs", type=int, default=256, help="environments of a step")
+    parser.add_argument("--training", action="store_true", help="parts of training, not of a step")
+    options = parser.parse_args()
+    parts = training_profile() if options.training else profile(options.num_envs)
     total = sum(parts.values())
     for name, spent_ns in sorted(parts.items(), key=lambda item: -item[1]):
-        print(f"{name:30s} {spent_ns:8.0f} ns {spent_ns / total:6.1%}")
-    print(f"{'together':30s} {total:8.0f} ns")
+        print(f"{name:30s} {spent_ns:8,.0f} ns {spent_ns / total:6.1%}")
+    print(f"{'together':30s} {total:8,.0f} ns")
 
 
 if __name__ == "__main__":

@@ -1,210 +1,144 @@
-"""Training speed: the recipe's MaskablePPO with the graph network beside the naive form of it.
-
-Both train the same policy on LinkActivation with 20 sites. The naive form joins a minibatch's
-graphs one by one with torch-geometric's ``Batch.from_data_list``, trains every weight, keeps no
-embeddings, and takes Stable-Baselines3's defaults (2,048 steps per rollout, 10 epochs, minibatches
-of 64). Both learn from nothing and for the same rewards; the recipe as ``train.py`` runs it, with
-its adviser and its control policy, is measured as a third. All figures are per CPU-second, of one
-thread.
-
-    python -m speed.training                         # speed and where the time goes
-    python -m speed.training --cpu-s 120 --seeds 3   # and returns after equal CPU time
-"""
+"""Speed of training, by form and by the size of the network."""
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
-import json
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
-from unittest.mock import patch
 
 import numpy as np
 import torch
-from sb3_contrib import MaskablePPO
-from sb3_contrib.common.maskable.buffers import MaskableDictRolloutBuffer
-from sb3_contrib.ppo_mask import ppo_mask
-from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
-from torch_geometric.data import Batch, Data
+from tqdm import tqdm
 
-from qkd_gym.evaluation import evaluate
-from qkd_gym.gnn.graphs import GraphBatch
-from qkd_gym.gnn.model import LinkViabilityGNN
-from qkd_gym.sb3 import GraphFeaturesExtractor, LinkPointerPolicy, QKDVecEnv
-from qkd_gym.sb3.recipe import Recipe, load_recipes
-from qkd_gym.sb3.rollout import LeanRolloutBuffer
+from qkd_gym.network.bank import shared_bank
+from qkd_gym.network.scenarios import resolve
+from speed import parts
+from speed.clock import cpu_s, take_turns
+from speed.environments import of_size
+from speed.forms import FORMS, RECIPE, SCENARIO, STOCK, Form, Learner, of_recipe
 
-ENV_ID = "qkd_gym/LinkActivation-v0"
-RECIPE = load_recipes(Path(__file__).parents[1] / "agents" / "LinkActivation.toml")["pointer"]
-NETWORK = {"scenario": "metro"}
-NAIVE_ENVS, NAIVE_ROLLOUT = 8, 2048
-VALIDATION_SEED, VALIDATION_EPISODES = 500_000, 64
-clock = time.process_time
+TURNS = 3
+# CPU seconds that a form gets per turn, but at least a rollout and its update.
+TURN_S = 3.0
+GROWTH_ROLLOUTS = 2
+# Half of the recipe's rollouts: those of the largest network then fit the memory of small machines.
+GROWTH_STEPS = 25
 
 
-class OneByOne(GraphFeaturesExtractor):
-    """Joins graphs as torch-geometric's documentation does: one Data object per sample."""
-
-    def collate(self, observation: dict[str, torch.Tensor]) -> GraphBatch:
-        samples = []
-        slots = observation["link_mask"].shape[1]
-        for i, mask in enumerate(observation["link_mask"] > 0):
-            ends = observation["link_endpoints"][i][mask].long()
-            samples.append(
-                Data(
-                    x=observation["nodes"][i],
-                    edge_index=ends.T,
-                    edge_attr=observation["links"][i][mask],
-                    slots=mask.nonzero()[:, 0] + i * slots,
-                )
-            )
-        joined = Batch.from_data_list(samples)
-        return GraphBatch(joined.x, joined.edge_attr, joined.edge_index, joined.slots)
-
-
-def naive(seed: int = 0) -> OnPolicyAlgorithm:
-    """The naive form, on environments as fast as the other's."""
-    env = QKDVecEnv(
-        ENV_ID, NAIVE_ENVS, reward_scale=0.05, subtract_offered=True, **NETWORK, split="train"
-    )
-    policy = {
-        "features_extractor_class": OneByOne,
-        "features_extractor_kwargs": {"frozen": False},
-    }
-    env.seed(seed)
-    return MaskablePPO(
-        LinkPointerPolicy,
-        env,
-        n_steps=NAIVE_ROLLOUT // NAIVE_ENVS,
-        policy_kwargs=policy,
-        seed=seed,
-        device="cpu",
-    )
-
-
-def tuned(seed: int = 0) -> OnPolicyAlgorithm:
-    """The recipe of ``train.py``, without the baseline that it starts from."""
-    scratch = dataclasses.replace(RECIPE, adviser="", control_policy="")
-    return complete(seed, dataclasses.replace(scratch, reward_scale=0.05))
-
-
-def complete(seed: int = 0, recipe: Recipe = RECIPE) -> OnPolicyAlgorithm:
-    """The recipe of ``train.py``."""
-    env = recipe.environment(ENV_ID, NETWORK)
-    env.seed(seed)
-    return recipe.model(env, seed, None)
-
-
-@contextmanager
-def accounts() -> Iterator[dict[str, float]]:
-    """CPU seconds by part of the training while the context lasts; inner parts are not counted
-    twice."""
-    spent: dict[str, float] = defaultdict(float)
-    stack: list[float] = []
-
-    def timed(part: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        def wrapper(*args: Any, **kwargs: Any) -> Any:
-            start = clock()
-            stack.append(0.0)
-            try:
-                return function(*args, **kwargs)
-            finally:
-                whole = clock() - start
-                spent[part] += whole - stack.pop()
-                if stack:
-                    stack[-1] += whole
-
-        return wrapper
-
-    parts: list[tuple[str, Any, str]] = [
-        ("network_forward", LinkViabilityGNN, "embed"),
-        ("network_forward", LinkPointerPolicy, "forward"),
-        ("network_forward", LinkPointerPolicy, "evaluate_actions"),
-        ("network_forward", LinkPointerPolicy, "predict_values"),
-        ("collate", OneByOne, "collate"),
-        ("network_backward", torch.Tensor, "backward"),
-        ("network_backward", torch.nn.utils, "clip_grad_norm_"),
-        ("network_backward", torch.optim.Adam, "step"),
-        ("environment", QKDVecEnv, "step_wait"),
-        ("masks", ppo_mask, "get_action_masks"),
-        ("rollout_buffer", MaskableDictRolloutBuffer, "add"),
-        ("rollout_buffer", MaskableDictRolloutBuffer, "_get_samples"),
-        ("rollout_buffer", LeanRolloutBuffer, "add"),
-        ("rollout_buffer", LeanRolloutBuffer, "_get_samples"),
-        ("rollout_buffer", MaskableDictRolloutBuffer, "compute_returns_and_advantage"),
-    ]
-    with ExitStack() as patches:
-        for part, owner, name in parts:
-            patches.enter_context(patch.object(owner, name, timed(part, getattr(owner, name))))
-        yield spent
-
-
-def speed(model: OnPolicyAlgorithm, rollouts: int) -> dict[str, float]:
-    """Steps per CPU-second after one rollout and update, and shares of the time."""
-    size = model.n_steps * model.n_envs
-    model.learn(size)
-    start = clock()
-    model.learn(rollouts * size, reset_num_timesteps=False)
-    plain_s = clock() - start
-    with accounts() as spent:
-        start = clock()
-        model.learn(rollouts * size, reset_num_timesteps=False)
-        whole_s = clock() - start
-    result = {"steps_per_cpu_s": rollouts * size / plain_s}
-    for part, seconds in spent.items():
-        result[f"share_{part}"] = seconds / whole_s
-    result["share_other"] = 1.0 - sum(spent.values()) / whole_s
-    network = spent["network_forward"] + spent["network_backward"]
-    result["share_outside_network"] = 1.0 - network / whole_s
-    return result
-
-
-def final_share(model: OnPolicyAlgorithm, timesteps: int) -> float:
-    """Delivered share in validation after training."""
-    model.learn(timesteps)
-    settings: dict[str, Any] = {**NETWORK, "split": "validation"}
-    result = evaluate(model.policy, ENV_ID, VALIDATION_EPISODES, VALIDATION_SEED, **settings)
-    return result.mean()
-
-
-def measure(cpu_s: float = 0.0, seeds: int = 3) -> dict[str, float]:
-    """All figures of one run.
+class Trial:
+    """A form that is measured: warm, and for as many rollouts as a turn has time for.
 
     Args:
-        cpu_s: Training time for the comparison of returns; 0 leaves it out.
-        seeds: Trainings of each form in that comparison.
+        form: The form.
+        scenario: Scenario of its networks.
     """
+
+    def __init__(self, form: Form, scenario: str) -> None:
+        config = resolve(scenario, {})
+        for index in range(config.bank_size):  # or some turns would build networks, others not
+            shared_bank(config).ensure(index)
+        self.form = form
+        self.learner = form.make(0, scenario)
+        rollout = self.learner.rollout
+        self.learn(rollout)  # compiles, and touches all memory
+        spent_s, _ = self.learn(rollout)
+        self.steps = rollout * max(1, round(TURN_S / spent_s))
+
+    def learn(self, steps: int) -> tuple[float, float]:
+        """CPU seconds and seconds of training."""
+        torch.set_num_threads(self.form.threads)
+        start_cpu, start = cpu_s(), time.perf_counter()
+        self.learner.learn(steps)
+        return cpu_s() - start_cpu, time.perf_counter() - start
+
+    def turn(self) -> tuple[float, float]:
+        """Steps per CPU-second and per second."""
+        spent_cpu_s, wall_s = self.learn(self.steps)
+        return self.steps / spent_cpu_s, self.steps / wall_s
+
+    def shares(self) -> dict[str, float]:
+        """Shares of the parts in the CPU time."""
+        torch.set_num_threads(self.form.threads)
+        return parts.shares(self.learner.learn, self.steps)
+
+
+def compare(forms: Mapping[str, Form] = FORMS, scenario: str = SCENARIO) -> dict[str, Any]:
+    """Figures of each form, by its key.
+
+    Args:
+        forms: The forms, with `STOCK` among them.
+        scenario: Scenario of the networks.
+
+    Returns:
+        Per form ``title``, ``steps_per_cpu_s`` and ``steps_per_s`` (medians of the turns),
+        ``times_stock`` (the median of the turns' ratios in steps per CPU-second), and ``shares``
+        and ``groups`` of the CPU time, see `speed.parts`.
+    """
+    before = torch.get_num_threads()
+    with tqdm(total=len(forms) * (TURNS + 2), desc="training", unit="trial") as bar:
+
+        def told(name: str, work: Callable[[], Any]) -> Any:
+            bar.set_postfix_str(name)
+            done = work()
+            bar.update()
+            return done
+
+        trials = {name: told(name, partial(Trial, form, scenario)) for name, form in forms.items()}
+        rates = {
+            name: np.array(taken)
+            for name, taken in take_turns(
+                {name: partial(told, name, trial.turn) for name, trial in trials.items()}, TURNS
+            ).items()
+        }
+        shares = {name: told(name, trial.shares) for name, trial in trials.items()}
+    torch.set_num_threads(before)
+    return {
+        name: {
+            "title": form.title,
+            "steps_per_cpu_s": float(np.median(rates[name][:, 0])),
+            "steps_per_s": float(np.median(rates[name][:, 1])),
+            "times_stock": float(np.median(rates[name][:, 0] / rates[STOCK][:, 0])),
+            "shares": shares[name],
+            "groups": parts.grouped(shares[name]),
+        }
+        for name, form in forms.items()
+    }
+
+
+def growth(networks: Sequence[Mapping[str, float]], topology: str) -> list[dict[str, float]]:
+    """Cost of a step of the recipe's training against the size of the network.
+
+    Args:
+        networks: What `speed.environments.scaling` found, a row per network.
+        topology: The topology that it was asked for.
+    """
+    short = dataclasses.replace(RECIPE, ppo={**RECIPE.ppo, "n_steps": GROWTH_STEPS})
+    before = torch.get_num_threads()
     torch.set_num_threads(1)
-    results = {}
-    forms: dict[str, Callable[[int], OnPolicyAlgorithm]] = {"naive": naive, "tuned": tuned}
-    for name, make, rollouts in (("naive", naive, 1), ("tuned", tuned, 5), ("recipe", complete, 5)):
-        results |= {f"{name}_{key}": value for key, value in speed(make(0), rollouts).items()}
-    results["steps_ratio"] = results["tuned_steps_per_cpu_s"] / results["naive_steps_per_cpu_s"]
-    if cpu_s > 0.0:
-        for name, make in forms.items():
-            timesteps = int(cpu_s * results[f"{name}_steps_per_cpu_s"])
-            start = clock()
-            shares = [final_share(make(seed), timesteps) for seed in range(seeds)]
-            results[f"{name}_training_steps"] = timesteps
-            results[f"{name}_cpu_s_per_training"] = (clock() - start) / seeds
-            for seed, share in enumerate(shares):
-                results[f"{name}_delivered_share_seed_{seed}"] = share
-            results[f"{name}_delivered_share"] = float(np.mean(shares))
-    return results
+    rows = []
+    for network in tqdm(networks, desc="growth of training", unit="network"):
+        learner = of_recipe(short, 0, of_size(int(network["sites"]), topology))
+        us_per_step = 1e6 * _fastest_rollout_s(learner) / learner.rollout
+        rows.append(
+            {
+                "sites": network["sites"],
+                "links": network["links"],
+                "steps_per_cpu_s": 1e6 / us_per_step,
+                "us_per_step": us_per_step,
+                "us_per_link_step": us_per_step / network["links"],
+            }
+        )
+    torch.set_num_threads(before)
+    return rows
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--cpu-s", type=float, default=0.0, help="training time for the returns")
-    parser.add_argument("--seeds", type=int, default=3, help="trainings of each form")
-    options = parser.parse_args()
-    print(json.dumps(measure(options.cpu_s, options.seeds), indent=1))
-
-
-if __name__ == "__main__":
-    main()
+def _fastest_rollout_s(learner: Learner) -> float:
+    learner.learn(learner.rollout)
+    seconds = []
+    for _ in range(GROWTH_ROLLOUTS):
+        start = cpu_s()
+        learner.learn(learner.rollout)
+        seconds.append(cpu_s() - start)
+    return min(seconds)
