@@ -12,14 +12,12 @@ import random
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import gymnasium as gym
 import numpy as np
 import torch
 import tyro
-from numpy.typing import NDArray
-from torch import Tensor, nn, optim
+from torch import nn, optim
 
 import qkd_gym  # noqa: F401  registers the environments
 from qkd_gym.commands import exit_status
@@ -68,11 +66,6 @@ class Args:
     """Factor on the rewards."""
 
 
-def tensors(observation: dict[str, NDArray[Any]]) -> dict[str, Tensor]:
-    """A batch of observations as the policy reads it."""
-    return {k: torch.as_tensor(v, dtype=torch.float32) for k, v in observation.items()}
-
-
 def iterations(args: Args) -> Iterator[dict[str, float]]:
     """Trains; gives figures after every rollout and its update."""
     batch_size = args.num_envs * args.num_steps
@@ -95,8 +88,10 @@ def iterations(args: Args) -> Iterator[dict[str, float]]:
     # Storage
     shape = (args.num_steps, args.num_envs)
     observation, _ = envs.reset(seed=args.seed)
-    next_obs = tensors(observation)
-    obs = {k: torch.zeros((args.num_steps, *v.shape)) for k, v in next_obs.items()}
+    next_obs = agent.prepare(observation)
+    obs = {
+        k: torch.zeros((args.num_steps, *v.shape), dtype=v.dtype) for k, v in next_obs.items()
+    }
     actions = torch.zeros(shape, dtype=torch.long)
     logprobs, rewards, dones, values = (torch.zeros(shape) for _ in range(4))
     next_done = torch.zeros(args.num_envs)
@@ -122,13 +117,13 @@ def iterations(args: Args) -> Iterator[dict[str, float]]:
             observation, reward, terminations, truncations, infos = envs.step(action.numpy())
             reward_sum += reward.sum()
             rewards[step] = torch.as_tensor(args.reward_scale * reward)
-            next_obs = tensors(observation)
+            next_obs = agent.prepare(observation)
             next_done = torch.as_tensor(terminations | truncations).float()
             # An episode that was cut off would have gone on for what the critic says.
             if truncations.any():
                 cut_off = np.flatnonzero(truncations)
                 last = [infos["final_obs"][i] for i in cut_off]
-                final_obs = tensors({k: np.stack([o[k] for o in last]) for k in last[0]})
+                final_obs = agent.prepare({k: np.stack([o[k] for o in last]) for k in last[0]})
                 with torch.no_grad():
                     rewards[step, cut_off] += args.gamma * agent.predict_values(final_obs).flatten()
 

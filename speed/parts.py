@@ -20,9 +20,8 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 
 from qkd_gym.baselines.policy import RulePolicy
 from qkd_gym.envs.vector import QKDVectorEnv
-from qkd_gym.gnn.model import LinkViabilityGNN
 from qkd_gym.sb3 import LinkPointerPolicy, QKDVecEnv, policy, vec_env
-from qkd_gym.sb3.rollout import LeanRolloutBuffer
+from qkd_gym.sb3.rollout import Rollouts
 
 SIMULATOR = "simulator"
 ADAPTER = "adapter of the environments"
@@ -40,7 +39,7 @@ FUNCTIONS: dict[str, tuple[tuple[Any, tuple[str, ...]], ...]] = {
     SIMULATOR: ((QKDVectorEnv, ("reset", "step")),),
     ADAPTER: ((QKDVecEnv, ("reset", "step_wait")),),
     RULES: ((RulePolicy, ("predict",)), (vec_env, ("advise",)), (policy, ("advise",))),
-    FROZEN: ((LinkViabilityGNN, ("embed",)),),
+    FROZEN: ((LinkPointerPolicy, ("prepare",)),),
     FORWARD: tuple(
         (owner, ("forward", "predict_values"))
         for owner in (ActorCriticPolicy, MaskableActorCriticPolicy, LinkPointerPolicy)
@@ -51,11 +50,10 @@ FUNCTIONS: dict[str, tuple[tuple[Any, tuple[str, ...]], ...]] = {
     ),
     BACKWARD: ((torch.Tensor, ("backward",)),),
     BUFFER: (
+        (Rollouts, ("add_decisions", "add_results", "add_values_beyond", "finish", "select")),
         (RolloutBuffer, ("compute_returns_and_advantage",)),
-        *(
-            (owner, ("add", "_get_samples"))
-            for owner in (DictRolloutBuffer, MaskableDictRolloutBuffer, LeanRolloutBuffer)
-        ),
+        (DictRolloutBuffer, ("add", "_get_samples")),
+        (MaskableDictRolloutBuffer, ("add", "_get_samples")),
     ),
     OPTIMIZER: (
         (torch.optim.Optimizer, ("zero_grad",)),
