@@ -80,7 +80,7 @@ class Options:
     """Held-out episodes of the evaluation."""
     device: str = "auto"
     """Where the networks run: auto, cpu, or cuda (auto is a GPU if there is one)."""
-    workers: str = "auto"
+    workers: int | Literal["auto"] = "auto"
     """Processes that train together, which the results hang on: a number, or auto for as many as
     there are cores and as divide the recipe's environments and minibatches evenly."""
 
@@ -102,7 +102,7 @@ def run(options: Options) -> None:
     require_integer("episodes", options.episodes, 2)
     device = find_device(options.device)
     recipe = recipes[options.agent]
-    workers = recipe.workers(parse_workers(options.workers), device)
+    workers = recipe.workers(options.workers, device)
     timesteps = options.total_timesteps or recipe.total_timesteps
     changes = list(chain.from_iterable(options.network))
     overrides = parse_overrides(changes)
@@ -170,19 +170,6 @@ def run(options: Options) -> None:
         )
         results = play_all(model.policy, task.baselines, play, submit if workers > 1 else None)
     report(model, task, network, results, options, folder)
-
-
-def parse_workers(text: str) -> int | None:
-    """Number of workers; None for ``"auto"``.
-
-    Raises:
-        InvalidInput: If it is neither.
-    """
-    if text == "auto":
-        return None
-    if not (text.isascii() and text.isdecimal() and len(text) < 10):
-        raise InvalidInput(f"workers is {shown(text)}, but must be 'auto' or an integer.")
-    return int(text)
 
 
 def run_key(task: Task, recipe: Recipe, network: Mapping[str, Any], seed: int, workers: int) -> str:

@@ -89,9 +89,7 @@ def iterations(args: Args) -> Iterator[dict[str, float]]:
     shape = (args.num_steps, args.num_envs)
     observation, _ = envs.reset(seed=args.seed)
     next_obs = agent.prepare(observation)
-    obs = {
-        k: torch.zeros((args.num_steps, *v.shape), dtype=v.dtype) for k, v in next_obs.items()
-    }
+    obs = {k: torch.zeros((args.num_steps, *v.shape), dtype=v.dtype) for k, v in next_obs.items()}
     actions = torch.zeros(shape, dtype=torch.long)
     logprobs, rewards, dones, values = (torch.zeros(shape) for _ in range(4))
     next_done = torch.zeros(args.num_envs)

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn.functional import mse_loss
 
 from qkd_gym.sb3.group import Group
+from qkd_gym.sb3.memory import keep_freed_memory
 from qkd_gym.sb3.policy import LinkPointerPolicy
 from qkd_gym.sb3.rollout import Rollouts, Samples
 from qkd_gym.sb3.split import SplitVecEnv, joined
@@ -70,6 +71,10 @@ class GraphPPO(MaskablePPO):
     def __init__(self, *args: Any, group: Group | None = None, **kwargs: Any) -> None:
         self.group = Group() if group is None else group
         super().__init__(*args, **{"rollout_buffer_class": Rollouts, **kwargs})
+
+    def _setup_model(self) -> None:
+        keep_freed_memory()
+        super()._setup_model()
 
     def _excluded_save_params(self) -> list[str]:
         return [*super()._excluded_save_params(), "group"]

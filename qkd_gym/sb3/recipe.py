@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +31,7 @@ from qkd_gym.sb3.policy import LinkPointerPolicy
 from qkd_gym.sb3.ppo import GraphPPO
 from qkd_gym.sb3.split import SplitVecEnv
 from qkd_gym.sb3.vec_env import QKDVecEnv
+from qkd_gym.workers import WorkerCount, usable_cores, worker_count
 
 # Arguments of PPO that a recipe may set: integers with their lowest and highest values, and other
 # numbers, which are not negative, with their highest.
@@ -142,7 +142,7 @@ class Recipe:
                 subtract_offered=True,
                 control_policy=make_policy(self.control_policy) if self.control_policy else None,
                 adviser=make_adviser(self.adviser) if self.adviser else None,
-                threads=available_cores() if on_gpu else None,
+                threads=usable_cores() if on_gpu else None,
                 **{**network, "split": "train"},
             )
             for _ in range(halves)
@@ -187,12 +187,13 @@ class Recipe:
             torch.manual_seed(int(own[0]))
         return model
 
-    def workers(self, asked: int | None, device: torch.device) -> int:
+    def workers(self, asked: WorkerCount, device: torch.device) -> int:
         """How many processes train the model.
 
         Args:
-            asked: Number of processes; None for as many as there are cores and as environments and
-                minibatches can be shared among evenly, and for one where a GPU is used.
+            asked: Number of processes; ``"auto"`` for as many as there are cores and as
+                environments and minibatches can be shared among evenly, and for one where a GPU is
+                used.
             device: Where the model runs.
 
         Raises:
@@ -201,26 +202,19 @@ class Recipe:
         batch_size = self.ppo.get("batch_size", _BATCH_SIZE)
         common = math.gcd(self.num_envs, batch_size)
         alone = not self.pointer or device.type == "cuda"
-        if asked is None:
-            most = 1 if alone else available_cores()
+        count = worker_count(asked)
+        if asked == "auto":
+            most = 1 if alone else count
             return max(n for n in range(1, most + 1) if common % n == 0)
-        require_integer("workers", asked, 1, 4096)
-        if asked > 1 and alone:
+        if count > 1 and alone:
             why = "on a GPU" if self.pointer else "for an agent without pointer"
-            raise InvalidInput(f"workers is {asked}, but must be 1 {why}.")
-        if common % asked:
+            raise InvalidInput(f"workers is {count}, but must be 1 {why}.")
+        if common % count:
             raise InvalidInput(
-                f"workers is {asked}, but must divide num_envs, {self.num_envs}, and "
+                f"workers is {count}, but must divide num_envs, {self.num_envs}, and "
                 f"ppo.batch_size, {batch_size}."
             )
-        return asked
-
-
-def available_cores() -> int:
-    """Number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        return count
 
 
 def load_recipes(path: Path) -> dict[str, Recipe]:
