@@ -230,7 +230,7 @@ class LinkPointerPolicy(MaskableActorCriticPolicy):
         arrays = {n: each for n, each in observation.items() if n not in tensors}
         known = to_device(arrays, self.device)
         known |= {name: tensor.to(self.device) for name, tensor in tensors.items()}
-        adviser = self.mlp_extractor.adviser
+        adviser: Any = self.mlp_extractor.adviser
         if adviser is not None and "advice" not in known:
             read = {name: known[name].cpu().numpy() for name in _ADVISER_READS}
             read["link_endpoints"] = read["link_endpoints"].astype(np.int64)

@@ -8,12 +8,12 @@ passes.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from qkd_gym.features import LINK
 from qkd_gym.gnn.compiled.layers import (
@@ -80,7 +80,7 @@ def fits(model: LinkViabilityGNN) -> bool:
 def weights_of(model: LinkViabilityGNN) -> Weights:
     """The weights of a model as they are now."""
     transformer, attention = model.transformer, model.attention
-    edge_mlp: nn.Sequential = model.edge_mlp
+    edge_mlp = model.edge_mlp
     return Weights(
         np.array(model.site_columns),
         np.array(model.link_columns),
@@ -112,12 +112,12 @@ def _flat(weight: Tensor) -> F32:
     return weight.detach().numpy().reshape(-1)
 
 
-def _linear(*layers: nn.Module) -> Linear:
-    weight = torch.cat([layer.weight for layer in layers])  # type: ignore[arg-type]
-    return Linear(_turned(weight), _flat(torch.cat([layer.bias for layer in layers])))  # type: ignore[arg-type]
+def _linear(*layers: Any) -> Linear:
+    weight = torch.cat([layer.weight for layer in layers])
+    return Linear(_turned(weight), _flat(torch.cat([layer.bias for layer in layers])))
 
 
-def _norm(layer: nn.LayerNorm) -> Norm:
+def _norm(layer: Any) -> Norm:
     return Norm(_flat(layer.weight), _flat(layer.bias))
 
 
