@@ -86,6 +86,7 @@ def scaling(largest: int, _: Results) -> Results:
 def training(results: Results) -> Results:
     """Forms of training, and their growth with the network."""
     try:
+        from speed.cores import worker_scaling
         from speed.training import compare, growth
     except ImportError as missing:
         print(f"Training is left out: {missing}")
@@ -94,6 +95,7 @@ def training(results: Results) -> Results:
     return {
         "training": compare(),
         "training_scaling": {name: growth(results["scaling"][name], topology)},
+        "training_steps_per_s": worker_scaling(),
         "training_peak_mb_1024": fresh.training_peak_mb(1024),
     }
 

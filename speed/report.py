@@ -82,6 +82,12 @@ def _training_sentences(results: Mapping[str, Any]) -> str:
         "With 1,024 environments its process peaks at "
         f"{results['training_peak_mb_1024']:,.0f} MiB.",
     ]
+    alone = results["training_steps_per_s"]["1"]
+    sentences += [
+        f"{workers} workers train {rate / alone:.2f} times as fast as one, by the clock on the wall."
+        for workers, rate in results["training_steps_per_s"].items()
+        if workers != "1"
+    ]
     for name, rows in results["training_scaling"].items():
         small, large = rows[0], rows[-1]
         sentences.append(

@@ -23,8 +23,9 @@ TURNS = 3
 # CPU seconds that a form gets per turn, but at least a rollout and its update.
 TURN_S = 3.0
 GROWTH_ROLLOUTS = 2
-# Half of the recipe's rollouts: those of the largest network then fit the memory of small machines.
-GROWTH_STEPS = 25
+# Fewer environments than the recipe has: rollouts of the largest network then fit the memory of
+# small machines.
+GROWTH_ENVS = 64
 
 
 class Trial:
@@ -114,7 +115,10 @@ def growth(networks: Sequence[Mapping[str, float]], topology: str) -> list[dict[
         networks: What `speed.environments.scaling` found, a row per network.
         topology: The topology that it was asked for.
     """
-    short = dataclasses.replace(RECIPE, ppo={**RECIPE.ppo, "n_steps": GROWTH_STEPS})
+    minibatch = RECIPE.ppo["batch_size"] * GROWTH_ENVS // RECIPE.num_envs
+    short = dataclasses.replace(
+        RECIPE, num_envs=GROWTH_ENVS, ppo={**RECIPE.ppo, "batch_size": minibatch}
+    )
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     rows = []

@@ -224,9 +224,9 @@ def test_cpu_time_counts_children_while_they_live_and_afterwards():
 
 
 def test_growth_of_training(monkeypatch):
-    ppo = {**RECIPE.ppo, "batch_size": 4}
+    ppo = {**RECIPE.ppo, "n_steps": 4, "batch_size": 4}
     monkeypatch.setattr(training, "RECIPE", dataclasses.replace(RECIPE, num_envs=2, ppo=ppo))
-    monkeypatch.setattr(training, "GROWTH_STEPS", 4)
+    monkeypatch.setattr(training, "GROWTH_ENVS", 2)
     rows = training.growth([{"sites": 6, "links": 11}, {"sites": 10, "links": 20}], "clustered")
     assert [row["sites"] for row in rows] == [6, 10]
     for row in rows:
@@ -247,6 +247,7 @@ def results_of_training():
         "training": {"recipe": {"title": "the recipe", **row, "shares": shares, "groups": groups}},
         "training_scaling": {"degree 4": growth},
         "training_peak_mb_1024": 1234.4,
+        "training_steps_per_s": {"1": 100.0, "2": 180.0},
     }
 
 
@@ -255,6 +256,7 @@ def test_the_table_of_training():
     assert "| the recipe | 2,000 | 2.50 | 1,900 | 30% | 15% | 10% | 45% |" in table
     assert "frozen network (30%), backward pass (15%) and simulator (10%)." in table
     assert "peaks at 1,234 MiB" in table
+    assert "2 workers train 1.80 times as fast as one" in table
     assert "From 20 to 568 links (degree 4) its cost per link goes from 9.0 to 7.0 µs" in table
     assert "left out" in report.training_table({})
 
