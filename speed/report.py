@@ -84,7 +84,7 @@ def _training_sentences(results: Mapping[str, Any]) -> str:
     ]
     alone = results["training_steps_per_s"]["1"]
     sentences += [
-        f"{workers} workers train {rate / alone:.2f} times as fast as one, by the clock on the wall."
+        f"{workers} workers train {rate / alone:.2f} times as fast as one, in wall-clock time."
         for workers, rate in results["training_steps_per_s"].items()
         if workers != "1"
     ]

@@ -65,20 +65,6 @@ class Group:
         """
         return self.sum_(tensor).div_(self.size) if self.size > 1 else tensor
 
-    def average_gradients(self, parameters: Iterable[Tensor]) -> None:
-        """Replaces the gradients of parameters by their means over all processes.
-
-        Raises:
-            Lost: If another process is gone.
-        """
-        if self.size == 1:
-            return
-        gradients = [each.grad for each in parameters if each.grad is not None]
-        flat = self.mean_(torch.cat([each.flatten() for each in gradients]))
-        parts = flat.split([each.numel() for each in gradients])
-        for gradient, part in zip(gradients, parts, strict=True):
-            gradient.copy_(part.view_as(gradient))
-
     def copy_first_(self, tensors: Iterable[Tensor]) -> None:
         """Replaces tensors on the CPU by those of the first process.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -245,8 +246,10 @@ class LinkPointerPolicy(MaskableActorCriticPolicy):
 
     # The base class would bypass `extract_features` in all that follows.
 
-    def _lower_precision(self) -> torch.autocast:
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed_precision)
+    def _lower_precision(self) -> AbstractContextManager[Any]:
+        if not self.mixed_precision:
+            return nullcontext()
+        return torch.autocast(self.device.type, torch.bfloat16)
 
     def _distribution_and_values(
         self, obs: Any, action_masks: Any

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sb3_contrib import MaskablePPO
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import VecEnv
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
 from qkd_gym.sb3.group import Group
@@ -25,6 +25,23 @@ from qkd_gym.sb3.transfer import Arriving
 _STATISTICS = (
     "policy_gradient_loss", "value_loss", "entropy_loss", "loss", "clip_fraction", "approx_kl",
 )  # fmt: skip
+
+
+def joined_gradients(module: nn.Module) -> Tensor:
+    """Gives the weights that learn zero gradients that lie in one vector, and returns that.
+
+    What is done to all gradients, such as to average and to clip them, is then done at once. It
+    lasts until somebody removes the gradients.
+
+    Args:
+        module: Whose weights.
+    """
+    weights = [weight for weight in module.parameters() if weight.requires_grad]
+    sizes = [weight.numel() for weight in weights]
+    vector = weights[0].new_zeros(sum(sizes))
+    for weight, part in zip(weights, vector.split(sizes), strict=True):
+        weight.grad = part.view_as(weight)
+    return vector
 
 
 @dataclass
@@ -163,6 +180,7 @@ class GraphPPO(MaskablePPO):
         self._update_learning_rate(optimizer)
         assert self.batch_size is not None
         share = self.batch_size // group.size
+        gradients = joined_gradients(self.policy)
         statistics: list[list[Tensor]] = []
         stopped = False
         for epoch in range(self.n_epochs):
@@ -178,10 +196,10 @@ class GraphPPO(MaskablePPO):
                         if self.verbose >= 1:
                             print(f"Early stopping at step {epoch}: KL is {divergence:.2f}")
                         break
-                optimizer.zero_grad()
+                gradients.zero_()
                 loss.backward()  # type: ignore[no-untyped-call]
-                group.average_gradients(self.policy.parameters())
-                torch.nn.utils.clip_grad_norm_(self.policy.parameters(), self.max_grad_norm)
+                group.mean_(gradients)
+                gradients.mul_((self.max_grad_norm / (gradients.norm() + 1e-6)).clamp(max=1.0))
                 optimizer.step()
             self._n_updates += 1
             if stopped:

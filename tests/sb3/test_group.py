@@ -42,16 +42,11 @@ RECIPE = Recipe(
 def sums(group, folder):
     """Everything that a group does, noted in a file per rank."""
     own = torch.arange(3.0) + group.rank
-    weight = torch.zeros(2, 2, requires_grad=True)
-    unused = torch.zeros(3, requires_grad=True)
-    weight.grad = torch.full((2, 2), float(group.rank))
     copied = torch.full((2,), 10.0 + group.rank)
     group.copy_first_([copied])
-    group.average_gradients([weight, unused])
     noted = {
         "sum": group.sum_(own.clone()),
         "mean": group.mean_(own.clone()),
-        "gradient": weight.grad,
         "copied": copied,
         "share": torch.tensor(group.share(7)),
     }
@@ -69,7 +64,6 @@ def test_a_group_adds_averages_and_copies(tmp_path):
     for one in noted:
         assert one["sum"].tolist() == [3.0, 6.0, 9.0]
         assert one["mean"].tolist() == [1.0, 2.0, 3.0]
-        assert one["gradient"].tolist() == [[1.0, 1.0], [1.0, 1.0]]
         assert one["copied"].tolist() == [10.0, 10.0]
     assert [one["share"].tolist() for one in noted] == [[0, 1], [2, 3], [4, 5, 6]]
 

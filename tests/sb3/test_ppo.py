@@ -12,7 +12,7 @@ from stable_baselines3.common.vec_env import VecMonitor, VecNormalize  # noqa: E
 
 from qkd_gym.sb3 import LinkPointerPolicy, QKDVecEnv  # noqa: E402
 from qkd_gym.sb3.advice import make_adviser  # noqa: E402
-from qkd_gym.sb3.ppo import GraphPPO  # noqa: E402
+from qkd_gym.sb3.ppo import GraphPPO, joined_gradients  # noqa: E402
 from qkd_gym.sb3.split import SplitVecEnv  # noqa: E402
 
 # Episodes of 10 steps end within a rollout of 16.
@@ -147,6 +147,19 @@ def test_parts_of_the_environments_change_nothing(monkeypatch):
         torch.testing.assert_close(first, second, rtol=1e-4, atol=1e-5)
     assert one.pop_totals() == pytest.approx(several.pop_totals())
     assert whole.num_timesteps == parts.num_timesteps
+
+
+def test_joined_gradients_are_those_of_the_weights():
+    module = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.Linear(2, 1))
+    module[0].bias.requires_grad_(False)
+    vector = joined_gradients(module)
+    for _ in range(2):
+        module(torch.ones(4, 3)).sum().backward()
+    learning = [weight.grad for weight in module.parameters() if weight.requires_grad]
+    assert torch.equal(vector, torch.cat([each.flatten() for each in learning]))
+    assert vector.abs().sum() > 0
+    vector.mul_(0.5)
+    assert torch.equal(vector, torch.cat([each.flatten() for each in learning]))
 
 
 def test_wrapped_environments_stay_wrapped():
