@@ -176,7 +176,8 @@ class Rollouts:
             name: tensor.flatten(0, 1) if name in LARGEST else self._gather(name, tensor, rows)
             for name, tensor in self.observations.items()
         }
-        chosen["rows"] = rows
+        if LARGEST[0] in chosen:
+            chosen["rows"] = rows
         others = (self.actions, self.values, self.log_probs, self.advantages, self.returns)
         return Samples(chosen, *(each.flatten(0, 1).index_select(0, rows) for each in others))
 

@@ -35,8 +35,9 @@ def environment(env_id=ENV_IDS[0], members=MEMBERS):
     return QKDVecEnv(env_id, members, adviser=make_adviser("demand-deficit"), **SMALL)
 
 
-def model(kind, env, **changes):
-    policy = {"adviser": "demand-deficit"}
+def model(kind, env, frozen=True, **changes):
+    extractor = {"features_extractor_kwargs": {"frozen": frozen}}
+    policy = {"adviser": "demand-deficit", **extractor}
     return kind(LinkPointerPolicy, env, **{**SETTINGS, **changes}, policy_kwargs=policy)
 
 
@@ -99,6 +100,7 @@ def same_order(monkeypatch):
         {},
         {"clip_range_vf": 0.05, "normalize_advantage": False, "max_grad_norm": 0.01},
         {"target_kl": 1e-7, "n_epochs": 5, "learning_rate": 1e-2},
+        {"frozen": False},
     ],
 )
 def test_updates_are_those_of_maskable_ppo(same_order, env_id, changes):
