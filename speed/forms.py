@@ -29,6 +29,8 @@ RECIPE = load_recipes(Path(__file__).parents[1] / "agents" / "LinkActivation.tom
 SCENARIO = "metro"
 # Of rewards without a control policy, whose variance is larger.
 REWARD_SCALE = 0.05
+# Steps of all environments in a rollout of forms that are not the package's.
+STOCK_ROLLOUT, ONE_BY_ONE_ROLLOUT = 2048, 1024
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def from_nothing(seed: int, scenario: str) -> Learner:
 
 def stock(
     algorithm: Callable[..., OnPolicyAlgorithm],
-    n_steps: int,
+    rollout: int,
     policy: dict[str, Any],
     seed: int,
     scenario: str,
@@ -100,7 +102,12 @@ def stock(
     )
     env.seed(seed)
     model = algorithm(
-        "MultiInputPolicy", env, n_steps=n_steps, seed=seed, device="cpu", policy_kwargs=policy
+        "MultiInputPolicy",
+        env,
+        n_steps=rollout // RECIPE.num_envs,
+        seed=seed,
+        device="cpu",
+        policy_kwargs=policy,
     )
     return of_sb3(model)
 
@@ -132,18 +139,23 @@ FORMS = {
     "recipe": Form("the recipe, as `train.py` runs it", recipe),
     "from-nothing": Form("the same without adviser and control policy", from_nothing),
     "cleanrl": Form("loop in CleanRL's style, `LinkPointerPolicy`", cleanrl),
-    "stock-ppo": Form("stock PPO, `MultiInputPolicy`, no masks", partial(stock, PPO, 32, {})),
-    STOCK: Form("stock MaskablePPO, `MultiInputPolicy`", partial(stock, MaskablePPO, 32, {})),
+    "stock-ppo": Form(
+        "stock PPO, `MultiInputPolicy`, no masks", partial(stock, PPO, STOCK_ROLLOUT, {})
+    ),
+    STOCK: Form(
+        "stock MaskablePPO, `MultiInputPolicy`", partial(stock, MaskablePPO, STOCK_ROLLOUT, {})
+    ),
     "stock-threads": Form(
         "the same, torch on all cores",
-        partial(stock, MaskablePPO, 32, {}),
+        partial(stock, MaskablePPO, STOCK_ROLLOUT, {}),
         len(os.sched_getaffinity(0)),
     ),
     "naive-ppo": Form(
-        "PPO, one-by-one torch-geometric extractor, no masks", partial(stock, PPO, 16, ONE_BY_ONE)
+        "PPO, one-by-one torch-geometric extractor, no masks",
+        partial(stock, PPO, ONE_BY_ONE_ROLLOUT, ONE_BY_ONE),
     ),
     "naive-maskable": Form(
         "MaskablePPO, one-by-one torch-geometric extractor",
-        partial(stock, MaskablePPO, 16, ONE_BY_ONE),
+        partial(stock, MaskablePPO, ONE_BY_ONE_ROLLOUT, ONE_BY_ONE),
     ),
 }
