@@ -123,7 +123,7 @@ def test_whatever_happens_to_another_process_ends_the_group(work, error):
 
     with pytest.raises(error):
         run(work, here=wait)
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 60  # a busy machine takes long to start processes
 
 
 def wait(group):
