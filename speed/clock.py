@@ -39,9 +39,9 @@ def take_turns(
     return {name: [turn[name] for turn in taken] for name in measures}
 
 
-def in_turns(measures: Mapping[str, Callable[[], float]]) -> dict[str, float]:
+def in_turns(measures: Mapping[str, Callable[[], float]], turns: int = TURNS) -> dict[str, float]:
     """Medians of figures that are taken in turns."""
-    return {name: float(np.median(taken)) for name, taken in take_turns(measures).items()}
+    return {name: float(np.median(taken)) for name, taken in take_turns(measures, turns).items()}
 
 
 def cpu_s() -> float:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import time
 from functools import partial
 
-import numpy as np
 import torch
 
 from qkd_gym.children import child_processes
 from qkd_gym.sb3.group import Group, together
-from qkd_gym.workers import usable_cores
-from speed.clock import take_turns
+from speed.clock import in_turns
 from speed.forms import ENV_ID, RECIPE
 
 TURNS = 3
@@ -22,10 +20,8 @@ NETWORK = {"scenario": "metro", "bank_size": 8}
 
 def worker_scaling() -> dict[str, float]:
     """Steps per second with one worker and with as many as the recipe takes, medians of turns."""
-    most = RECIPE.workers("auto", torch.device("cpu")) if usable_cores() > 1 else 1
-    counts = sorted({1, most})
-    turns = take_turns({str(n): partial(_steps_per_s, n) for n in counts}, TURNS)
-    return {name: float(np.median(rates)) for name, rates in turns.items()}
+    counts = sorted({1, RECIPE.workers("auto", torch.device("cpu"))})
+    return in_turns({str(n): partial(_steps_per_s, n) for n in counts}, TURNS)
 
 
 def _steps_per_s(workers: int) -> float:

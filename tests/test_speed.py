@@ -21,12 +21,7 @@ from speed.forms import FORMS, RECIPE, STOCK, Learner
 SMALL = "metro-10"
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from qkd_gym.features import NODE
 from qkd_gym.gnn.data import ViabilityGraph, by_network, simulate
 from qkd_gym.gnn.hidden import REFERENCE, HiddenQuality, draw
 from qkd_gym.topology import Topology
+from qkd_gym.topology.checks import SHORTCUT, SHORTCUT_KM
 from qkd_gym.topology.generators import clustered, source_study
 
 MIN_SITES, MAX_SITES = 10, 50
@@ -19,8 +20,6 @@ MIN_SITES, MAX_SITES = 10, 50
 _DENSE_SHARE, _DENSE_SITES = 0.1, 30
 # Networks in the field are often smaller and sparser than generated metros, their spans longer.
 _FIELD_SHARE, _FIELD_LEAST_SITES, _FIELD_MOST_KM = 0.3, 3, 120.0
-# A `Topology` refuses a link whose straight line is more than these times its length, and this.
-_SHORTCUT, _SHORTCUT_KM = 20.0, 1.0
 _REFERENCE_SHARE = 0.7
 _SIMULATED_SHARE = 0.12
 # Scenario, sites, and its part of ten networks.
@@ -189,6 +188,6 @@ def _field(n_sites: int, rng: np.random.Generator) -> Topology:
         first, second = rng.choice(n_sites, 2, replace=False).tolist()
         facts = link()
         line_km = np.linalg.norm(position[first] - position[second])
-        if line_km <= _SHORTCUT * facts["length_km"] + _SHORTCUT_KM:
+        if line_km <= SHORTCUT * facts["length_km"] + SHORTCUT_KM:
             graph.add_edge(first, second, **facts)
     return Topology.from_networkx(graph)

@@ -31,7 +31,7 @@ LIMITS = {
 }
 # The straight line is at most these times a link's length, plus this for coarse coordinates; the
 # length at most these times the line, plus this for what is drawn too close.
-_SHORTCUT, _SHORTCUT_KM = 20.0, 1.0
+SHORTCUT, SHORTCUT_KM = 20.0, 1.0
 _DETOUR, _DETOUR_KM = 100.0, 100.0
 
 
@@ -182,7 +182,7 @@ def check_units(
         owner: The link with an index, for the sentence.
     """
     line = np.linalg.norm(positions_km[ends[:, 0]] - positions_km[ends[:, 1]], axis=1)
-    odd = line > _SHORTCUT * length_km + _SHORTCUT_KM
+    odd = line > SHORTCUT * length_km + SHORTCUT_KM
     odd |= (line > 0.0) & (length_km > _DETOUR * line + _DETOUR_KM)
     for index in np.flatnonzero(odd)[:1].tolist():
         raise InvalidInput(

@@ -41,13 +41,7 @@ def model(kind, env, frozen=True, **changes):
     return kind(LinkPointerPolicy, env, **{**SETTINGS, **changes}, policy_kwargs=policy)
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    """As in trainings: on small graphs more are slower."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 class Logged(BaseCallback):
