@@ -6,7 +6,7 @@ from gymnasium.envs.registration import register
 
 __version__ = "0.3.0"
 
-for _name in ("LinkActivation", "Routing", "Network"):
+for _name in ("LinkActivation", "Routing", "Network", "LinkScheduling"):
     # Strings only: nothing is loaded until an environment is made.
     register(
         id=f"qkd_gym/{_name}-v0",

@@ -2,7 +2,7 @@
 
 ``LINK.pool_fill`` is the column of a feature in ``observation["links"][..., column]``, in Python as
 in compiled code; ``LINK_FEATURES`` are the names in that order. Likewise ``NODE``, ``CONTEXT``,
-``REQUEST`` and ``PATH``. Trained weights hang on the order.
+``SETTING``, ``REQUEST`` and ``PATH``. Trained weights hang on the order.
 
 Every feature is float32 and of order one. Rates and demands are in *pool capacities per hour*,
 ``x_bps * HOUR_S / pool_capacity_bits``, squashed by ``log1p``, so that they mean the same in every
@@ -104,6 +104,21 @@ class ContextFeatures(NamedTuple):
     """Recent blocked / offered key over the network."""
 
 
+class SettingFeatures(NamedTuple):
+    """What the operator knows of the network and the equipment beforehand."""
+
+    calibration: int
+    """log1p(calibration time in minutes)."""
+    episode: int
+    """log1p(length of the episode in hours)."""
+    interval: int
+    """Length of a decision interval in minutes."""
+    modules: int
+    """log(QKD modules of a site)."""
+    pool: int
+    """log1p(pool capacity / mean request size) / 10."""
+
+
 class RequestFeatures(NamedTuple):
     """Features of the request that waits for a decision."""
 
@@ -141,11 +156,13 @@ class PathFeatures(NamedTuple):
 NODE_FEATURES = NodeFeatures._fields
 LINK_FEATURES = LinkFeatures._fields
 CONTEXT_FEATURES = ContextFeatures._fields
+SETTING_FEATURES = SettingFeatures._fields
 REQUEST_FEATURES = RequestFeatures._fields
 PATH_FEATURES = PathFeatures._fields
 
 NODE = NodeFeatures(*range(len(NODE_FEATURES)))
 LINK = LinkFeatures(*range(len(LINK_FEATURES)))
 CONTEXT = ContextFeatures(*range(len(CONTEXT_FEATURES)))
+SETTING = SettingFeatures(*range(len(SETTING_FEATURES)))
 REQUEST = RequestFeatures(*range(len(REQUEST_FEATURES)))
 PATH = PathFeatures(*range(len(PATH_FEATURES)))

@@ -1,8 +1,15 @@
 """Gymnasium environments over the simulator."""
 
-from qkd_gym.envs.env import LinkActivationEnv, NetworkEnv, QKDEnv, RoutingEnv
+from qkd_gym.envs.env import (
+    LinkActivationEnv,
+    LinkSchedulingEnv,
+    NetworkEnv,
+    QKDEnv,
+    RoutingEnv,
+)
 from qkd_gym.envs.vector import (
     LinkActivationVectorEnv,
+    LinkSchedulingVectorEnv,
     NetworkVectorEnv,
     QKDVectorEnv,
     RoutingVectorEnv,
@@ -11,6 +18,8 @@ from qkd_gym.envs.vector import (
 __all__ = [
     "LinkActivationEnv",
     "LinkActivationVectorEnv",
+    "LinkSchedulingEnv",
+    "LinkSchedulingVectorEnv",
     "NetworkEnv",
     "NetworkVectorEnv",
     "QKDEnv",

@@ -12,8 +12,8 @@ from qkd_gym.envs.observation import Observation, allocate, readable
 from qkd_gym.envs.tasks import Task
 from qkd_gym.envs.transition import Results, allocate_results
 from qkd_gym.network.accounts import ACCOUNT_NAMES
-from qkd_gym.network.bank import Bank
 from qkd_gym.network.reward import REWARD_TERMS
+from qkd_gym.network.simulator import Simulator
 
 _KEPT = 4
 
@@ -22,8 +22,7 @@ class Frame:
     """The arrays of one step, and the views of them that readers get, made once.
 
     Args:
-        batch: Number of episodes.
-        bank: Networks, which set the shapes.
+        simulator: The episodes, which set the shapes.
         task: What a step decides, which sets the fields of observations.
 
     Attributes:
@@ -37,8 +36,9 @@ class Frame:
         masks: Legal actions, (batch, actions).
     """
 
-    def __init__(self, batch: int, bank: Bank, task: Task) -> None:
-        self.buffer: Observation = allocate(batch, bank, task)
+    def __init__(self, simulator: Simulator, task: Task) -> None:
+        batch = len(simulator.arrays.episodes)
+        self.buffer: Observation = allocate(simulator.arrays, simulator.bank, task)
         self.results: Results = allocate_results(batch)
         self.observations = readable(self.buffer, task)
         one = batch == 1
@@ -81,13 +81,12 @@ class Frames:
     one each time.
 
     Args:
-        batch: Number of episodes.
-        bank: Networks, which set the shapes.
+        simulator: The episodes, which set the shapes.
         task: What a step decides, which sets the fields of observations.
     """
 
-    def __init__(self, batch: int, bank: Bank, task: Task) -> None:
-        self._shape = (batch, bank, task)
+    def __init__(self, simulator: Simulator, task: Task) -> None:
+        self._shape = (simulator, task)
         self._frames: list[Frame] = []
 
     def free(self) -> Frame:

@@ -71,9 +71,10 @@ class Core:
             batch,
             decides_links=task.decides_links,
             decides_paths=task.decides_paths,
+            decides_releases=task.decides_releases,
         )
         self.generators: list[np.random.Generator] = []
-        self._frames = Frames(batch, self.simulator.bank, task)
+        self._frames = Frames(self.simulator, task)
         self.frame = self._frames.free()
         self.observation_space = spaces.observation_space(self.frame.buffer, task)
         self.action_space = spaces.action_space(self.frame.buffer, task)

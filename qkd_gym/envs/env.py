@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from qkd_gym.envs.core import Core, Scenario
 from qkd_gym.envs.starting import not_ready, read_options, read_seed
-from qkd_gym.envs.tasks import LINK_ACTIVATION, NETWORK, ROUTING, Task
+from qkd_gym.envs.tasks import LINK_ACTIVATION, LINK_SCHEDULING, NETWORK, ROUTING, Task
 from qkd_gym.errors import UnknownArgument, require_choice, require_known_keys
 from qkd_gym.network.accounts import ACCOUNT_NAMES
 from qkd_gym.network.config import FIELDS
@@ -175,6 +175,45 @@ class LinkActivationEnv(QKDEnv):
     """
 
     task = LINK_ACTIVATION
+
+
+class LinkSchedulingEnv(QKDEnv):
+    """Which links run and which make way for them, several switches to an interval.
+
+    ## Description
+    As `LinkActivationEnv`, but the operator also says which links are given up: links are switched
+    one after the other, and no time passes before the operator holds or has switched on
+    ``switches_per_interval`` links. Whoever wants a link whose ends are full first switches off
+    those that are to make way.
+
+    ## Action Space
+    ``Discrete(E + 1)``: the candidate link to toggle, or ``E`` to hold, which lets the interval
+    pass. Selecting an inactive link activates it; at an end that still has no free module, the
+    least needed active link there is released, as in `LinkActivationEnv`. Selecting an active link
+    releases it. A link can be switched once per interval; until it passes, the link is illegal.
+    Whatever is illegal does nothing, is counted in ``info["illegal_actions"]``, and lets the
+    interval pass.
+
+    ## Observation Space
+    As `LinkActivationEnv`, the requests of the past interval, and what is known beforehand.
+
+    ## Rewards
+    As `LinkActivationEnv`; zero for a step in which no time passes.
+
+    ## Starting State
+    As `LinkActivationEnv`.
+
+    ## Episode End
+    As `LinkActivationEnv`, after at most E + 1 steps per interval.
+
+    ## Arguments
+    See `QKDEnv` and `qkd_gym.network.config.NetworkConfig`.
+
+    ## Version History
+    * v0: first release.
+    """
+
+    task = LINK_SCHEDULING
 
 
 class RoutingEnv(QKDEnv):

@@ -22,6 +22,7 @@ from qkd_gym.features import (
     PATH,
     REQUEST,
     RUNNING_SCALE_S,
+    SETTING,
 )
 from qkd_gym.jit import inlined
 from qkd_gym.network.bank import Bank
@@ -40,7 +41,8 @@ _SIGN = np.uint32(1 << 31)
 
 class Observation(NamedTuple):
     """Buffers of a batch of observations; the request's part is empty if links alone are
-    decided. Fields as in `qkd_gym.envs.spaces.observation_space`.
+    decided, what is known of the past interval and of the equipment unless the operator says
+    which links make way. Fields as in `qkd_gym.envs.spaces.observation_space`.
 
     The features of sites and links are kept one after the other, each for all sites or links and
     padded to whole vectors: `readable` turns them round.
@@ -57,15 +59,19 @@ class Observation(NamedTuple):
     request_endpoints: NDArray[np.int64]  # (B, 2)
     paths: F32  # (B, K, F)
     path_links: NDArray[np.int64]  # (B, K, H), E = padding
+    past_endpoints: NDArray[np.int64]  # (B, R, 2)
+    past_sizes: F32  # (B, R)
+    setting: F32  # (B, F)
 
 
-def allocate(batch: int, bank: Bank, task: Task) -> Observation:
-    """Zeroed buffers for ``batch`` observations.
+def allocate(s: State, bank: Bank, task: Task) -> Observation:
+    """Zeroed buffers for observations of the episodes of a state.
 
     Raises:
         InvalidInput: If they need too much memory.
     """
-    n, links = bank.n_sites, bank.link_endpoints.shape[1]
+    batch, n, links = len(s.episodes), bank.n_sites, bank.link_endpoints.shape[1]
+    past = s.requests.shape[1] if task.decides_releases else 0
     k, hops = bank.path_links.shape[2:] if task.decides_paths else (0, 0)
     arrays = zeros(
         f"num_envs is {batch}",
@@ -80,14 +86,18 @@ def allocate(batch: int, bank: Bank, task: Task) -> Observation:
         request_endpoints=((batch, 2), np.int64),
         paths=((batch, k, len(PATH)), np.float32),
         path_links=((batch, k, hops), np.int64),
+        past_endpoints=((batch, past, 2), np.int64),
+        past_sizes=((batch, past), np.float32),
+        setting=((batch, len(SETTING)), np.float32),
     )
     arrays["node_mask"][:] = 1
     arrays["path_links"][:] = links
     return Observation(**arrays)
 
 
-# Fields that only environments have in which paths are decided.
+# Fields that only environments have in which paths, or what makes way, are decided.
 _REQUEST_PART = ("request", "request_endpoints", "paths", "path_links")
+_SCHEDULE_PART = ("past_endpoints", "past_sizes", "setting")
 
 
 def readable(buffer: Observation, task: Task) -> dict[str, NDArray[Any]]:
@@ -95,11 +105,12 @@ def readable(buffer: Observation, task: Task) -> dict[str, NDArray[Any]]:
 
     Args:
         buffer: Observations as the kernel writes them.
-        task: What a step decides; the request is part of the observation only if its path is.
+        task: What a step decides; the request is part of the observation only if its path is,
+            the past interval's and the setting only if the operator says which links make way.
     """
-    arrays = buffer._asdict()
-    if not task.decides_paths:
-        arrays = {name: each for name, each in arrays.items() if name not in _REQUEST_PART}
+    hidden: tuple[str, ...] = () if task.decides_paths else _REQUEST_PART
+    hidden += () if task.decides_releases else _SCHEDULE_PART
+    arrays = {name: each for name, each in buffer._asdict().items() if name not in hidden}
     for name, mask in (("nodes", buffer.node_mask), ("links", buffer.link_mask)):
         arrays[name] = arrays[name].transpose(0, 2, 1)[:, : mask.shape[1]]
     return arrays
@@ -321,6 +332,30 @@ def _write_request(
 
 
 @inlined
+def _write_past(o: Observation, s: State, bank: Bank, b: int) -> None:
+    """The requests of the past interval, then padding of size zero."""
+    episode, requests = s.episodes[b], s.requests[b]
+    ends, sizes = o.past_endpoints[b], o.past_sizes[b]
+    mean_bits = bank.networks[episode.network].mean_request_bits
+    for i in range(episode.n_requests):
+        ends[i, 0], ends[i, 1] = requests[i].first, requests[i].second
+        sizes[i] = math.log1p(requests[i].bits / mean_bits)
+    for i in range(episode.n_requests, len(sizes)):
+        ends[i, 0], ends[i, 1] = 0, 0
+        sizes[i] = 0.0
+
+
+@inlined
+def _write_setting(o: Observation, s: State, bank: Bank, p: np.record, b: int) -> None:
+    row, mean_bits = o.setting[b], bank.networks[s.episodes[b].network].mean_request_bits
+    row[SETTING.calibration] = math.log1p(p.calibration_s / 60.0)
+    row[SETTING.episode] = math.log1p(p.intervals * p.interval_s / HOUR_S)
+    row[SETTING.interval] = p.interval_s / 60.0
+    row[SETTING.modules] = math.log(p.modules)
+    row[SETTING.pool] = math.log1p(p.capacity / mean_bits) / 10.0
+
+
+@inlined
 def observe_one(
     o: Observation,
     s: State,
@@ -341,3 +376,8 @@ def observe_one(
         fill(o.action_mask[b], start, start + n_links, 1)
         fill(o.action_mask[b], start + n_links, start + links, 0)
         o.action_mask[b, start + links] = 1
+    if p.decides_releases:
+        _write_past(o, s, bank, b)
+        _write_setting(o, s, bank, p, b)
+        for e in range(bank.networks[s.episodes[b].network].n_links):
+            o.action_mask[b, e] = s.links[b, LINK_ROW.switched, e] == 0.0

@@ -1,4 +1,4 @@
-"""Observation and action spaces of the three environments."""
+"""Observation and action spaces of the environments."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from qkd_gym.features import FEATURE_LIMIT
 
 
 def observation_space(buffers: Observation, task: Task) -> spaces.Dict:
-    """The space of one observation, for N sites, E links, K paths of at most H hops.
+    """The space of one observation, for N sites, E links, K paths of at most H hops, R requests.
 
     ======================  ============================  =======  ===============================
     key                     shape                         dtype    meaning
@@ -27,12 +27,18 @@ def observation_space(buffers: Observation, task: Task) -> spaces.Dict:
     ``request_endpoints``   (2,)                          int64    its two sites
     ``paths``               (K, len(PATH_FEATURES))       float32  its candidate paths
     ``path_links``          (K, H)                        int64    their links, padded with E
+    ``past_endpoints``      (R, 2)                        int64    sites of past requests
+    ``past_sizes``          (R,)                          float32  log1p(bits / mean), 0 for padding
+    ``setting``             (len(SETTING_FEATURES),)      float32  what is known beforehand
     ======================  ============================  =======  ===============================
 
+    Past requests are those of the interval that has passed; they and the setting are part of
+    `LinkScheduling` alone.
     ``nodes`` and ``links`` are views of arrays that keep a feature of all sites or links together.
     """
     n, links = buffers.node_mask.shape[1], buffers.link_mask.shape[1]
-    highest = {"link_endpoints": n - 1, "request_endpoints": n - 1, "path_links": links}
+    ends = ("link_endpoints", "request_endpoints", "past_endpoints")
+    highest = dict.fromkeys(ends, n - 1) | {"path_links": links}
     members: dict[str, spaces.Space] = {}
     for name, array in readable(buffers, task).items():
         shape = array.shape[1:]

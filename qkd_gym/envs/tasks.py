@@ -18,6 +18,9 @@ class Task:
         decides_links: Whether a step may switch a link.
         decides_paths: Whether a step chooses the path of a request; a step is then one request,
             otherwise one decision interval in which the built-in router serves all of them.
+        decides_releases: Whether the operator says which links make way for another: links may
+            be switched one after the other before an interval passes, and the requests of the
+            past interval are observed.
         default_scenario: Scenario of ``gym.make`` without arguments.
         baselines: Names of the baselines that a trained agent is reported beside.
     """
@@ -25,6 +28,7 @@ class Task:
     name: str
     decides_links: bool
     decides_paths: bool
+    decides_releases: bool
     default_scenario: str
     baselines: tuple[str, ...]
 
@@ -51,13 +55,23 @@ LINK_ACTIVATION = Task(
     "LinkActivation",
     decides_links=True,
     decides_paths=False,
+    decides_releases=False,
     default_scenario="metro",
     baselines=("random", "static-plan", "lowest-pool-first", "max-weight", "demand-deficit"),
+)
+LINK_SCHEDULING = Task(
+    "LinkScheduling",
+    decides_links=True,
+    decides_paths=False,
+    decides_releases=True,
+    default_scenario=LINK_ACTIVATION.default_scenario,
+    baselines=LINK_ACTIVATION.baselines,
 )
 ROUTING = Task(
     "Routing",
     decides_links=False,
     decides_paths=True,
+    decides_releases=False,
     # With two modules per site the static plan is nearly a tree and leaves no choice of path.
     default_scenario="control-modules",
     baselines=("random", "shortest-path", "widest-path", "exponential-price"),
@@ -66,6 +80,7 @@ NETWORK = Task(
     "Network",
     decides_links=True,
     decides_paths=True,
+    decides_releases=False,
     default_scenario="metro",
     baselines=(
         "random",
@@ -76,7 +91,7 @@ NETWORK = Task(
     ),
 )
 
-TASKS = {task.name: task for task in (LINK_ACTIVATION, ROUTING, NETWORK)}
+TASKS = {task.name: task for task in (LINK_ACTIVATION, ROUTING, NETWORK, LINK_SCHEDULING)}
 _BY_ID = {task.env_id: task for task in TASKS.values()}
 
 
@@ -106,7 +121,8 @@ def task_of(observation: Mapping[str, Any]) -> Task:
     n_paths = observation["paths"].shape[-2] if "paths" in observation else 0
     for task in TASKS.values():
         fits = sum(task.actions(n_links, n_paths)) == n_actions
-        if fits and task.decides_paths == (n_paths > 0):
+        fits &= task.decides_paths == (n_paths > 0)
+        if fits and task.decides_releases == ("past_sizes" in observation):
             return task
     raise InvalidInput(
         f"action_mask has {n_actions} entries, but no environment has that many for {n_links} "

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from qkd_gym.envs.core import Core, Scenario
 from qkd_gym.envs.starting import new_generator, not_ready, read_options, read_seeds
-from qkd_gym.envs.tasks import LINK_ACTIVATION, NETWORK, ROUTING, Task
+from qkd_gym.envs.tasks import LINK_ACTIVATION, LINK_SCHEDULING, NETWORK, ROUTING, Task
 from qkd_gym.errors import UnknownArgument, require_integer, require_known_keys
 from qkd_gym.network.config import FIELDS
 
@@ -153,6 +153,12 @@ class LinkActivationVectorEnv(QKDVectorEnv):
     """Vector form of `qkd_gym.envs.env.LinkActivationEnv`."""
 
     task = LINK_ACTIVATION
+
+
+class LinkSchedulingVectorEnv(QKDVectorEnv):
+    """Vector form of `qkd_gym.envs.env.LinkSchedulingEnv`."""
+
+    task = LINK_SCHEDULING
 
 
 class RoutingVectorEnv(QKDVectorEnv):

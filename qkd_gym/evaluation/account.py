@@ -44,6 +44,7 @@ class _Sums(NamedTuple):
     running: NDArray[np.bool_]  # (B,) whether the counted episode still runs
     ends_now: NDArray[np.bool_]  # (B,) whether the last step ended it
     steps: NDArray[np.int64]  # (B,)
+    elapsed_s: F64  # (B,)
     accounts: F64  # (len(ACCOUNT_NAMES), B)
     reward: F64  # (B,)
     qber_weighted_bits: F64  # (B,)
@@ -118,12 +119,14 @@ def _add_step(
         if not running[b]:
             continue
         sums.steps[b] += 1
+        time_passed = results.elapsed_s[b] > sums.elapsed_s[b]
+        sums.elapsed_s[b] = results.elapsed_s[b]
         if results.over[b]:
             # The next episode has begun already.
             running[b] = False
             ended += 1
             continue
-        if not by_request:
+        if time_passed and not by_request:
             for v in range(sums.demand.shape[2]):
                 sums.demand[b, 0, v] += sites[b, SITE_ROW.demand_average, v]
                 sums.demand[b, 1, v] += sites[b, SITE_ROW.blocked_average, v]
@@ -152,6 +155,7 @@ class Account:
             running=np.ones(batch, np.bool_),
             ends_now=np.zeros(batch, np.bool_),
             steps=np.zeros(batch, np.int64),
+            elapsed_s=np.zeros(batch),
             accounts=np.zeros((len(ACCOUNT_NAMES), batch)),
             reward=np.zeros(batch),
             qber_weighted_bits=np.zeros(batch),
@@ -162,7 +166,6 @@ class Account:
             down_s=np.zeros(batch),
         )
         self.steps, self.left = self._sums.steps, batch
-        self._elapsed_s = np.zeros(batch)
         config, interval_s = env.config, float(env.core.simulator.params["interval_s"][0])
         self._keep = float(np.exp(-interval_s / config.demand_memory_s))
         # The observed features are logarithms of averages in capacities per hour.
@@ -192,7 +195,7 @@ class Account:
             return
         self.left -= ended
         at = np.flatnonzero(sums.ends_now)
-        now_s = self._elapsed_s[at] = infos["elapsed_s"][at]
+        now_s = sums.elapsed_s[at]
         # A fault that is still open lasts until the end: a lower bound of its recovery.
         is_open = sums.sites[at, _GOAL] > 0
         sums.down_s[at] += ((now_s[:, None] - sums.since_s[at]) * is_open).sum(axis=1)
@@ -220,7 +223,7 @@ class Account:
             **accounts,
             "qber_weighted_bits": self._sums.qber_weighted_bits,
             "reward": self._sums.reward,
-            "elapsed_s": self._elapsed_s,
+            "elapsed_s": self._sums.elapsed_s,
             "faults": self._sums.faults.astype(np.float64),
             "fault_s": self._sums.down_s,
             "fairness": fairness,

@@ -64,6 +64,9 @@ class NetworkConfig:
     """QKD modules at each site; an active link holds one at both ends."""
     calibration_s: float = number(180.0, 0.0, _LONGEST_S, unit="s")
     """Time from activation of a link until key flows."""
+    switches_per_interval: int = integer(3, 1, 1000)
+    """Links that may be switched on in one decision interval where the operator also says which
+    links make way, as in `LinkScheduling`; elsewhere a step switches one link."""
     dwell_s: float = number(360.0, 0.0, _LONGEST_S, unit="s")
     """A link that has yielded key for less than this is released last."""
 

@@ -26,6 +26,8 @@ class Simulator:
         decides_links: Whether a step may switch a link.
         decides_paths: Whether a step is one request, whose path it chooses; otherwise it is one
             decision interval, and the built-in router serves its requests.
+        decides_releases: Whether links may be switched one after the other before an interval
+            passes.
 
     Attributes:
         arrays: The state as compiled code sees it.
@@ -47,6 +49,7 @@ class Simulator:
         *,
         decides_links: bool = True,
         decides_paths: bool = False,
+        decides_releases: bool = False,
     ) -> None:
         self.config = config
         self.networks = shared_bank(config)
@@ -55,7 +58,11 @@ class Simulator:
         self.bank = self.networks.arrays
         self.n_sites, self.max_links = self.networks.n_sites, self.networks.max_links
         self.params = kernel_params(
-            config, self.n_sites, decides_links=decides_links, decides_paths=decides_paths
+            config,
+            self.n_sites,
+            decides_links=decides_links,
+            decides_paths=decides_paths,
+            decides_releases=decides_releases,
         )
         self.arrays = allocate(config, batch, self.n_sites, self.max_links)
         self.work = scratch_space(self.arrays)

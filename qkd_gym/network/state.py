@@ -26,7 +26,12 @@ Records = NDArray[np.void]
 
 
 def kernel_params(
-    config: NetworkConfig, n_sites: int, *, decides_links: bool = True, decides_paths: bool = False
+    config: NetworkConfig,
+    n_sites: int,
+    *,
+    decides_links: bool = True,
+    decides_paths: bool = False,
+    decides_releases: bool = False,
 ) -> Records:
     """What the kernel reads of a configuration.
 
@@ -35,6 +40,7 @@ def kernel_params(
         n_sites: Number of sites, which sets the length of an interval.
         decides_links: Whether a step may switch a link.
         decides_paths: Whether a step is one request, whose path it chooses.
+        decides_releases: Whether links may be switched one after the other before time passes.
 
     Returns:
         One record in an array of shape (1,), since numba passes no single record. Fields with the
@@ -57,6 +63,8 @@ def kernel_params(
         "intervals": intervals,  # in an episode
         "decides_links": decides_links,
         "decides_paths": decides_paths,
+        "decides_releases": decides_releases,
+        "switches_per_interval": config.switches_per_interval,
     }
     numbers: dict[str, float] = {name: getattr(config, name) for name in _READ_AS_THEY_ARE} | {
         "interval_s": dt,
@@ -136,6 +144,7 @@ EPISODE = np.dtype(
         ("n_requests", "i8"),  # of this interval
         ("cursor", "i8"),  # next of them
         ("n_active", "i8"),  # active links
+        ("switched_on", "i8"),  # links, since the last interval passed
         ("stored", "i8"),  # bits in all pools
         ("qber_bits", "f8"),  # delivered bits times mean QBER of their paths, this step
         ("relative_qber_bits", "f8"),  # the same with QBERs in units of their protocols' thresholds
@@ -173,6 +182,8 @@ class LinkRows(NamedTuple):
     """Share of the pulses that the attack intercepts."""
     active: int
     """1 while the link holds a module at each end."""
+    switched: int
+    """1 once the link was switched and no time has passed since, where that is possible."""
     calibration_left_s: int
     """Time until key flows."""
     running_time_s: int

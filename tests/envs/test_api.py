@@ -15,8 +15,9 @@ from qkd_gym.network import available_scenarios
 IDS = sorted(name for name in gym.registry if name.startswith("qkd_gym/"))
 
 
-def test_three_environments_are_registered():
-    assert IDS == ["qkd_gym/LinkActivation-v0", "qkd_gym/Network-v0", "qkd_gym/Routing-v0"]
+def test_four_environments_are_registered():
+    names = ["LinkActivation", "LinkScheduling", "Network", "Routing"]
+    assert [f"qkd_gym/{name}-v0" for name in names] == IDS
 
 
 @pytest.mark.parametrize("env_id", IDS)

@@ -30,6 +30,7 @@ EPISODES = {
     "LinkActivation": "a6734dc82b994549",
     "Routing": "9c344117f2f0120c",
     "Network": "b9b69ad550f7584e",
+    "LinkScheduling": "380db55fb7e83874",
 }
 
 

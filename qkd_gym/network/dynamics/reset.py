@@ -27,6 +27,7 @@ def _clear(s: State, b: int) -> None:
     episode.n_requests = 0
     episode.cursor = 0
     episode.n_active = 0
+    episode.switched_on = 0
     episode.stored = 0
     episode.qber_bits = 0.0
     episode.relative_qber_bits = 0.0

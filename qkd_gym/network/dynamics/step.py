@@ -13,7 +13,7 @@ from qkd_gym.network.dynamics.demand import draw_requests
 from qkd_gym.network.dynamics.disturbance import advance_drift, advance_faults, advance_weather
 from qkd_gym.network.dynamics.generation import expire, generate
 from qkd_gym.network.dynamics.relay import BUILT_IN_ROUTER, NO_PATH, price_links, serve_request
-from qkd_gym.network.dynamics.switching import toggle
+from qkd_gym.network.dynamics.switching import switch_before_time_passes, toggle
 from qkd_gym.network.reward import reward_terms
 from qkd_gym.network.state import LINK_ROW, POOL_ROW, SITE_ROW, State
 
@@ -52,6 +52,9 @@ def advance(s: State, bank: Bank, p: np.record, b: int, work: Workspace) -> None
     advance_weather(s, bank, p, b)
     advance_faults(s, bank, p, b)
     generate(s, bank, p, b, work)
+    if p.decides_releases:
+        fill(s.links[b, LINK_ROW.switched], 0, s.links.shape[2], 0.0)
+        episode.switched_on = 0
     expire(s, bank, p, b)
     draw_requests(s, bank, p, b, work)
     episode.interval += 1
@@ -88,7 +91,11 @@ def step_one(
             toggle(s, bank, p, b, link, work.rows[0])
         wait_for_request(s, bank, p, b, work)
     else:
-        toggle(s, bank, p, b, link, work.rows[0])
+        if not p.decides_releases:
+            toggle(s, bank, p, b, link, work.rows[0])
+        elif not switch_before_time_passes(s, bank, p, b, link, work.rows[0]):
+            account(s, bank, p, b)
+            return
         advance(s, bank, p, b, work)
         n_links = bank.networks[episode.network].n_links
         price_links(s.pools[b, POOL_ROW.pool], n_links, p.capacity, work)

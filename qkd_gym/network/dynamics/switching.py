@@ -135,3 +135,28 @@ def toggle(s: State, bank: Bank, p: np.record, b: int, e: int, need: np.ndarray)
     for side in range(2):
         free_module(s, bank, p, b, bank.link_endpoints[g, e, side], need)
     activate(s, bank, b, e, p.calibration_s, 0.0)
+
+
+@inlined
+def switch_before_time_passes(
+    s: State, bank: Bank, p: np.record, b: int, e: int, need: np.ndarray
+) -> bool:
+    """Applies a link action where more of them may follow in the same interval.
+
+    No link is switched twice in an interval, so that a policy cannot go on for ever.
+
+    Returns:
+        Whether the interval passes now: after a hold or an illegal action, and once as many links
+        have been switched on as an interval allows.
+    """
+    episode, switched = s.episodes[b], s.links[b, LINK_ROW.switched]
+    if e < 0 or e >= bank.networks[episode.network].n_links:
+        toggle(s, bank, p, b, e, need)
+        return True
+    if switched[e] > 0.0:
+        s.accounts[b, ACCOUNT.illegal_actions] += 1
+        return True
+    toggle(s, bank, p, b, e, need)
+    switched[e] = 1.0
+    episode.switched_on += s.links[b, LINK_ROW.active, e] > 0.0
+    return episode.switched_on >= p.switches_per_interval
