@@ -7,7 +7,6 @@ metrics as JSON, a learning curve and a picture of the network, and prints a tab
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
@@ -20,40 +19,26 @@ from typing import Annotated, Any, Literal
 import gymnasium as gym
 import torch
 import tyro
-from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
-from qkd_gym import __version__
 from qkd_gym.children import child_processes
 from qkd_gym.commands import exit_status
 from qkd_gym.envs.tasks import TASKS, Task
 from qkd_gym.errors import InvalidInput, require_choice, require_integer, shown
 from qkd_gym.evaluation import EvaluationResult, compare, evaluate, print_comparison
-from qkd_gym.evaluation.plots import plot_learning_curve
 from qkd_gym.evaluation.report import comparison_table
-from qkd_gym.files import require_writable_folder, write_bytes, write_figure, write_json
-from qkd_gym.gnn import load_pretrained
-from qkd_gym.gnn.weights import digest
-from qkd_gym.network.scenarios import as_mapping, resolve
+from qkd_gym.files import write_bytes, write_figure, write_json
+from qkd_gym.network.scenarios import resolve
+from qkd_gym.reading import read_tables
 from qkd_gym.rendering import draw_network, snapshot
-from qkd_gym.sb3 import save_agent
-from qkd_gym.sb3.checkpoint import (
-    checkpoints_in,
-    latest_checkpoint,
-    load_best_checkpoint,
-    read_facts,
-)
-from qkd_gym.sb3.group import together
-from qkd_gym.sb3.recipe import Recipe, load_recipes
-from qkd_gym.sb3.training import Training, Validation
+from qkd_gym.sb3.recipe import load_recipe
+from qkd_gym.sb3.run import GradientRun
+from qkd_gym.search.recipe import load_search_recipe
+from qkd_gym.search.run import SearchRun
 
 # Recipes of the agents: a file per environment.
 AGENTS = Path(__file__).with_name("agents")
 # Held-out episodes: networks of the test bank, seeds that training never uses.
 HELD_OUT_SEED = 1_000_000
-# Checkpoints are chosen on episodes of the validation bank, never on held-out ones.
-VALIDATION_SEED = 500_000
-_VALIDATION_EPISODES = 64
-_CHECKPOINTS = 8
 
 
 @dataclass
@@ -64,12 +49,13 @@ class Options:
     """Scenario: a tier such as metro or hidden, a real network such as madrid, or a .json file."""
     network: Annotated[tuple[tuple[str, ...], ...], tyro.conf.UseAppendAction] = ()
     """Changes to the scenario as FIELD=VALUE, for instance load=1.2 modules_per_site=3."""
-    env: Literal[tuple(TASKS)] = "LinkActivation"  # type: ignore[valid-type]
+    env: Literal[tuple(TASKS)] = "LinkScheduling"  # type: ignore[valid-type]
     """What the agent decides."""
-    agent: str = "pointer"
-    """Recipe of the agent: pointer or ppo."""
+    agent: str = ""
+    """Recipe of the agent: search, pointer or ppo; by default the first that the environment has,
+    which is the strongest."""
     total_timesteps: int = 0
-    """Steps of reinforcement learning; 0 for as many as the recipe says."""
+    """Decisions that are played in training; 0 for as many as the recipe says."""
     seed: int = 0
     """Seed of the training."""
     out: Path | None = None
@@ -81,8 +67,8 @@ class Options:
     device: str = "auto"
     """Where the networks run: auto, cpu, or cuda (auto is a GPU if there is one)."""
     workers: int | Literal["auto"] = "auto"
-    """Processes that train together, which the results hang on: a number, or auto for as many as
-    there are cores and as divide the recipe's environments and minibatches evenly."""
+    """Processes that train together: a number, or auto for as many as there are cores. What pointer
+    learns hangs on it, and auto takes a number that divides its environments and minibatches."""
 
 
 def main() -> None:
@@ -95,89 +81,48 @@ def main() -> None:
 def run(options: Options) -> None:
     """Trains, evaluates and reports."""
     task = TASKS[options.env]
-    recipes = load_recipes(AGENTS / f"{task.name}.toml")
-    require_choice("agent", options.agent, recipes)
+    path = AGENTS / f"{task.name}.toml"
+    names = list(read_tables(path, "recipes"))
+    agent = options.agent or names[0]
+    require_choice("agent", agent, names)
     require_integer("total_timesteps", options.total_timesteps, 0)
     require_integer("seed", options.seed, 0, 2**31)
     require_integer("episodes", options.episodes, 2)
     device = find_device(options.device)
-    recipe = recipes[options.agent]
-    workers = recipe.workers(options.workers, device)
-    timesteps = options.total_timesteps or recipe.total_timesteps
     changes = list(chain.from_iterable(options.network))
     overrides = parse_overrides(changes)
     network = {"scenario": options.scenario, **overrides}
     config = resolve(options.scenario, overrides)
-    facts = {"total_timesteps": timesteps, "workers": workers, "network": as_mapping(config)}
     name = "-".join([Path(options.scenario).stem, *changes])
-    folder = options.out or Path("runs") / f"{name}-{task.name}-{options.agent}-{options.seed}"
-    # One thread: on small graphs two are slower, and sums are the same in every run.
-    torch.set_num_threads(1)
-    newest = latest_checkpoint(folder / "checkpoints")
-    if options.resume and newest is None:
+    folder = options.out or Path("runs") / f"{name}-{task.name}-{agent}-{options.seed}"
+    common: dict[str, Any] = {
+        "seed": options.seed,
+        "decisions": options.total_timesteps,
+        "workers": options.workers,
+        "folder": folder,
+    }
+    learner: GradientRun | SearchRun
+    if agent == "search":
+        learner = SearchRun(load_search_recipe(path, agent), network, **common)
+    else:
+        recipe = load_recipe(path, agent)
+        learner = GradientRun(task, recipe, network, config, device=device, **common)
+    if options.resume and not learner.has_begun:
         raise InvalidInput(f"out is {str(folder)!r}, but must hold a checkpoint to resume from.")
-    if not options.resume and newest is not None:
+    if not options.resume and learner.has_begun:
         raise InvalidInput(
             f"out is {str(folder)!r}, but it holds checkpoints of an earlier run: add --resume, "
             "name another folder or delete it."
         )
-    key = run_key(task, recipe, as_mapping(config), options.seed, workers)
-    for checkpoint in checkpoints_in(folder / "checkpoints"):
-        if read_facts(checkpoint).get("run") != key:
-            raise InvalidInput(
-                f"checkpoint {shown(str(checkpoint))} is of another run: version, environment, "
-                "recipe, network, seed, number of workers or the shipped weights differ."
-            )
-    # A network that cannot be built stops the run before anything is written.
-    env = recipe.environment(task.env_id, network, device)
-    env.reset()
-    env.close()
-    require_writable_folder(folder, "out")
-    require_writable_folder(folder / "checkpoints", "out")
-    asked = {**dataclasses.asdict(options), "network": changes, "out": str(folder), "resume": False}
-    save = partial(save_agent, folder, recipe, asked, facts)
-    save()
-    validation = Validation(task.env_id, network, _VALIDATION_EPISODES, VALIDATION_SEED)
-    training = Training(
-        recipe=recipe,
-        env_id=task.env_id,
-        network=network,
-        seed=options.seed,
-        timesteps=timesteps,
-        device=device,
-        folder=folder,
-        saves=_CHECKPOINTS,
-        key=key,
-        validation=validation,
-    )
-    # This process is one of the workers.
-    with child_processes(max(1, workers - 1)) as submit:
-        with together(workers, submit, training.run) as group:
-            model = training.run(group)
-        curve, best = load_best_checkpoint(folder / "checkpoints", model.policy, "validation_share")
-        steps, share = curve[best]
-        print(f"Best checkpoint: {steps} steps, delivered share {share:.4f} in validation")
-        save(policy=model.policy)
-        draw_validation_curve(
-            folder / "learning_curve.png", curve, recipe.starts_from, validation.share
-        )
-        play = partial(
-            evaluate,
-            env_id=task.env_id,
-            episodes=options.episodes,
-            seed=HELD_OUT_SEED,
-            **network,
-        )
-        results = play_all(model.policy, task.baselines, play, submit if workers > 1 else None)
-    report(model, task, network, results, options, folder)
-
-
-def run_key(task: Task, recipe: Recipe, network: Mapping[str, Any], seed: int, workers: int) -> str:
-    """Changes with whatever a checkpoint hangs on, besides how long it was trained."""
-    weights = digest(load_pretrained())
-    parts = [__version__, task.name, dataclasses.asdict(recipe), network, seed]
-    parts += [workers, weights]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    asked = {**dataclasses.asdict(options), "agent": agent, "network": changes}
+    asked |= {"out": str(folder), "resume": False}
+    learner.prepare(asked)
+    with child_processes(max(1, learner.children)) as start:
+        submit = start if learner.children else None
+        policy = learner.learn(asked, submit)
+        play = partial(evaluate, episodes=options.episodes, seed=HELD_OUT_SEED, **network)
+        results = play_all(policy, task, play, submit)
+    report(policy, task, network, results, options, folder)
 
 
 def parse_overrides(assignments: Sequence[str]) -> dict[str, Any]:
@@ -213,27 +158,9 @@ def find_device(name: str) -> torch.device:
     return torch.device("cuda" if present and name != "cpu" else "cpu")
 
 
-def draw_validation_curve(
-    path: Path,
-    curve: list[tuple[int, float]],
-    baseline: str,
-    validate: Callable[[Any], float],
-) -> None:
-    """Draws validation shares against steps, with the level of the baseline, if there is one."""
-    steps, shares = zip(*curve, strict=True)
-    plot_learning_curve(
-        path,
-        steps,
-        shares,
-        label="agent",
-        quantity="delivered share in validation",
-        references={baseline: validate(baseline)} if baseline else {},
-    )
-
-
 def play_all(
     agent: Any,
-    baselines: Sequence[str],
+    task: Task,
     play: Callable[..., EvaluationResult],
     submit: Callable[..., Future[EvaluationResult]] | None,
 ) -> dict[str, EvaluationResult]:
@@ -242,28 +169,33 @@ def play_all(
     Baselines have the parameters that were tuned for the scenario, where some ship.
 
     Args:
-        agent: The agent's policy.
-        baselines: Names of the baselines.
+        agent: The agent.
+        task: What it decides.
         play: Evaluates a policy, or a baseline by name; ``name`` is what reports call it.
         submit: Hands a function to another process; None if there is none.
     """
+    pieces = {name: partial(play, name, env_id=task.env_id, name=name) for name in task.baselines}
+    if task.compared_with:
+        other = TASKS[task.compared_with]
+        name = f"{other.baselines[-1]} ({other.name})"
+        pieces[name] = partial(play, other.baselines[-1], env_id=other.env_id, name=name)
     waiting = {}
     if submit is not None:
-        waiting = {name: submit(partial(play, name, name=name)) for name in baselines}
-    print(f"Evaluating the agent and {len(baselines)} baselines on held-out episodes")
-    played = {"agent": play(agent, name="agent")}
+        waiting = {name: submit(piece) for name, piece in pieces.items()}
+    print(f"Evaluating the agent and {len(pieces)} baselines on held-out episodes")
+    played = {"agent": play(agent, env_id=task.env_id, name="agent")}
     # What the others have not begun with is done here.
-    for name in reversed(baselines):
+    for name in reversed(pieces):
         future = waiting.get(name)
         if future is None or future.cancel():
-            played[name] = play(name, name=name)
+            played[name] = pieces[name]()
         else:
             played[name] = future.result()
-    return {name: played[name] for name in ("agent", *baselines)}
+    return {name: played[name] for name in ("agent", *pieces)}
 
 
 def report(
-    model: OnPolicyAlgorithm,
+    agent: Any,
     task: Task,
     network: dict[str, Any],
     results: Mapping[str, EvaluationResult],
@@ -271,8 +203,8 @@ def report(
     folder: Path,
 ) -> None:
     """Compares agent and baselines and writes the results."""
-    rows = compare(results, baselines=task.baselines)
-    draw_agent_network(model, task.env_id, network, folder / "network.png")
+    rows = compare(results, baselines=[name for name in results if name != "agent"])
+    draw_agent_network(agent, task.env_id, network, folder / "network.png")
     write_json(
         folder / "metrics.json", {name: result.to_dict() for name, result in results.items()}
     )
@@ -282,15 +214,13 @@ def report(
     print(f"Results are in {folder}")
 
 
-def draw_agent_network(
-    model: OnPolicyAlgorithm, env_id: str, network: dict[str, Any], path: Path
-) -> None:
+def draw_agent_network(agent: Any, env_id: str, network: dict[str, Any], path: Path) -> None:
     """Draws the network half-way through a held-out episode of the agent."""
     env = gym.make(env_id, **{**network, "split": "test"})
     observation, info = env.reset(seed=HELD_OUT_SEED)
     over = False
     while not over and info["elapsed_s"] < env.unwrapped.config.episode_s / 2:  # type: ignore[attr-defined]
-        action, _ = model.policy.predict(observation, deterministic=True)
+        action, _ = agent.predict(observation, deterministic=True)
         observation, _, _, over, info = env.step(action)
     write_figure(path, draw_network(snapshot(env.unwrapped.core.simulator)))  # type: ignore[attr-defined]
 

@@ -1,4 +1,4 @@
-"""JSON that others wrote: bounded in size and depth, checked against a schema, never executed.
+"""JSON and TOML that others wrote: bounded in size and depth, checked, never executed.
 
 A schema is a `msgspec.Struct` or any other type that msgspec knows. Whatever does not fit is
 refused with one sentence that names the file, the field, its value and what was expected.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from functools import reduce
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any, TypeVar
 import msgspec
 import numpy as np
 
-from qkd_gym.errors import InvalidInput, require_known_keys, shown
+from qkd_gym.errors import InvalidInput, require_choice, require_known_keys, shown
 
 T = TypeVar("T")
 
@@ -194,3 +195,37 @@ def _fields(kind: Any, steps: list[str]) -> list[str]:
             if steps and hasattr(option, inner):
                 return _fields(getattr(option, inner), steps[1:])
     return []
+
+
+def read_tables(path: Path, what: str) -> dict[str, Any]:
+    """The tables of a TOML file by name.
+
+    Args:
+        path: The file.
+        what: What it is called in errors.
+
+    Raises:
+        InvalidInput: If it cannot be read.
+    """
+    content = read_bytes(path, what)
+    try:
+        return tomllib.loads(content.decode())
+    except (ValueError, RecursionError) as error:
+        reason = shown(str(error))
+        raise InvalidInput(f"{what} {shown(str(path))} cannot be read: {reason}.") from None
+
+
+def read_table(path: Path, what: str, name: str) -> dict[str, Any]:
+    """One table of a TOML file, see `read_tables`.
+
+    Raises:
+        InvalidInput: If the file cannot be read or has no such table.
+    """
+    tables = read_tables(path, what)
+    require_choice(f"{what} {shown(path.name)}", name, tables)
+    if not isinstance(tables[name], dict):
+        raise InvalidInput(
+            f"{what} {shown(path.name)}: {shown(name)} is {shown(tables[name])}, but must be a "
+            "table."
+        )
+    return dict(tables[name])

@@ -15,16 +15,18 @@ from qkd_gym.errors import InvalidInput
 from qkd_gym.evaluation import evaluate
 from qkd_gym.gnn import LinkViabilityGNN
 from qkd_gym.sb3 import load_agent, training
+from qkd_gym.sb3.run import GradientRun
 
-SHORT = ["--scenario", "vienna", "--episodes", "2", "--total-timesteps", "128"]
+SHORT = ["--env", "LinkActivation", "--scenario", "vienna", "--episodes", "2"]
+SHORT += ["--total-timesteps", "128"]
 TINY = [*SHORT, "--workers", "1"]
 
 
 @pytest.fixture(autouse=True)
 def _small_recipes(tmp_path_factory, monkeypatch):
     """The recipes in small: seconds of training instead of minutes."""
-    monkeypatch.setattr(train, "_VALIDATION_EPISODES", 2)
-    monkeypatch.setattr(train, "_CHECKPOINTS", 2)
+    monkeypatch.setattr(GradientRun, "episodes", 2)
+    monkeypatch.setattr(GradientRun, "saves", 2)
     folder = tmp_path_factory.mktemp("agents")
     monkeypatch.setattr(train, "AGENTS", folder)
     sizes = """

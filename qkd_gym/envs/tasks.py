@@ -23,6 +23,8 @@ class Task:
             past interval are observed.
         default_scenario: Scenario of ``gym.make`` without arguments.
         baselines: Names of the baselines that a trained agent is reported beside.
+        compared_with: Short name of another environment with the same events, whose last baseline
+            a trained agent is reported beside too; empty for none.
     """
 
     name: str
@@ -31,6 +33,7 @@ class Task:
     decides_releases: bool
     default_scenario: str
     baselines: tuple[str, ...]
+    compared_with: str = ""
 
     @property
     def env_id(self) -> str:
@@ -66,6 +69,7 @@ LINK_SCHEDULING = Task(
     decides_releases=True,
     default_scenario=LINK_ACTIVATION.default_scenario,
     baselines=LINK_ACTIVATION.baselines,
+    compared_with=LINK_ACTIVATION.name,
 )
 ROUTING = Task(
     "Routing",

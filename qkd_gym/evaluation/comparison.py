@@ -77,7 +77,7 @@ def compare(
         if result.episodes_key() != reference.episodes_key():
             raise InvalidInput(
                 f"results[{name!r}] is of other episodes than the first result, but all must share "
-                "environment, settings and seeds."
+                "settings and seeds, and who decides paths."
             )
     if baselines is None:
         baselines = [name for name, result in results.items() if result.is_baseline]

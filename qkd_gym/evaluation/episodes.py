@@ -16,7 +16,7 @@ import qkd_gym  # noqa: F401  registers the environments
 from qkd_gym.baselines import Policy, RulePolicy, make_policy
 from qkd_gym.baselines.registry import is_baseline
 from qkd_gym.envs import QKDVectorEnv
-from qkd_gym.envs.tasks import get_task
+from qkd_gym.envs.tasks import LINK_ACTIVATION, get_task
 from qkd_gym.errors import InvalidInput, require_integer, shown
 from qkd_gym.evaluation.account import Account, Totals
 from qkd_gym.evaluation.result import EvaluationResult
@@ -29,7 +29,7 @@ _LAST_SEED = 2**63 - 1  # results hold seeds as int64
 
 def evaluate(
     policy: Policy | str,
-    env_id: str = "qkd_gym/LinkActivation-v0",
+    env_id: str | None = None,
     episodes: int = 100,
     seed: int = 0,
     *,
@@ -47,7 +47,8 @@ def evaluate(
     Args:
         policy: A policy, or the name of a baseline, which then has the parameters that ship for the
             scenario, see `make_policy`; a scenario without a name has none.
-        env_id: One of the package's environments.
+        env_id: One of the package's environments; None for the policy's attribute ``env_id``, which
+            trained agents have, or else for `LinkActivation`.
         episodes: Number of episodes.
         seed: Seed of the first.
         name: Name of the policy in reports; by default the baseline's or the class's name.
@@ -63,6 +64,8 @@ def evaluate(
     require_integer("episodes", episodes, 1, _MOST_EPISODES)
     require_integer("seed", seed, 0, _LAST_SEED - int(episodes))
     episodes, seed = int(episodes), int(seed)
+    if env_id is None:
+        env_id = str(getattr(policy, "env_id", LINK_ACTIVATION.env_id))
     task = get_task(env_id)
     settings = {"split": "test", **env_kwargs}
     seeds = np.arange(seed, seed + episodes)

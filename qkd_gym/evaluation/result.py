@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qkd_gym.envs.tasks import get_task
 from qkd_gym.evaluation.intervals import bootstrap_interval
 
 # Name -> what it is. Shares are of the offered key unless they say otherwise.
@@ -85,7 +86,12 @@ class EvaluationResult:
             "episodes": self.rows(),
         }
 
-    def episodes_key(self) -> tuple[str, str, tuple[int, ...]]:
-        """Equal for results that were measured on the same episodes."""
+    def episodes_key(self) -> tuple[bool, str, tuple[int, ...]]:
+        """Equal for results that were measured on the same episodes.
+
+        What happens in an episode hangs on its seed alone, so environments share them in which the
+        same decides paths.
+        """
         settings = json.dumps(self.settings, sort_keys=True, default=str)
-        return self.env_id, settings, tuple(self.seeds.tolist())
+        decides_paths = get_task(self.env_id).decides_paths
+        return decides_paths, settings, tuple(self.seeds.tolist())

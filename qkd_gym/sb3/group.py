@@ -121,7 +121,7 @@ def _losses() -> Iterator[None]:
 
 @contextmanager
 def together(
-    size: int, submit: Callable[..., Future[Any]], work: Callable[[Group], Any]
+    size: int, submit: Callable[..., Future[Any]] | None, work: Callable[[Group], Any]
 ) -> Iterator[Group]:
     """A group of this process, which is its first, and of others that work for it.
 
@@ -131,13 +131,14 @@ def together(
     Args:
         size: Number of processes.
         submit: Hands a function and its arguments to another process, of which it must have
-            ``size - 1`` free ones, as that of `qkd_gym.children.child_processes` does.
+            ``size - 1`` free ones, as that of `qkd_gym.children.child_processes` does; None where
+            the size is 1.
         work: What the others do with their group; it can be pickled, and its result is dropped.
 
     Raises:
         Lost: If another process is gone and nobody knows why.
     """
-    if size == 1:
+    if size == 1 or submit is None:
         yield Group()
         return
     # Nobody else may take part.

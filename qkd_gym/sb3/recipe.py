@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from qkd_gym.errors import (
     shown,
 )
 from qkd_gym.fields import check_fields, flag, integer, number
-from qkd_gym.reading import read_bytes
+from qkd_gym.reading import read_table
 from qkd_gym.sb3.advice import make_adviser
 from qkd_gym.sb3.extractor import GraphFeaturesExtractor
 from qkd_gym.sb3.group import Group
@@ -217,26 +216,20 @@ class Recipe:
         return count
 
 
-def load_recipes(path: Path) -> dict[str, Recipe]:
-    """The recipes of a TOML file, in which every table is a `Recipe`, by name.
+def load_recipe(path: Path, name: str) -> Recipe:
+    """A recipe of a TOML file.
+
+    Args:
+        path: The file, in which every table is a recipe of this or another kind.
+        name: Which one.
 
     Raises:
-        InvalidInput: If the file cannot be read, or a table has an unknown or bad field.
+        InvalidInput: If the file cannot be read, or the table is missing or has an unknown or bad
+            field.
     """
-    content = read_bytes(path, "recipes")
+    owner, table = f"recipe {shown(name)} of {shown(path.name)}", read_table(path, "recipes", name)
+    require_known_keys(owner, table, Recipe.__dataclass_fields__)
     try:
-        tables = tomllib.loads(content.decode())
-    except (ValueError, RecursionError) as error:
-        reason = shown(str(error))
-        raise InvalidInput(f"recipes {shown(str(path))} cannot be read: {reason}.") from None
-    recipes = {}
-    for name, table in tables.items():
-        owner = f"recipe {shown(name)} of {shown(path.name)}"
-        if not isinstance(table, dict):
-            raise InvalidInput(f"{owner} is {shown(table)}, but must be a table.")
-        require_known_keys(owner, table, Recipe.__dataclass_fields__)
-        try:
-            recipes[name] = Recipe(**table)
-        except InvalidInput as error:
-            raise InvalidInput(f"{owner}: {error}") from None
-    return recipes
+        return Recipe(**table)
+    except InvalidInput as error:
+        raise InvalidInput(f"{owner}: {error}") from None

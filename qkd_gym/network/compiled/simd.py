@@ -5,7 +5,7 @@ Loops of sixteen turns would often become the same; but before every one of them
 the arrays that it reads and writes overlap, which takes longer than such a loop itself.
 
 Sums and products may be contracted to multiply-adds, and `total` adds in any order: results differ
-in the last bit between processors. The simulator, whose episodes do not, uses none of this.
+in the last bit between processors. What must not differ uses `multiply_add` and `largest` alone.
 """
 
 from __future__ import annotations
@@ -130,6 +130,18 @@ def largest(typing_context: Any, first: Any, second: Any) -> Any:
         return builder.select(builder.fcmp_ordered(">", *arguments), *arguments)
 
     return VECTOR(VECTOR, VECTOR), generate_code
+
+
+@instruction
+def multiply_add(typing_context: Any, first: Any, second: Any, third: Any) -> Any:
+    """``first * second + third`` of vectors, rounded once, on every processor."""
+
+    def generate_code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        name, kind = f"llvm.fma.v{LANES}f32", ir.FunctionType(_VECTOR, [_VECTOR] * 3)
+        fuse = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
+        return builder.call(fuse, arguments)
+
+    return VECTOR(VECTOR, VECTOR, VECTOR), generate_code
 
 
 def _arithmetic(name: str) -> Any:

@@ -1,0 +1,6 @@
+"""Scored schedules: what a link is worth by weights that search can find, in compiled code."""
+
+from qkd_gym.scoring.policy import ScoredSchedule
+from qkd_gym.scoring.weights import Weights
+
+__all__ = ["ScoredSchedule", "Weights"]

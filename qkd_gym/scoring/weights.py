@@ -1,0 +1,91 @@
+"""The weights of a scorer, and how they are one vector for a search."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qkd_gym.scoring.inputs import INPUT_NAMES
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+
+
+class Rule(NamedTuple):
+    """Parameters of the rule that a scorer starts from, see `qkd_gym.baselines`' demand-deficit."""
+
+    hysteresis: int
+    """The score of a link that would make way counts 1 + this many times."""
+    kappa: int
+    """Weight of blocked demand."""
+    demand_power: int
+    """Exponent of the recent demand."""
+    rate_power: int
+    """Exponent of the estimated key rate."""
+    cover_weight: int
+    """Share of what half an hour of demand lacks, beside what a full pool lacks."""
+
+
+RULE_NAMES = Rule._fields
+RULE = Rule(*range(len(RULE_NAMES)))
+_LOWEST_RULE = np.array([-1.0, 0.0, 0.0, 0.0, 0.0])
+_HIGHEST_RULE = np.array([np.inf, np.inf, 2.0, 2.0, 1.0])
+
+
+class Weights(NamedTuple):
+    """Weights of a scorer with F inputs per link and H hidden units.
+
+    A link's worth is the rule's score plus a linear function of its inputs and of the hidden units;
+    what giving it up costs is 1 + hysteresis times the rule's score plus another such function.
+    """
+
+    rule: F32  # (len(RULE),)
+    on: F32  # (F,) of the worth of a link
+    off: F32  # (F,) of what giving it up costs
+    hidden: F32  # (H, F), units max(0, .)
+    hidden_on: F32  # (H,)
+    hidden_off: F32  # (H,)
+
+
+def starting_weights(hidden: int = 0, seed: int = 0) -> Weights:
+    """The rule with its parameters for `metro`; hidden units are random and not yet counted."""
+    rng, f = np.random.default_rng(seed), len(INPUT_NAMES)
+    on = np.zeros(f, np.float32)
+    on[INPUT_NAMES.index("one")] = -0.4  # least gain that is worth a switch
+    return Weights(
+        rule=np.array([0.5, 0.25, 0.0, 0.25, 0.25], np.float32),
+        on=on,
+        off=np.zeros(f, np.float32),
+        hidden=rng.normal(0.0, f**-0.5, (hidden, f)).astype(np.float32),
+        hidden_on=np.zeros(hidden, np.float32),
+        hidden_off=np.zeros(hidden, np.float32),
+    )
+
+
+def step_sizes(like: Weights) -> F64:
+    """By how much a search first changes every weight, as one vector."""
+    of_output = ("hidden_on", "hidden_off")
+    steps = [0.05 if name in of_output else 0.1 for name in Weights._fields]
+    return np.repeat(steps, [part.size for part in like])
+
+
+def as_vector(weights: Weights) -> F64:
+    """All weights one after the other."""
+    return np.concatenate([part.ravel() for part in weights]).astype(np.float64)
+
+
+def from_vector(vector: F64, like: Weights) -> Weights:
+    """The inverse of `as_vector`; parameters of the rule are cut to their ranges.
+
+    Args:
+        vector: All weights.
+        like: Weights whose shapes to take.
+    """
+    parts, at = [], 0
+    for part in like:
+        parts.append(vector[at : at + part.size].reshape(part.shape).astype(np.float32))
+        at += part.size
+    rule = np.clip(parts[0], _LOWEST_RULE, _HIGHEST_RULE).astype(np.float32)
+    return Weights(rule, *parts[1:])

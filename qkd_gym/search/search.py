@@ -1,0 +1,206 @@
+"""Evolution strategy over the weights of a scored schedule.
+
+Separable CMA-ES (Ros and Hansen, PPSN X, 2008) by the library ``cmaes``. All candidates of a
+generation play the same training episodes, each candidate has its mirror image, and every
+generation plays new episodes. The result is a running mean of the distribution's mean, whose noise
+is a fraction of that of any candidate.
+
+Nothing here solves a system of equations, whose last bits would hang on the processor; the same
+seed gives the same weights, with any number of workers.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from qkd_gym import __version__
+from qkd_gym.errors import InvalidInput, shown
+from qkd_gym.extras import require_extra
+from qkd_gym.files import read_journal
+from qkd_gym.network.bank import shared_bank
+from qkd_gym.network.scenarios import as_mapping
+from qkd_gym.network.state import kernel_params
+from qkd_gym.scoring.weights import (
+    Weights,
+    as_vector,
+    from_vector,
+    starting_weights,
+    step_sizes,
+)
+from qkd_gym.search.fitness import Exercise, fitness
+from qkd_gym.search.recipe import Practice, SearchRecipe
+from qkd_gym.workers import Workers
+
+require_extra("search", "cmaes")
+
+import cmaes
+
+# Seeds of training episodes; those of validation and of held-out episodes lie above.
+_FIRST_SEED, _LAST_SEED = 10_000, 500_000
+VALIDATION_SEED = _LAST_SEED
+_VALIDATION_EPISODES = 64
+_KEPT = 0.9  # of the running mean
+
+
+class Generation(msgspec.Struct, forbid_unknown_fields=True):
+    """A generation as the journal keeps it.
+
+    Attributes:
+        shares: Mean delivered share of every candidate.
+        validation: That of the running mean on validation episodes, if it was measured.
+    """
+
+    shares: list[float]
+    validation: float | None = None
+
+
+@dataclass(frozen=True)
+class Search:
+    """A search for weights.
+
+    Attributes:
+        recipe: How it is done.
+        practices: What the candidates play.
+        seed: Seed of the search and of its episodes.
+        validations: How often the running mean is validated on the way.
+    """
+
+    recipe: SearchRecipe
+    practices: tuple[Practice, ...]
+    seed: int
+    validations: int = 8
+
+    @property
+    def intervals(self) -> int:
+        """Decision intervals that the whole search plays."""
+        played = 0
+        for practice in self.practices:
+            config = practice.config("train")
+            params = kernel_params(config, shared_bank(config).n_sites)
+            played += practice.episodes * int(params["intervals"][0])
+        return self.recipe.generations * self.recipe.population * played
+
+    def run(
+        self,
+        team: Workers,
+        journal: Path,
+        on_generation: Callable[[int, float | None], None] | None = None,
+    ) -> tuple[Weights, list[tuple[int, float]]]:
+        """Searches, or goes on where the journal ends.
+
+        Args:
+            team: Share the candidates.
+            journal: File that keeps every generation.
+            on_generation: Called after every generation with its number, from 1, and the mean
+                delivered share in validation, if it was measured.
+
+        Returns:
+            The weights, and the validation curve: generations and mean delivered shares.
+
+        Raises:
+            InvalidInput: If the journal cannot be written or is of another search.
+        """
+        recipe, tell = self.recipe, on_generation or (lambda number, share: None)
+        entries, append = read_journal(journal, self._header(), Generation)
+        start = starting_weights(recipe.hidden, self.seed)
+        origin, steps = as_vector(start), step_sizes(start)
+        optimizer = cmaes.SepCMA(
+            mean=np.zeros(len(origin)),
+            sigma=recipe.spread,
+            population_size=recipe.population,
+            seed=self.seed,
+        )
+        running = np.zeros(len(origin))
+        curve = [(0, self.validate(team, start))]
+        every = max(1, recipe.generations // self.validations)
+        for number in range(1, recipe.generations + 1):
+            drawn = [optimizer.ask() for _ in range(recipe.population // 2)]
+            points = drawn + [2.0 * optimizer.mean - point for point in drawn]
+            is_new = number > len(entries)
+            if is_new:
+                candidates = [from_vector(origin + steps * point, start) for point in points]
+                play = partial(fitness, self._exercises(number))
+                entry = Generation(team.do(play, candidates))
+            else:
+                entry = entries[number - 1]
+            if len(entry.shares) != recipe.population:
+                raise InvalidInput(
+                    f"journal {shown(str(journal))} has a generation of {len(entry.shares)} "
+                    f"candidates, but must have {recipe.population}."
+                )
+            optimizer.tell(
+                [(point, -share) for point, share in zip(points, entry.shares, strict=True)]
+            )
+            kept = _KEPT if number > 1 else 0.0
+            running = kept * running + (1.0 - kept) * optimizer.mean
+            if is_new:
+                if number % every == 0 or number == recipe.generations:
+                    found = from_vector(origin + steps * running, start)
+                    entry.validation = self.validate(team, found)
+                append(entry)
+            if entry.validation is not None:
+                curve.append((number, entry.validation))
+            tell(number, entry.validation)
+        return from_vector(origin + steps * running, start), curve
+
+    def validate(self, team: Workers, weights: Weights) -> float:
+        """Weighted mean of the delivered shares on validation episodes."""
+        exercises = [
+            Exercise(
+                practice.config("validation"),
+                min(practice.episodes, _VALIDATION_EPISODES),
+                VALIDATION_SEED,
+                practice.weight,
+            )
+            for practice in self.practices
+        ]
+        total = sum(exercise.weight for exercise in exercises)
+        shares = team.do(partial(_one_fitness, weights), exercises)
+        return sum(
+            exercise.weight / total * share
+            for exercise, share in zip(exercises, shares, strict=True)
+        )
+
+    def _exercises(self, number: int) -> tuple[Exercise, ...]:
+        """The training episodes of a generation; other seeds play others."""
+        most = max(practice.episodes for practice in self.practices)
+        slots = (_LAST_SEED - _FIRST_SEED) // most
+        slot = (self.seed * self.recipe.generations + number - 1) % slots
+        return tuple(
+            Exercise(
+                practice.config("train"),
+                practice.episodes,
+                _FIRST_SEED + slot * most,
+                practice.weight,
+            )
+            for practice in self.practices
+        )
+
+    def _header(self) -> dict[str, Any]:
+        """What the generations hang on, as JSON gives it back."""
+        recipe = self.recipe
+        facts = {
+            "version": __version__,
+            "seed": self.seed,
+            "hidden": recipe.hidden,
+            "population": recipe.population,
+            "spread": recipe.spread,
+            "validation": max(1, recipe.generations // self.validations),
+            "practice": [
+                [as_mapping(practice.config("train")), practice.episodes, practice.weight]
+                for practice in self.practices
+            ],
+        }
+        return dict(json.loads(json.dumps(facts)))
+
+
+def _one_fitness(weights: Weights, exercise: Exercise) -> float:
+    return fitness([exercise], weights)
