@@ -39,7 +39,7 @@ from qkd_gym.search.fitness import Exercise, fitness
 from qkd_gym.search.recipe import Practice, SearchRecipe
 from qkd_gym.workers import Workers
 
-require_extra("search", "cmaes")
+require_extra("search", "cmaes", "matplotlib", "tqdm")
 
 import cmaes
 
