@@ -102,7 +102,13 @@ class SearchRun:
                     bar.set_postfix_str(f"delivered share {share:.4f} in validation")
 
             weights, curve = search.run(Workers(submit), self._folder / _JOURNAL, show)
-        card = {"options": dict(asked), "recipe": dataclasses.asdict(search.recipe)}
+        scenarios = ", ".join(dict.fromkeys(one.scenario for one in search.practices))
+        card = {
+            "summary": f"{search.recipe.generations} generations of {search.recipe.population} "
+            f"candidates in {scenarios}"[:200],
+            "options": dict(asked),
+            "recipe": dataclasses.asdict(search.recipe),
+        }
         save_schedule(self._folder / SCHEDULE, weights, card)
         per_generation = search.intervals / search.recipe.generations
         numbers, shares = zip(*curve, strict=True)
