@@ -69,12 +69,14 @@ class SearchRun:
         return (self._folder / _JOURNAL).exists()
 
     def prepare(self, asked: Mapping[str, Any]) -> None:
-        """Checks the network, then writes what was asked for.
+        """Checks what the folder holds, then writes what was asked for.
 
         Raises:
-            InvalidInput: If the network cannot be built or the folder cannot be written.
+            InvalidInput: If the journal is of another search or the folder cannot be written.
         """
         recipe, intervals = self._search.recipe, self._search.intervals
+        if self.has_begun:
+            self._search.open_journal(self._folder / _JOURNAL)
         require_writable_folder(self._folder, "out")
         facts = {"options": dict(asked), "recipe": dataclasses.asdict(recipe)}
         write_json(self._folder / "config.json", {"version": __version__, **facts})
