@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -10,28 +10,40 @@ from typing import Annotated, Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from qkd_gym import __version__
 from qkd_gym.envs.tasks import LINK_SCHEDULING
-from qkd_gym.errors import (
-    InvalidInput,
-    require_between,
-    require_choice,
-    require_known_keys,
-    shown,
-)
+from qkd_gym.errors import InvalidInput, require_choice, shown
 from qkd_gym.files import write_json
 from qkd_gym.reading import read_json
 from qkd_gym.scoring import ScoredSchedule, Weights
-from qkd_gym.scoring.inputs import F32, INPUT_NAMES
+from qkd_gym.scoring.inputs import INPUT_NAMES
 from qkd_gym.scoring.weights import HIGHEST_RULE, LOWEST_RULE, RULE_NAMES
 
 FORMAT = 1
 SCHEDULE = "schedule.json"  # of a trained agent's folder
 SHIPPED = files("qkd_gym.search") / "data"
+_MOST = 1e6  # of a weight, all of which are of order one
 
 
-_LARGEST = float(np.finfo(np.float32).max)
+def _range(low: float, high: float) -> Any:
+    return Annotated[float, msgspec.Meta(ge=max(low, -_MOST), le=min(high, _MOST))]
+
+
+# A number per name, and no other.
+_Rule = msgspec.defstruct(
+    "_Rule",
+    [
+        (name, _range(float(low), float(high)))
+        for name, low, high in zip(RULE_NAMES, LOWEST_RULE, HIGHEST_RULE, strict=True)
+    ],
+    forbid_unknown_fields=True,
+)
+_Unit = msgspec.defstruct(
+    "_Unit", [(name, _range(-_MOST, _MOST)) for name in INPUT_NAMES], forbid_unknown_fields=True
+)
+_Weight = Annotated[float, msgspec.Meta(ge=-_MOST, le=_MOST)]
 
 
 class _Card(msgspec.Struct):
@@ -46,12 +58,12 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
     format: int
     version: str
     env: str
-    rule: dict[str, float]
-    on: dict[str, float]
-    off: dict[str, float]
-    hidden: list[dict[str, float]]
-    hidden_on: list[float]
-    hidden_off: list[float]
+    rule: _Rule  # type: ignore[valid-type]
+    on: _Unit  # type: ignore[valid-type]
+    off: _Unit  # type: ignore[valid-type]
+    hidden: list[_Unit]  # type: ignore[valid-type]
+    hidden_on: list[_Weight]
+    hidden_off: list[_Weight]
     card: _Card
 
 
@@ -107,30 +119,20 @@ def load_schedule(path: Path | Traversable, name: str) -> ScoredSchedule:
             f"hidden units, but must have {units} of each."
         )
 
-    def row(field: str, values: dict[str, float], names: Sequence[str]) -> F32:
-        require_known_keys(f"{owner}: {field}", values, names)
-        for key in names:
-            if key not in values:
-                raise InvalidInput(f"{owner}: {field} lacks the field {key!r}, but must have it.")
-        return numbers(field, [values[key] for key in names])
-
-    def numbers(field: str, values: list[float]) -> F32:
-        require_between(f"{owner}: {field}", values, -_LARGEST, _LARGEST)
-        return np.array(values, np.float32)
-
-    rule = row("rule", found.rule, RULE_NAMES)
-    for key, value, low, high in zip(RULE_NAMES, rule, LOWEST_RULE, HIGHEST_RULE, strict=True):
-        require_between(f"{owner}: rule.{key}", value, low, high)
-    hidden = [row(f"hidden[{i}]", unit, INPUT_NAMES) for i, unit in enumerate(found.hidden)]
     weights = Weights(
-        rule=rule,
-        on=row("on", found.on, INPUT_NAMES),
-        off=row("off", found.off, INPUT_NAMES),
-        hidden=np.array(hidden, np.float32).reshape(units, len(INPUT_NAMES)),
-        hidden_on=numbers("hidden_on", found.hidden_on),
-        hidden_off=numbers("hidden_off", found.hidden_off),
+        rule=_array(found.rule),
+        on=_array(found.on),
+        off=_array(found.off),
+        hidden=np.array([_array(unit) for unit in found.hidden]).reshape(units, len(INPUT_NAMES)),
+        hidden_on=np.array(found.hidden_on),
+        hidden_off=np.array(found.hidden_off),
     )
+    weights = Weights(*(part.astype(np.float32) for part in weights))
     return ScoredSchedule(weights, name)
+
+
+def _array(numbers: Any) -> NDArray[Any]:
+    return np.array(msgspec.structs.astuple(numbers))
 
 
 def find_schedule(agent: str | Path) -> ScoredSchedule | None:

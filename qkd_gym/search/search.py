@@ -146,9 +146,7 @@ class Search:
             tell(number, entry.validation)
         return from_vector(origin + steps * running, start), curve
 
-    def open_journal(
-        self, path: Path
-    ) -> tuple[list[Generation], Callable[[Generation], None]]:
+    def open_journal(self, path: Path) -> tuple[list[Generation], Callable[[Generation], None]]:
         """The generations that a journal holds, and a function that appends one.
 
         Raises:

@@ -8,8 +8,14 @@ import gymnasium as gym
 import numpy as np
 
 import qkd_gym  # noqa: F401
-from qkd_gym.features import CONTEXT_FEATURES, LINK, LINK_FEATURES, NODE, NODE_FEATURES
-from qkd_gym.features import SETTING_FEATURES
+from qkd_gym.features import (
+    CONTEXT_FEATURES,
+    LINK,
+    LINK_FEATURES,
+    NODE,
+    NODE_FEATURES,
+    SETTING_FEATURES,
+)
 from qkd_gym.network.compiled.memory import padded
 from qkd_gym.scoring.choice import Scratch, new_scratch
 from qkd_gym.scoring.inputs import INPUT, INPUT_NAMES
@@ -26,9 +32,7 @@ def random_weights(seed: int, hidden: int = 0) -> Weights:
     return from_vector(vector + rng.normal(0.0, 0.3, len(vector)), start)
 
 
-def observed(
-    steps: int, seed: int = 0, batch: int = 1, **changes: Any
-) -> dict[str, np.ndarray]:
+def observed(steps: int, seed: int = 0, batch: int = 1, **changes: Any) -> dict[str, np.ndarray]:
     """Observations of `LinkScheduling` after random legal actions, with a leading axis."""
     env = gym.make_vec("qkd_gym/LinkScheduling-v0", batch, **{**SMALL, **changes})
     observation, _ = env.reset(seed=seed)

@@ -1,4 +1,4 @@
-"""Which link is switched next: what links are worth, who makes way, what is allowed, when to hold."""
+"""Which link is switched next: worth, who makes way, what is allowed, and when to hold."""
 
 import numpy as np
 import pytest
