@@ -254,8 +254,7 @@ def test_an_interrupted_search_goes_on_to_the_same_agent(tmp_path, monkeypatch, 
     assert "add --resume" in refused()
     for other in (["--seed", "1"], ["--scenario", "madrid"], ["--network", "load=1.2"]):
         assert "is of another run" in refused("--resume", *other)
-    # Workers change nothing, so another number may go on.
-    call(monkeypatch, *SEARCH, "--workers", "2", "--out", str(folder), "--resume")
+    call(monkeypatch, *SEARCH, "--out", str(folder), "--resume")
     assert (folder / "search.jsonl").read_bytes() == (whole / "search.jsonl").read_bytes()
     assert (folder / "metrics.json").read_bytes() == (whole / "metrics.json").read_bytes()
     weights = [
