@@ -92,7 +92,7 @@ def test_the_result_is_a_running_mean_of_the_means(tmp_path, monkeypatch):
     class Noted(module.cmaes.SepCMA):
         def tell(self, solutions):
             super().tell(solutions)
-            means.append(self.mean)
+            means.append(self.mean.copy())
 
     monkeypatch.setattr(module.cmaes, "SepCMA", Noted)
     weights, _ = tiny().run(ALONE, tmp_path / "search.jsonl")
