@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from qkd_gym.belief.records import F64, FAULT, FAULT_ROW
+from qkd_gym.belief.records import F64, FAULT_ROW
 from qkd_gym.jit import inlined
 from qkd_gym.network.state import Records
 
@@ -50,43 +50,39 @@ def see_none(fault: np.ndarray, e: int, at_s: float) -> None:
 
 
 @inlined
-def attack_odds(
-    faults: np.ndarray,
-    p: np.record,
-    e: int,
-    now_s: float,
-    error: float,
-    mean: float,
-    sd: float,
-    strikes_per_s: float,
+def attack_chance(
+    fault: np.ndarray, p: np.record, e: int, now_s: float, strikes_per_s: float
 ) -> float:
-    """Logarithm of the odds that an error shows an attack and not the link's own drift.
+    """Chance that an attack lasts, before the link is looked at.
 
     Args:
-        faults: `Belief.faults` of the episode.
+        fault: Attacks in `Belief.faults` of the episode, (rows, E).
         p: Parameters.
         e: Link.
         now_s: Time since the start of the episode.
-        error: Misalignment error that the observation shows.
-        mean: What is expected of it without an attack.
-        sd: Standard deviation of that.
         strikes_per_s: Rate of attacks on the link.
     """
-    fault = faults[FAULT.attack]
     if is_on(fault, e):
-        chance = math.exp((fault[FAULT_ROW.last_s, e] - now_s) / p.attack_mean_s)
-    else:
-        gap_s = now_s - fault[FAULT_ROW.clear_s, e]
-        chance = strikes_per_s * lasting_s(gap_s, p.attack_min_s, p.attack_mean_s)
-        chance = -math.expm1(-chance)
-    # An attack adds fraction / 2 of what is left to one half, with a uniform fraction.
+        return math.exp((fault[FAULT_ROW.last_s, e] - now_s) / p.attack_mean_s)
+    gap_s = now_s - fault[FAULT_ROW.clear_s, e]
+    return -math.expm1(-strikes_per_s * lasting_s(gap_s, p.attack_min_s, p.attack_mean_s))
+
+
+@inlined
+def attack_likelihood(error: float, mean: float, sd: float, p: np.record) -> float:
+    """Density of the misalignment error that an attacked link shows.
+
+    An attack adds half its fraction of what is left to one half; fractions are uniform.
+
+    Args:
+        error: Error that the observation shows.
+        mean: What is expected of it without an attack.
+        sd: Standard deviation of that.
+        p: Parameters.
+    """
     most = 0.5 * max(0.5 - mean, 1e-6)
-    fraction, slack = (error - mean) / most, 3.0 * sd / most
-    if chance <= 0.0 or not p.attack_fraction - slack <= fraction <= 1.0 + slack:
-        return -math.inf
-    width = most * (1.0 - p.attack_fraction) + 2.0 * sd
-    own = -0.5 * ((error - mean) / sd) ** 2 - math.log(sd * math.sqrt(2.0 * math.pi))
-    return math.log(max(chance, 1e-12) / max(1.0 - chance, 1e-12)) - math.log(width) - own
+    low, high = mean + p.attack_fraction * most - 3.0 * sd, mean + most + 3.0 * sd
+    return 1.0 / (most * (1.0 - p.attack_fraction) + 2.0 * sd) if low <= error <= high else 0.0
 
 
 class FaultLaw(NamedTuple):

@@ -7,16 +7,28 @@ import math
 import numpy as np
 
 from qkd_gym.belief.demand import start_demand, update_demand
-from qkd_gym.belief.faults import attack_odds, see_fault, see_none
+from qkd_gym.belief.faults import attack_chance, attack_likelihood, see_fault, see_none
 from qkd_gym.belief.quality import error_with, expected_error, quality_with
 from qkd_gym.belief.records import FAULT, QUALITY_ROW, Belief, Seen
-from qkd_gym.belief.weather import looks_foggy, predict_fog, see_weather
+from qkd_gym.belief.weather import predict_fog, see_weather, silent_likelihood
 from qkd_gym.features import FRESHNESS_SCALE_S
 from qkd_gym.jit import compiled, inlined
 from qkd_gym.network.bank import Bank
 
 _OUT = 0.5 - 1e-6  # a QBER from here on is what an outage shows
+# Share of the nominal rate up to which a link is at the edge of having none: its rate then says
+# nothing of its loss.
+_SILENT = 0.01
+_TINY = 1e-9  # likelihood of what cannot be
 _MOST_EXCESS = 10.0  # means of the exponential excess loss, beyond which none is looked for
+
+
+@inlined
+def _attacks_per_s(bank: Bank, p: np.record, g: int, e: int) -> float:
+    """Rate of attacks on a link."""
+    before = bank.attack_cumulative[g, e - 1] if e > 0 else 0.0
+    share = bank.attack_cumulative[g, e] - before
+    return p.attacks_per_link / p.interval_s * bank.networks[g].n_links * share
 
 
 @inlined
@@ -34,31 +46,39 @@ def _take_in(
         see_fault(faults[FAULT.outage], e, now_s, 0.0)
         return
     see_none(faults[FAULT.outage], e, at_s)
-    mean, sd = expected_error(quality, p, e, at_s)
     known_db = quality[QUALITY_ROW.excess_loss_db, e]
-    expected_db = p.link_excess_loss_db if math.isnan(known_db) else known_db
-    most_db = _MOST_EXCESS * p.link_excess_loss_db
+    unknown = math.isnan(known_db)
+    expected_db = facts.loss_db + (p.link_excess_loss_db if unknown else known_db)
+    mean, sd = expected_error(quality, p, e, at_s)
+    strikes_per_s = _attacks_per_s(bank, p, g, e)
+    attacked = attack_chance(faults[FAULT.attack], p, e, now_s, strikes_per_s)
     fog_db = p.fog_loss_db if facts.free_space != 0 else 0.0
-    if rate_bps > 0.0:
-        most = most_db + fog_db
-        excess_db, error = quality_with(table, threshold, facts.loss_db, most, rate_bps, qber)
-        foggy = excess_db - expected_db > 0.5 * fog_db
+    has_key = seen.observed_rate[b, e] > _SILENT
+    if has_key:
+        most_db = _MOST_EXCESS * p.link_excess_loss_db + fog_db
+        excess_db, error = quality_with(table, threshold, facts.loss_db, most_db, rate_bps, qber)
+        foggy = facts.loss_db + excess_db - expected_db > 0.5 * fog_db
+        if_foggy, if_clear = (1.0, _TINY) if foggy else (_TINY, 1.0)
         if fog_db > 0.0 and foggy:
             excess_db = max(excess_db - fog_db, 0.0)
         quality[QUALITY_ROW.excess_loss_db, e] = excess_db
     else:
-        loss_db = facts.loss_db + expected_db
-        foggy = looks_foggy(table, threshold, loss_db, fog_db, mean, qber)
-        error = error_with(table, loss_db, qber)
+        error = error_with(table, expected_db, qber)
+        loss_sd_db = p.link_excess_loss_db if unknown else 0.0
+        if_foggy = silent_likelihood(
+            table, threshold, expected_db + fog_db, loss_sd_db, mean, sd, qber
+        )
+        if_clear = (1.0 - attacked) * silent_likelihood(
+            table, threshold, expected_db, loss_sd_db, mean, sd, qber
+        ) + attacked * attack_likelihood(error, mean, sd, p)
     if fog_db > 0.0:
-        district = bank.sites[g, bank.link_endpoints[g, e, 0]].district
-        see_weather(belief.fog[b], district, foggy, age_s, p)
-        if foggy and rate_bps <= 0.0:
+        fog, district = belief.fog[b], bank.sites[g, bank.link_endpoints[g, e, 0]].district
+        foggy = if_foggy * fog[district] > if_clear * (1.0 - fog[district])
+        see_weather(fog, district, if_foggy, if_clear, age_s, p)
+        if foggy and not has_key:
             return  # noise hides the error
-    before = bank.attack_cumulative[g, e - 1] if e > 0 else 0.0
-    share = bank.attack_cumulative[g, e] - before
-    strikes_per_s = p.attacks_per_link / p.interval_s * bank.networks[g].n_links * share
-    if attack_odds(faults, p, e, now_s, error, mean, sd, strikes_per_s) > 0.0:
+    own = math.exp(-0.5 * ((error - mean) / sd) ** 2) / (sd * math.sqrt(2.0 * math.pi))
+    if attacked * attack_likelihood(error, mean, sd, p) > (1.0 - attacked) * own:
         fraction = (error - mean) / (0.5 * max(0.5 - mean, 1e-6))
         fraction = min(max(fraction, p.attack_fraction), 1.0)
         see_fault(faults[FAULT.attack], e, now_s, fraction)
