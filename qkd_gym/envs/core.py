@@ -158,8 +158,10 @@ class Core:
         decisions = self._decisions(as_integers("actions", actions, self._actions_shape))
         self._go_on_to_next_frame(with_results=False)
         fixed = self._fixed(decisions)
-        for run in np.split(members, np.flatnonzero(np.diff(members) > 1) + 1):
-            step_range(*fixed, self._work[0], int(run[0]), int(run[-1]) + 1)
+        gaps = np.flatnonzero(np.diff(members) > 1)
+        firsts, lasts = np.append(members[:1], members[gaps + 1]), [*members[gaps], *members[-1:]]
+        for first, last in zip(firsts, lasts, strict=True):
+            step_range(*fixed, self._work[0], int(first), int(last) + 1)
 
     def _step(self, actions: NDArray[np.int64]) -> None:
         decisions = self._decisions(actions)
@@ -211,13 +213,9 @@ class Core:
         """Has these episodes go on from a snapshot; the others stay as they are.
 
         Args:
-            snapshot: As many episodes.
+            snapshot: As many episodes, which fit: see `Snapshot.check`.
             members: Different indices.
-
-        Raises:
-            InvalidInput: If it has others; nothing has changed then.
         """
-        snapshot.check(self.config, self.task.name, members)
         if len(members) < self.batch:
             self._go_on_to_next_frame(with_results=True)
         else:

@@ -101,17 +101,25 @@ class Model:
             InvalidInput: If it is of anything else; nothing has changed then.
         """
         require_instance("snapshot", snapshot, Snapshot)
-        self._core.restore(snapshot, read_members("rows", rows, self.rows, distinct=True))
+        core, chosen = self._core, read_members("rows", rows, self.rows, distinct=True)
+        snapshot.check(core.config, core.task.name, chosen)
+        core.restore(snapshot, chosen)
 
     def become(self, source: Contents, origins: Members, keys: NDArray[np.uint64]) -> None:
-        """Makes every row a copy of an episode, with a key of its own."""
+        """Makes every row a copy of an episode, with a key of its own; for `Branches`.
+
+        Args:
+            source: Episodes.
+            origins: Which of them each row is a copy of, (rows,).
+            keys: Of the randomness to come, (rows,).
+        """
         core = self._core
         copies = gather(source, origins)
         copies.state.episodes["key"] = keys
         core.restore(Snapshot(core.config, core.task.name, copies, ()), np.arange(self.rows))
 
     def imagine(self, rows: slice, hidden: Hidden) -> None:
-        """Puts a drawn hidden state into rows of one member."""
+        """Puts hidden states into the rows of one member, one into each; for `Branches`."""
         state = self.simulator.state
         n_links = hidden.drift.shape[1]
         state.sites["misalignment"][rows] = hidden.misalignment
