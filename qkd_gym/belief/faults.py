@@ -16,6 +16,8 @@ from qkd_gym.belief.records import F64, FAULT_ROW
 from qkd_gym.jit import inlined
 from qkd_gym.network.state import Records
 
+SHORTEST_S = 1e-6  # of a mean duration, by which is divided
+
 
 @inlined
 def lasting_s(gap_s: float, least_s: float, mean_s: float) -> float:
@@ -25,6 +27,7 @@ def lasting_s(gap_s: float, least_s: float, mean_s: float) -> float:
     """
     if gap_s <= 0.0:
         return 0.0
+    mean_s = max(mean_s, SHORTEST_S)
     return min(gap_s, least_s) + mean_s * -math.expm1(-max(gap_s - least_s, 0.0) / mean_s)
 
 
@@ -63,7 +66,7 @@ def attack_chance(
         strikes_per_s: Rate of attacks on the link.
     """
     if is_on(fault, e):
-        return math.exp((fault[FAULT_ROW.last_s, e] - now_s) / p.attack_mean_s)
+        return math.exp((fault[FAULT_ROW.last_s, e] - now_s) / max(p.attack_mean_s, SHORTEST_S))
     gap_s = now_s - fault[FAULT_ROW.clear_s, e]
     return -math.expm1(-strikes_per_s * lasting_s(gap_s, p.attack_min_s, p.attack_mean_s))
 
@@ -105,8 +108,8 @@ def fault_laws(p: Records, attack_cumulative: F64) -> tuple[FaultLaw, FaultLaw]:
     shares = np.diff(attack_cumulative, prepend=0.0)
     attacks = float(p["attacks_per_link"]) / interval_s * n * shares
     return (
-        FaultLaw(outages, float(p["outage_min_s"]), float(p["outage_mean_s"])),
-        FaultLaw(attacks, float(p["attack_min_s"]), float(p["attack_mean_s"])),
+        FaultLaw(outages, float(p["outage_min_s"]), max(float(p["outage_mean_s"]), SHORTEST_S)),
+        FaultLaw(attacks, float(p["attack_min_s"]), max(float(p["attack_mean_s"]), SHORTEST_S)),
     )
 
 

@@ -8,7 +8,14 @@ import numpy as np
 
 from qkd_gym.belief.demand import start_demand, update_demand
 from qkd_gym.belief.faults import attack_chance, attack_likelihood, see_fault, see_none
-from qkd_gym.belief.quality import error_with, expected_error, quality_with
+from qkd_gym.belief.quality import (
+    error_noise,
+    error_with,
+    excess_with,
+    expected_error,
+    prior_error,
+    quality_with,
+)
 from qkd_gym.belief.records import FAULT, QUALITY_ROW, Belief, Seen
 from qkd_gym.belief.weather import predict_fog, see_weather, silent_likelihood
 from qkd_gym.features import FRESHNESS_SCALE_S
@@ -50,20 +57,28 @@ def _take_in(
     unknown = math.isnan(known_db)
     expected_db = facts.loss_db + (p.link_excess_loss_db if unknown else known_db)
     mean, sd = expected_error(quality, p, e, at_s)
+    error = error_with(table, expected_db, qber)
+    noise = error_noise(table, threshold, expected_db, error, p.interval_s)
+    _, prior_sd = prior_error(p)
+    tells_error = noise < prior_sd
     strikes_per_s = _attacks_per_s(bank, p, g, e)
     attacked = attack_chance(faults[FAULT.attack], p, e, now_s, strikes_per_s)
     fog_db = p.fog_loss_db if facts.free_space != 0 else 0.0
     has_key = seen.observed_rate[b, e] > _SILENT
     if has_key:
         most_db = _MOST_EXCESS * p.link_excess_loss_db + fog_db
-        excess_db, error = quality_with(table, threshold, facts.loss_db, most_db, rate_bps, qber)
+        if tells_error:
+            excess_db, error = quality_with(
+                table, threshold, facts.loss_db, most_db, rate_bps, qber
+            )
+        else:
+            excess_db = excess_with(table, threshold, facts.loss_db, most_db, rate_bps, mean)
         foggy = facts.loss_db + excess_db - expected_db > 0.5 * fog_db
         if_foggy, if_clear = (1.0, _TINY) if foggy else (_TINY, 1.0)
         if fog_db > 0.0 and foggy:
             excess_db = max(excess_db - fog_db, 0.0)
         quality[QUALITY_ROW.excess_loss_db, e] = excess_db
     else:
-        error = error_with(table, expected_db, qber)
         loss_sd_db = p.link_excess_loss_db if unknown else 0.0
         if_foggy = silent_likelihood(
             table, threshold, expected_db + fog_db, loss_sd_db, mean, sd, qber
@@ -76,16 +91,20 @@ def _take_in(
         foggy = if_foggy * fog[district] > if_clear * (1.0 - fog[district])
         see_weather(fog, district, if_foggy, if_clear, age_s, p)
         if foggy and not has_key:
-            return  # noise hides the error
-    own = math.exp(-0.5 * ((error - mean) / sd) ** 2) / (sd * math.sqrt(2.0 * math.pi))
-    if attacked * attack_likelihood(error, mean, sd, p) > (1.0 - attacked) * own:
+            return  # what there is to see is the fog's
+    # A link without key shows an attack by that alone, also where few counts tell little else.
+    spread = math.hypot(sd, min(noise, prior_sd))
+    own = math.exp(-0.5 * ((error - mean) / spread) ** 2) / (spread * math.sqrt(2.0 * math.pi))
+    hit = attacked * attack_likelihood(error, mean, spread, p) > (1.0 - attacked) * own
+    if hit and (tells_error or not has_key):
         fraction = (error - mean) / (0.5 * max(0.5 - mean, 1e-6))
         fraction = min(max(fraction, p.attack_fraction), 1.0)
         see_fault(faults[FAULT.attack], e, now_s, fraction)
         return
     see_none(faults[FAULT.attack], e, at_s)
-    quality[QUALITY_ROW.error, e] = error
-    quality[QUALITY_ROW.error_at_s, e] = at_s
+    if tells_error:
+        quality[QUALITY_ROW.error, e] = error
+        quality[QUALITY_ROW.error_at_s, e] = at_s
 
 
 @compiled

@@ -80,13 +80,64 @@ def quality_with(
 
 
 @inlined
+def excess_with(
+    table: np.ndarray,
+    threshold: float,
+    loss_db: float,
+    most_db: float,
+    rate_bps: float,
+    error: float,
+) -> float:
+    """Excess loss (dB) with which a link of this misalignment error has this rate."""
+    low, high = 0.0, most_db
+    for _ in range(_HALVINGS):
+        middle = 0.5 * (low + high)
+        rate, _, _ = interpolate(table, threshold, loss_db + middle, error)
+        low = middle if rate > rate_bps else low
+        high = high if rate > rate_bps else middle
+    return 0.5 * (low + high)
+
+
+@inlined
+def error_noise(
+    table: np.ndarray, threshold: float, loss_db: float, error: float, seconds: float
+) -> float:
+    """Standard deviation that shot noise gives to an error which is inferred from a QBER.
+
+    Infinite where the QBER does not tell errors apart, as that of a receiver that tracks them.
+
+    Args:
+        table: Rates of the link's protocol.
+        threshold: QBER from which there is no key.
+        loss_db: Loss of the link.
+        error: Error that the QBER stands for.
+        seconds: Time in which it was measured.
+    """
+    # The slope below the error, since the QBER of a receiver that tracks all of it seems to be, by
+    # its noise, that of the least error which is not tracked.
+    below = max(error - 2.0 * MISALIGNMENT_STEP, 0.0)
+    _, sifted, low = interpolate(table, threshold, loss_db, below)
+    _, _, high = interpolate(table, threshold, loss_db, below + MISALIGNMENT_STEP)
+    slope, counts = (high - low) / MISALIGNMENT_STEP, sifted * seconds
+    if slope <= 0.0 or counts <= 0.0:
+        return math.inf
+    return math.sqrt(high * (1.0 - high) / counts) / slope
+
+
+@inlined
+def prior_error(p: np.record) -> tuple[float, float]:
+    """Mean and standard deviation of the misalignment error of a link without a fault."""
+    sites = 2.0 * p.site_misalignment**2 * (1.0 - _HALF_NORMAL_MEAN**2)
+    mean = p.misalignment + 2.0 * p.site_misalignment * _HALF_NORMAL_MEAN
+    return mean, math.sqrt(p.drift_std**2 + sites + ERROR_NOISE**2)
+
+
+@inlined
 def expected_error(quality: np.ndarray, p: np.record, e: int, at_s: float) -> tuple[float, float]:
-    """Mean and standard deviation of a link's misalignment error without a fault, at a time."""
+    """The same of one link at a time, given its last observation."""
     known = quality[QUALITY_ROW.error, e]
     if math.isnan(known):
-        sites = 2.0 * p.site_misalignment**2 * (1.0 - _HALF_NORMAL_MEAN**2)
-        mean = p.misalignment + 2.0 * p.site_misalignment * _HALF_NORMAL_MEAN
-        return mean, math.sqrt(p.drift_std**2 + sites + ERROR_NOISE**2)
+        return prior_error(p)
     gap_s = max(at_s - quality[QUALITY_ROW.error_at_s, e], 0.0)
     moved = 2.0 * p.drift_std**2 * (1.0 - math.exp(-gap_s / p.drift_memory_s))
     return known, math.sqrt(moved + ERROR_NOISE**2)
@@ -220,6 +271,8 @@ def draw_quality(
     losses = np.where(np.isnan(excess_db), unmeasured, excess_db)
     memory = np.where(measured, np.exp((at_s - now_s) / float(p["drift_memory_s"])), 0.0)
     sites_part = sites[:, ends[:, 0]] + sites[:, ends[:, 1]]
-    then = np.where(measured, error, 0.0) - float(p["misalignment"]) - sites_part
+    # What is left is drift, but for the noise of the observation.
+    left = np.where(measured, error, 0.0) - float(p["misalignment"]) - sites_part
+    then = left * drift_sd**2 / (drift_sd**2 + ERROR_NOISE**2)
     shock = drift_sd * np.sqrt(1.0 - memory**2) * rng.standard_normal(shape)
     return sites, losses, memory * then + shock

@@ -16,7 +16,7 @@ MEMBERS, DRAWS = 64, 63
 @pytest.fixture(scope="module")
 def hidden():
     """A batch, and the draws for each member."""
-    env, rng = tracked("hidden", MEMBERS, 60), np.random.default_rng(1)
+    env, rng = tracked("hidden", MEMBERS, 60, bank_size=8), np.random.default_rng(1)
     return env, [env.core.tracker.imagine(b, DRAWS, rng) for b in range(MEMBERS)]
 
 
@@ -74,7 +74,7 @@ def test_losses_that_were_seen_are_known(hidden):
     ("name", "kind"), [("outage_until_s", FAULT.outage), ("attack_until_s", FAULT.attack)]
 )
 def test_faults_and_their_ends(name, kind):
-    env, rng = tracked("metro", 160, 120), np.random.default_rng(1)
+    env, rng = tracked("metro", 160, 120, bank_size=8), np.random.default_rng(1)
     state, now_s = env.core.simulator.state, 3600.0
     chances, true, ends, alarms = [], [], [], []
     for b in range(160):
@@ -101,7 +101,7 @@ def test_faults_and_their_ends(name, kind):
 
 
 def test_fog():
-    env = tracked("metro-fog", 160, 120)
+    env = tracked("metro-fog", 160, 120, bank_size=8)
     fog, state = env.core.tracker.belief.fog, env.core.simulator.state
     bank, chances, true = env.core.simulator.bank, [], []
     for b in range(160):
@@ -115,7 +115,7 @@ def test_fog():
 
 
 def test_bursts_and_the_hot_spot():
-    env = tracked("metro", 96, 120)
+    env = tracked("metro", 96, 120, bank_size=8)
     belief, state = env.core.tracker.belief, env.core.simulator.state
     n = env.core.simulator.n_sites
     pair = np.full((n, n), -1)
@@ -141,7 +141,7 @@ def test_bursts_and_the_hot_spot():
 @pytest.mark.parametrize("scenario", ["metro", "hidden"])
 def test_imagined_futures_deliver_as_much_as_true_ones(scenario):
     """A state drawn from a belief is, on average over presents, as good as the true one."""
-    env = tracked(scenario, 128, 60)
+    env = tracked(scenario, 128, 60, bank_size=8)
     honest = delivered(env.branch(6, seed=1), 40).reshape(128, 6).mean(axis=1)
     peeking = delivered(env.branch(6, seed=1, peek=True), 40).reshape(128, 6).mean(axis=1)
     apart = (honest - peeking) / peeking.mean()
