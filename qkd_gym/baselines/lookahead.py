@@ -44,22 +44,25 @@ class Lookahead:
         schedule: What is followed otherwise, and after the first switches.
         candidates: Links with the largest gains that are tried, beside the schedule's choice and
             to hold.
-        futures: On which all candidates are tried.
-        finalists: The best of them, which are tried on further futures.
-        more_futures: How many further ones.
+        futures: Futures that candidates are tried on before any is given up, and between one such
+            look and the next.
+        most_futures: On how many futures those are tried that are left.
+        finalists: How many alternatives are left after the first look.
+        patience: Standard errors by which an alternative may trail without being given up.
         horizon_s: How far ahead to look.
         stock_weight: Weight of what the key is worth that pools hold then.
         significance: Standard errors by which an alternative must lead.
-        budget_s: Wall time for a decision, within which further futures are tried; 0 for as many
-            as ``more_futures`` says, whatever they take.
+        budget_s: Wall time of a decision after which no further futures are tried; 0 for none, so
+            that decisions do not hang on the machine.
         name: Name for reports.
     """
 
     schedule: ScoredSchedule
     candidates: int = integer(8, 1, 1000)
     futures: int = integer(8, 2, 10_000)
+    most_futures: int = integer(40, 2, 100_000)
     finalists: int = integer(4, 1, 1000)
-    more_futures: int = integer(32, 0, 100_000)
+    patience: float = number(0.5, 0.0, 100.0)
     horizon_s: float = number(1800.0, 1.0, 1e9, unit="s")
     stock_weight: float = number(0.4, 0.0, 100.0)
     significance: float = number(1.5, 0.0, 100.0)
@@ -132,21 +135,26 @@ class Lookahead:
         firsts = self._candidates(obs, choices, b)
         if len(firsts) == 1:
             return [int(choices.links[b])]
-        values = planner.values(self, b, firsts, self.futures)
-        lead = values - values[0]
-        order = 1 + np.argsort(-lead[1:].mean(axis=1), kind="stable")[: self.finalists]
-        kept = np.concatenate([[0], order])
-        lead = lead[kept]
-        left = self.more_futures
-        while left > 0 and not (self.budget_s and time.perf_counter() - began > self.budget_s):
-            part = min(left, self.futures) if self.budget_s else left
-            values = planner.values(self, b, firsts[kept], part)
+        alive = np.arange(len(firsts))
+        lead = np.zeros((len(firsts), 0))
+        while True:
+            values = planner.values(self, b, firsts[alive], self.futures)
             lead = np.concatenate([lead, values - values[0]], axis=1)
-            left -= part
-        error = lead.std(axis=1, ddof=1) / np.sqrt(lead.shape[1])
-        score = lead.mean(axis=1) - self.significance * error
+            mean = lead.mean(axis=1)
+            error = lead.std(axis=1, ddof=1) / np.sqrt(lead.shape[1])
+            is_late = bool(self.budget_s) and time.perf_counter() - began > self.budget_s
+            if is_late or lead.shape[1] >= self.most_futures:
+                break
+            # Those that may still turn out to be better, the best of them.
+            order = 1 + np.argsort(-mean[1:], kind="stable")[: self.finalists]
+            order = order[mean[order] > -self.patience * error[order]]
+            if not len(order):
+                return [int(choices.links[b])]
+            kept = np.concatenate([[0], order])
+            alive, lead = alive[kept], lead[kept]
+        score = mean - self.significance * error
         score[0] = 0.0
-        chosen = firsts[kept[int(score.argmax())]]
+        chosen = firsts[alive[int(score.argmax())]]
         first = [int(link) for link in chosen if link != NO_SWITCH]
         return first or [int(choices.links[b])]
 

@@ -37,16 +37,22 @@ def stock_value(s: State, bank: Bank, p: np.record, b: int) -> float:
 
 
 @inlined
+def _copy_numbers(to: np.ndarray, source: np.ndarray) -> None:
+    for i in range(len(to)):
+        to[i] = source[i]
+
+
+@inlined
 def _copy(to: State, source: State, b: int) -> None:
     """Makes the only episode of a state a copy of another's."""
     to.episodes[0] = source.episodes[b]
-    to.sites[0] = source.sites[b]
-    to.links[0] = source.links[b]
-    to.pools[0] = source.pools[b]
-    to.active[0] = source.active[b]
-    to.held[0] = source.held[b]
-    to.bursts[0] = source.bursts[b]
-    to.stored_history[0] = source.stored_history[b]
+    _copy_numbers(to.sites[0].reshape(-1), source.sites[b].reshape(-1))
+    _copy_numbers(to.links[0].reshape(-1), source.links[b].reshape(-1))
+    _copy_numbers(to.pools[0].reshape(-1), source.pools[b].reshape(-1))
+    _copy_numbers(to.active[0], source.active[b])
+    _copy_numbers(to.held[0].reshape(-1), source.held[b].reshape(-1))
+    _copy_numbers(to.bursts[0], source.bursts[b])
+    _copy_numbers(to.stored_history[0].reshape(-1), source.stored_history[b].reshape(-1))
 
 
 @inlined
