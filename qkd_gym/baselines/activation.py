@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from qkd_gym.baselines.occupancy import displaced, occupancy
+from qkd_gym.baselines.deficit import Weights, deficit_scores
+from qkd_gym.baselines.occupancy import gains, occupancy
 from qkd_gym.baselines.policy import Observation
 from qkd_gym.baselines.rules import Tunable, feature, parameter
 from qkd_gym.errors import require_between
@@ -92,9 +93,7 @@ class ScoredActivation(Tunable, ABC):
         price = self.price(obs, score)
         if self.dwell_s > 0.0:
             price = np.where(ran_s(obs) < self.dwell_s, np.inf, price)
-        modules = occupancy(obs)
-        gain = score - displaced(*modules, price)
-        return np.where(mask[:, :-1] & ~modules.active, gain, -np.inf)
+        return np.asarray(gains(*occupancy(obs), score, price, mask))
 
     def __call__(self, obs: Observation, mask: NDArray[np.bool_]) -> NDArray[np.int64]:
         """The link to activate, or to hold."""
@@ -244,12 +243,5 @@ class DemandDeficit(ScoredActivation):
 
     def score(self, obs: Observation) -> F64:
         """See `ScoredActivation.score`."""
-        demand = hourly(obs, "demand_average")
-        relative = relative_rate(obs)
-        rate = estimated_rate(obs, relative)
-        fill = feature(obs, "pool_fill")
-        stocked = fill + self.cover_weight * (feature(obs, "pool_cover") - fill)
-        wanted = demand**self.demand_power * rate**self.rate_power * (1.0 - stocked)
-        unmet = np.where(relative > self.rate_gate, wanted, 0.0)
-        served = np.minimum(1.0, rate / np.maximum(demand, 1e-9))
-        return unmet + self.kappa * hourly(obs, "blocked_average") * served
+        own = (self.kappa, self.demand_power, self.rate_power, self.rate_gate, self.cover_weight)
+        return np.asarray(deficit_scores(obs["links"], Weights(*own)))

@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkd_gym.baselines.policy import Observation
-from qkd_gym.baselines.rules import feature
-from qkd_gym.features import NODE
-from qkd_gym.jit import compiled
+from qkd_gym.features import LINK, NODE
+from qkd_gym.jit import compiled, inlined
 from qkd_gym.planning.matching import lightest_link
 
 F64 = NDArray[np.float64]
@@ -37,12 +36,23 @@ class Occupancy(NamedTuple):
 
 def occupancy(obs: Observation) -> Occupancy:
     """Who holds the modules and who goes first: the least `need`, protected links last."""
-    return Occupancy(
-        reluctance=feature(obs, "need") + 1e3 * feature(obs, "protected"),
-        active=feature(obs, "active") > 0.5,
-        full=obs["nodes"][..., NODE.modules_used] > 1.0 - 1e-6,
-        ends=np.ascontiguousarray(obs["link_endpoints"], dtype=np.int64),
-    )
+    ends = np.ascontiguousarray(obs["link_endpoints"], dtype=np.int64)
+    return Occupancy(*_read_modules(obs["links"], obs["nodes"]), ends)
+
+
+@compiled
+def _read_modules(links: np.ndarray, nodes: np.ndarray) -> tuple[F64, Flags, Flags]:
+    batch, n_links = links.shape[:2]
+    reluctance, active = np.empty((batch, n_links)), np.empty((batch, n_links), np.bool_)
+    full = np.empty(nodes.shape[:2], np.bool_)
+    for b in range(batch):
+        for e in range(n_links):
+            need, protected = links[b, e, LINK.need], np.float64(links[b, e, LINK.protected])
+            reluctance[b, e] = need + 1e3 * protected
+            active[b, e] = links[b, e, LINK.active] > 0.5
+        for v in range(nodes.shape[1]):
+            full[b, v] = nodes[b, v, NODE.modules_used] > 1.0 - 1e-6
+    return reluctance, active, full
 
 
 def released_links(obs: Observation) -> I64:
@@ -59,34 +69,58 @@ def released(reluctance: F64, active: Flags, full: Flags, ends: I64) -> I64:
     """See `released_links`; the arguments are those of `Occupancy`, one by one: numba is slow to
     tell the type of a tuple with names."""
     goes = np.empty_like(ends)
-    n_links = ends.shape[1]
     first = np.empty(full.shape[1], np.int64)
     for b in range(len(goes)):
-        first[:] = n_links
-        for e in range(n_links):
-            if active[b, e]:
-                for side in range(2):
-                    site = ends[b, e, side]
-                    best = first[site]
-                    least = best == n_links or reluctance[b, e] < reluctance[b, best]
-                    if full[b, site] and least:
-                        first[site] = e
-        for e in range(n_links):
+        _first_to_go(reluctance[b], active[b], full[b], ends[b], first)
+        for e in range(ends.shape[1]):
             for side in range(2):
                 goes[b, e, side] = first[ends[b, e, side]]
     return goes
 
 
-@compiled
-def displaced(reluctance: F64, active: Flags, full: Flags, ends: I64, price: F64) -> F64:
-    """Summed price, (B, E), of the links that activating each link would release."""
-    goes, total = released(reluctance, active, full, ends), np.zeros_like(price)
-    for b in range(len(price)):
-        for e in range(price.shape[1]):
+@inlined
+def _first_to_go(reluctance: F64, active: Flags, full: Flags, ends: I64, first: I64) -> None:
+    """The link that each site of a network would release, (N,), E for none."""
+    n_links = len(ends)
+    for v in range(len(first)):
+        first[v] = n_links
+    for e in range(n_links):
+        if active[e]:
             for side in range(2):
-                if goes[b, e, side] < price.shape[1]:
-                    total[b, e] += price[b, goes[b, e, side]]
-    return total
+                site = ends[e, side]
+                best = first[site]
+                least = best == n_links or reluctance[e] < reluctance[best]
+                if full[site] and least:
+                    first[site] = e
+
+
+@compiled
+def gains(
+    reluctance: F64, active: Flags, full: Flags, ends: I64, score: F64, price: F64, legal: Flags
+) -> F64:
+    """What activating each link is worth, (B, E): its score, less the summed price of the links
+    that it would release. Minus infinity for active links and where it is not legal.
+
+    Args:
+        reluctance: See `Occupancy`, as for the next three.
+        active: See there.
+        full: See there.
+        ends: See there.
+        score: Worth of each link, (B, E).
+        price: What releasing each link costs, (B, E).
+        legal: Links that may be switched, (B, E) or more columns.
+    """
+    gain = np.empty_like(score)
+    n_links, n_sites = score.shape[1], full.shape[1]
+    first, cost = np.empty(n_sites, np.int64), np.empty(n_sites)
+    for b in range(len(gain)):
+        _first_to_go(reluctance[b], active[b], full[b], ends[b], first)
+        for v in range(n_sites):
+            cost[v] = price[b, first[v]] if first[v] < n_links else 0.0
+        for e in range(n_links):
+            worth = score[b, e] - (cost[ends[b, e, 0]] + cost[ends[b, e, 1]])
+            gain[b, e] = worth if legal[b, e] and not active[b, e] else -np.inf
+    return gain
 
 
 def modules_per_site(obs: Observation) -> I64:
