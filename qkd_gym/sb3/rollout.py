@@ -102,6 +102,13 @@ class Rollouts:
             single.new_zeros(self.shape) for _ in range(5)
         )
 
+    def places(self, step: int, members: slice) -> dict[str, Tensor]:
+        """Where observations of a step belong, (n, ...) by name; empty before the first step.
+
+        What has been written there by the time of `add_decisions` is not copied.
+        """
+        return {name: tensor[step, members] for name, tensor in self.observations.items()}
+
     def add_decisions(
         self,
         step: int,
@@ -123,8 +130,9 @@ class Rollouts:
         """
         if not self.observations:
             self._allocate(observations, actions)
-        for name, tensor in observations.items():
-            self.observations[name][step, members].copy_(tensor)
+        for name, place in self.places(step, members).items():
+            if observations[name].data_ptr() != place.data_ptr():
+                place.copy_(observations[name])
         self.actions[step, members].copy_(actions)
         self.values[step, members].copy_(values[:, 0])
         self.log_probs[step, members].copy_(log_probs)
@@ -171,12 +179,14 @@ class Rollouts:
         Args:
             rows: (n,) int64 on the device.
         """
-        # The largest are read where they lie.
+        prepared = LARGEST[0] in self.observations
         chosen = {
-            name: tensor.flatten(0, 1) if name in LARGEST else self._gather(name, tensor, rows)
+            name: tensor.flatten(0, 1)
+            if prepared and name in LARGEST  # read where it lies
+            else self._gather(name, tensor, rows)
             for name, tensor in self.observations.items()
         }
-        if LARGEST[0] in chosen:
+        if prepared:
             chosen["rows"] = rows
         others = (self.actions, self.values, self.log_probs, self.advantages, self.returns)
         return Samples(chosen, *(each.flatten(0, 1).index_select(0, rows) for each in others))

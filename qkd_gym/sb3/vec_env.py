@@ -19,6 +19,7 @@ from qkd_gym.envs.tasks import LINK_ACTIVATION, get_task
 from qkd_gym.envs.vector import Batch, QKDVectorEnv
 from qkd_gym.errors import InvalidInput, require_number
 from qkd_gym.features import FEATURE_LIMIT
+from qkd_gym.jit import compiled
 from qkd_gym.sb3.advice import advise
 
 _ACCOUNTS = (
@@ -79,6 +80,7 @@ class QKDVecEnv(VecEnv):
         self._adviser = adviser
         self._control_policy = control_policy
         self._control_observation: Any = None
+        self._control_actions: Any = None
         fields: dict[str, Any] = dict(self.env.single_observation_space)  # type: ignore[call-overload]
         n_links, n_features = fields["links"].shape
         box = partial(spaces.Box, -FEATURE_LIMIT, FEATURE_LIMIT, dtype=np.float32)
@@ -109,19 +111,26 @@ class QKDVecEnv(VecEnv):
             if self._seed is None and self._control_observation is None:
                 # Both environments must play the same episodes.
                 self._seed = int(np.random.default_rng().integers(2**31))
-            self._control_observation, _ = self.control_env.reset(seed=self._seed)
+            self._decide_control(self.control_env.reset(seed=self._seed)[0])
         observation, _ = self.env.reset(seed=self._seed)
         self._seed = None
         self._returns[:] = 0.0
         self._lengths[:] = 0
         return self._extended(observation)
 
+    def _decide_control(self, observation: Batch) -> None:
+        """Has the control policy decide on its next actions while the observation is in cache."""
+        assert self._control_policy is not None
+        self._control_observation = observation
+        self._control_actions, _ = self._control_policy.predict(observation)
+
     def _extended(self, observation: Batch) -> Batch:
         """The observation with what this class adds to it."""
         observation = dict(observation)
         if self.control_env is not None:
-            difference = _link_difference(observation, self._control_observation)
-            observation["control_difference"] = difference
+            observation["control_difference"] = _mean_difference(
+                observation["links"], self._control_observation["links"]
+            )
         if self._adviser is not None:
             observation["advice"] = advise(self._adviser, observation)
         return observation
@@ -137,9 +146,9 @@ class QKDVecEnv(VecEnv):
             self.totals[name] += float(infos[name].sum())
         self._returns += rewards
         self._lengths += 1
-        if self.control_env is not None and self._control_policy is not None:
-            actions, _ = self._control_policy.predict(self._control_observation)
-            self._control_observation, others, _, _, control_infos = self.control_env.step(actions)
+        if self.control_env is not None:
+            seen, others, _, _, control_infos = self.control_env.step(self._control_actions)
+            self._decide_control(seen)
             rewards = rewards - others
         elif self.subtract_offered:
             rewards = rewards - infos["offered_bits"] / self._mean_offered()
@@ -148,8 +157,8 @@ class QKDVecEnv(VecEnv):
         for i in np.flatnonzero(ended):
             last = infos["final_obs"][i]
             if self.control_env is not None:
-                difference = _link_difference(last, control_infos["final_obs"][i])
-                last = {**last, "control_difference": difference}
+                ends = (each["links"][None] for each in (last, control_infos["final_obs"][i]))
+                last = {**last, "control_difference": _mean_difference(*ends)[0]}
             reported[i] = {
                 "terminal_observation": last,
                 "TimeLimit.truncated": True,
@@ -202,6 +211,15 @@ class QKDVecEnv(VecEnv):
         return [False for _ in self._get_indices(indices)]
 
 
-def _link_difference(own: Batch, control: Batch) -> NDArray[np.float32]:
-    """Mean link features of the observations less those of the control, (..., features)."""
-    return np.asarray((own["links"] - control["links"]).mean(axis=-2))
+@compiled
+def _mean_difference(own: np.ndarray, control: np.ndarray) -> NDArray[np.float32]:
+    """Mean link features, (B, E, features), less those of the control, (B, features)."""
+    batch, n_links, features = own.shape
+    mean = np.zeros((batch, features), np.float32)
+    for b in range(batch):
+        for e in range(n_links):
+            for i in range(features):
+                mean[b, i] += own[b, e, i] - control[b, e, i]
+        for i in range(features):
+            mean[b, i] /= np.float32(n_links)
+    return mean
