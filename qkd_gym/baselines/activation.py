@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from qkd_gym.baselines.deficit import Weights, deficit_scores
-from qkd_gym.baselines.occupancy import gains, occupancy
+from qkd_gym.baselines.deficit import Weights, deficit_gains, deficit_scores
+from qkd_gym.baselines.occupancy import gains, networks
 from qkd_gym.baselines.policy import Observation
 from qkd_gym.baselines.rules import Tunable, feature, parameter
 from qkd_gym.errors import require_between
@@ -91,16 +91,13 @@ class ScoredActivation(Tunable, ABC):
         """
         score = self.score(obs)
         price = self.price(obs, score)
-        if self.dwell_s > 0.0:
-            price = np.where(ran_s(obs) < self.dwell_s, np.inf, price)
-        return np.asarray(gains(*occupancy(obs), score, price, mask))
+        return np.asarray(gains(*networks(obs), mask, score, price, self.dwell_s))
 
     def __call__(self, obs: Observation, mask: NDArray[np.bool_]) -> NDArray[np.int64]:
         """The link to activate, or to hold."""
         gain = self.gain(obs, mask)
-        best = gain.argmax(axis=1)
-        worth = gain[np.arange(len(gain)), best] > self.least_gain
-        return np.asarray(np.where(worth, best, mask.shape[1] - 1))
+        worth = gain.max(axis=1) > self.least_gain
+        return np.asarray(np.where(worth, gain.argmax(axis=1), mask.shape[1] - 1))
 
 
 @dataclass(frozen=True)
@@ -243,5 +240,11 @@ class DemandDeficit(ScoredActivation):
 
     def score(self, obs: Observation) -> F64:
         """See `ScoredActivation.score`."""
-        own = (self.kappa, self.demand_power, self.rate_power, self.rate_gate, self.cover_weight)
-        return np.asarray(deficit_scores(obs["links"], Weights(*own)))
+        return np.asarray(deficit_scores(obs["links"], self._weights()))
+
+    def gain(self, obs: Observation, mask: NDArray[np.bool_]) -> F64:
+        """See `ScoredActivation.gain`."""
+        return np.asarray(deficit_gains(*networks(obs), mask, self._weights()))
+
+    def _weights(self) -> Weights:
+        return Weights(*(getattr(self, name) for name in Weights._fields))

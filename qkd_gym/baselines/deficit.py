@@ -7,19 +7,25 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from qkd_gym.baselines.occupancy import write_gains
 from qkd_gym.features import LINK
-from qkd_gym.jit import compiled, inlined
+from qkd_gym.jit import called, compiled, inlined
 from qkd_gym.network.compiled.elementary import exp, log_single
 from qkd_gym.network.compiled.vectors import whole
 
+F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 
 _LEAST = 1e-30  # smaller numbers count as zero
 
 
 class Weights(NamedTuple):
-    """Parameters of the score, see `qkd_gym.baselines.activation.DemandDeficit`."""
+    """Parameters of the rule, see `qkd_gym.baselines.activation.DemandDeficit`."""
 
+    hysteresis: float
+    dwell_s: float
     kappa: float
     demand_power: float
     rate_power: float
@@ -27,42 +33,89 @@ class Weights(NamedTuple):
     cover_weight: float
 
 
+class _Scratch(NamedTuple):
+    """Features of a network's links and what is made of them.
+
+    With arrays of their own, as long as whole vectors, loops become vector instructions.
+    """
+
+    fill: F64
+    cover: F64
+    demand: F64
+    blocked: F64
+    nominal: F64
+    observed: F64
+    freshness: F64
+    relative: F64
+    rate: F64
+    score: F64
+
+
+@called
+def _write_score(links: F32, w: Weights, x: _Scratch) -> None:
+    """Scores the links of one network, (E, features)."""
+    _read(links, LINK.pool_fill, x.fill)
+    _read(links, LINK.pool_cover, x.cover)
+    _read(links, LINK.demand_average, x.demand)
+    _read(links, LINK.blocked_average, x.blocked)
+    _read(links, LINK.nominal_rate, x.nominal)
+    _read(links, LINK.observed_rate, x.observed)
+    _read(links, LINK.freshness, x.freshness)
+    _estimate(x.demand, x.nominal, x.observed, x.freshness, x.relative, x.rate)
+    _lacking(x.fill, x.cover, w.cover_weight, x.score)
+    _multiply_by_power(x.demand, w.demand_power, x.score)
+    _multiply_by_power(x.rate, w.rate_power, x.score)
+    _add_blocked(x.blocked, x.demand, x.rate, x.relative, w, x.score)
+
+
 @compiled
-def deficit_scores(links: np.ndarray, weights: Weights) -> F64:
+def deficit_scores(links: F32, weights: Weights) -> F64:
     """Scores as `qkd_gym.baselines.activation.DemandDeficit` defines them, (B, E).
 
     Args:
-        links: Features of the links, (B, E, features) float32, in any layout.
-        weights: Parameters of the score.
+        links: Features of the links, (B, E, features), in any layout.
+        weights: Parameters of the rule.
     """
     n_links = links.shape[1]
     scores = np.empty((len(links), n_links))
-    # Features and what is made of them: with arrays of their own, as long as whole vectors, loops
-    # become vector instructions.
-    n = whole(n_links)
-    fill, cover, demand, blocked = np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n)
-    nominal, observed, freshness = np.zeros(n), np.zeros(n), np.zeros(n)
-    relative, rate, score = np.zeros(n), np.zeros(n), np.zeros(n)
+    scratch = _allocate(whole(n_links))
     for b in range(len(links)):
-        own = links[b]
-        _read(own, LINK.pool_fill, fill)
-        _read(own, LINK.pool_cover, cover)
-        _read(own, LINK.demand_average, demand)
-        _read(own, LINK.blocked_average, blocked)
-        _read(own, LINK.nominal_rate, nominal)
-        _read(own, LINK.observed_rate, observed)
-        _read(own, LINK.freshness, freshness)
-        _estimate(demand, nominal, observed, freshness, relative, rate)
-        _lacking(fill, cover, weights.cover_weight, score)
-        _multiply_by_power(demand, weights.demand_power, score)
-        _multiply_by_power(rate, weights.rate_power, score)
-        _add_blocked(blocked, demand, rate, relative, weights, score)
-        scores[b] = score[:n_links]
+        _write_score(links[b], weights, scratch)
+        scores[b] = scratch.score[:n_links]
     return scores
 
 
+@compiled
+def deficit_gains(links: F32, nodes: F32, ends: I64, legal: Flags, weights: Weights) -> F64:
+    """Gains as `qkd_gym.baselines.occupancy.gains` has them of these scores, (B, E).
+
+    Network by network, nothing but the gains goes through memory, which takes half the time.
+    """
+    gain = np.empty(ends.shape[:2])
+    first, cost = np.empty(nodes.shape[1], np.int64), np.empty(nodes.shape[1])
+    scratch = _allocate(whole(ends.shape[1]))
+    score, price = scratch.score, np.empty_like(scratch.score)
+    for b in range(len(gain)):
+        _write_score(links[b], weights, scratch)
+        for e in range(len(price)):
+            price[e] = (1.0 + weights.hysteresis) * score[e]
+        write_gains(
+            links[b], nodes[b], ends[b], legal[b], score, price, weights.dwell_s,
+            first, cost, gain[b],
+        )  # fmt: skip
+    return gain
+
+
+@compiled
+def _allocate(n: int) -> _Scratch:
+    return _Scratch(
+        np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n),
+        np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n),
+    )  # fmt: skip
+
+
 @inlined
-def _read(links: np.ndarray, column: int, out: F64) -> None:
+def _read(links: F32, column: int, out: F64) -> None:
     for e in range(len(links)):
         out[e] = links[e, column]
 

@@ -2,76 +2,101 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qkd_gym.baselines.policy import Observation
-from qkd_gym.features import LINK, NODE
+from qkd_gym.features import LINK, NODE, RUNNING_SCALE_S
 from qkd_gym.jit import compiled, inlined
 from qkd_gym.planning.matching import lightest_link
 
+F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
 
-class Occupancy(NamedTuple):
-    """Who holds the modules in B networks of N sites and E links.
+class Networks(NamedTuple):
+    """What compiled code reads of B observations; arguments one by one: numba is slow to tell the
+    type of a tuple with names.
 
     Attributes:
-        reluctance: A link with less of it is released first, of equals the one with the lowest
-            number, shape (B, E).
-        active: Links that hold modules, shape (B, E).
-        full: Sites without a free module, shape (B, N).
+        links: Features of E links, shape (B, E, features), in any layout.
+        nodes: Features of N sites, shape (B, N, features), in any layout.
         ends: Sites of each link, shape (B, E, 2).
     """
 
-    reluctance: F64
-    active: Flags
-    full: Flags
+    links: F32
+    nodes: F32
     ends: I64
 
 
-def occupancy(obs: Observation) -> Occupancy:
-    """Who holds the modules and who goes first: the least `need`, protected links last."""
+def networks(obs: Observation) -> Networks:
+    """The networks of observations."""
     ends = np.ascontiguousarray(obs["link_endpoints"], dtype=np.int64)
-    return Occupancy(*_read_modules(obs["links"], obs["nodes"]), ends)
-
-
-@compiled
-def _read_modules(links: np.ndarray, nodes: np.ndarray) -> tuple[F64, Flags, Flags]:
-    batch, n_links = links.shape[:2]
-    reluctance, active = np.empty((batch, n_links)), np.empty((batch, n_links), np.bool_)
-    full = np.empty(nodes.shape[:2], np.bool_)
-    for b in range(batch):
-        for e in range(n_links):
-            need, protected = links[b, e, LINK.need], np.float64(links[b, e, LINK.protected])
-            reluctance[b, e] = need + 1e3 * protected
-            active[b, e] = links[b, e, LINK.active] > 0.5
-        for v in range(nodes.shape[1]):
-            full[b, v] = nodes[b, v, NODE.modules_used] > 1.0 - 1e-6
-    return reluctance, active, full
+    return Networks(obs["links"], obs["nodes"], ends)
 
 
 def released_links(obs: Observation) -> I64:
     """Links that activating each link would release at its two ends, shape (B, E, 2).
 
     The environment's rule: the active link at a full site with the least `need`, protected ones
-    last. E stands for no link.
+    last, of equals the one with the lowest number. E stands for no link.
     """
-    return np.asarray(released(*occupancy(obs)))
+    return np.asarray(released(*networks(obs)))
+
+
+@inlined
+def is_active(links: F32, e: int) -> bool:
+    """Whether a link of a network holds modules."""
+    return links[e, LINK.active] > 0.5
+
+
+@inlined
+def is_full(nodes: F32, v: int) -> bool:
+    """Whether a site of a network has no free module."""
+    return nodes[v, NODE.modules_used] > 1.0 - 1e-6
+
+
+@inlined
+def _reluctance(links: F32, e: int) -> float:
+    """A link with less of it is released first."""
+    return np.float64(links[e, LINK.need]) + 1e3 * np.float64(links[e, LINK.protected])
+
+
+@inlined
+def _ran_s(links: F32, e: int) -> float:
+    """Seconds since the activation of a link."""
+    rests = 1.0 - np.float64(links[e, LINK.running_time])
+    return -RUNNING_SCALE_S * math.log(max(rests, 1e-9))
+
+
+@inlined
+def _find_first(links: F32, nodes: F32, ends: I64, first: I64) -> None:
+    """The link that each site of a network would release, (N,), E for none."""
+    n_links = len(ends)
+    for v in range(len(first)):
+        first[v] = n_links
+    for e in range(n_links):
+        if is_active(links, e):
+            for side in range(2):
+                site = ends[e, side]
+                best = first[site]
+                least = best == n_links or _reluctance(links, e) < _reluctance(links, best)
+                if is_full(nodes, site) and least:
+                    first[site] = e
 
 
 @compiled
-def released(reluctance: F64, active: Flags, full: Flags, ends: I64) -> I64:
-    """See `released_links`; the arguments are those of `Occupancy`, one by one: numba is slow to
-    tell the type of a tuple with names."""
+def released(links: F32, nodes: F32, ends: I64) -> I64:
+    """See `released_links`; the arguments are those of `Networks`."""
     goes = np.empty_like(ends)
-    first = np.empty(full.shape[1], np.int64)
+    first = np.empty(nodes.shape[1], np.int64)
     for b in range(len(goes)):
-        _first_to_go(reluctance[b], active[b], full[b], ends[b], first)
+        _find_first(links[b], nodes[b], ends[b], first)
         for e in range(ends.shape[1]):
             for side in range(2):
                 goes[b, e, side] = first[ends[b, e, side]]
@@ -79,47 +104,46 @@ def released(reluctance: F64, active: Flags, full: Flags, ends: I64) -> I64:
 
 
 @inlined
-def _first_to_go(reluctance: F64, active: Flags, full: Flags, ends: I64, first: I64) -> None:
-    """The link that each site of a network would release, (N,), E for none."""
+def write_gains(
+    links: F32, nodes: F32, ends: I64, legal: Flags, score: F64, price: F64, dwell_s: float,
+    first: I64, cost: F64, gain: F64,
+) -> None:  # fmt: skip
+    """Writes what `gains` describes for one network; ``first`` and ``cost`` are scratch, (N,)."""
     n_links = len(ends)
+    _find_first(links, nodes, ends, first)
     for v in range(len(first)):
-        first[v] = n_links
+        cost[v] = 0.0
+        if first[v] < n_links:
+            young = dwell_s > 0.0 and _ran_s(links, first[v]) < dwell_s
+            cost[v] = np.inf if young else price[first[v]]
     for e in range(n_links):
-        if active[e]:
-            for side in range(2):
-                site = ends[e, side]
-                best = first[site]
-                least = best == n_links or reluctance[e] < reluctance[best]
-                if full[site] and least:
-                    first[site] = e
+        worth = score[e] - (cost[ends[e, 0]] + cost[ends[e, 1]])
+        gain[e] = worth if legal[e] and not is_active(links, e) else -np.inf
 
 
 @compiled
 def gains(
-    reluctance: F64, active: Flags, full: Flags, ends: I64, score: F64, price: F64, legal: Flags
+    links: F32, nodes: F32, ends: I64, legal: Flags, score: F64, price: F64, dwell_s: float
 ) -> F64:
     """What activating each link is worth, (B, E): its score, less the summed price of the links
     that it would release. Minus infinity for active links and where it is not legal.
 
     Args:
-        reluctance: See `Occupancy`, as for the next three.
-        active: See there.
-        full: See there.
+        links: See `Networks`, as for the next two.
+        nodes: See there.
         ends: See there.
+        legal: Links that may be switched, (B, E) or more columns.
         score: Worth of each link, (B, E).
         price: What releasing each link costs, (B, E).
-        legal: Links that may be switched, (B, E) or more columns.
+        dwell_s: Links that have run for less than this are not released.
     """
     gain = np.empty_like(score)
-    n_links, n_sites = score.shape[1], full.shape[1]
-    first, cost = np.empty(n_sites, np.int64), np.empty(n_sites)
+    first, cost = np.empty(nodes.shape[1], np.int64), np.empty(nodes.shape[1])
     for b in range(len(gain)):
-        _first_to_go(reluctance[b], active[b], full[b], ends[b], first)
-        for v in range(n_sites):
-            cost[v] = price[b, first[v]] if first[v] < n_links else 0.0
-        for e in range(n_links):
-            worth = score[b, e] - (cost[ends[b, e, 0]] + cost[ends[b, e, 1]])
-            gain[b, e] = worth if legal[b, e] and not active[b, e] else -np.inf
+        write_gains(
+            links[b], nodes[b], ends[b], legal[b], score[b], price[b], dwell_s,
+            first, cost, gain[b],
+        )  # fmt: skip
     return gain
 
 
@@ -129,23 +153,22 @@ def modules_per_site(obs: Observation) -> I64:
     The observation gives the share that is in use; a network without any active link counts as
     one with a module per site.
     """
-    share = np.ascontiguousarray(obs["nodes"][..., NODE.modules_used])
-    modules = occupancy(obs)
-    return np.asarray(_count_modules(modules.active, modules.ends, share))
+    return np.asarray(_count_modules(*networks(obs)))
 
 
 @compiled
-def _count_modules(active: Flags, ends: I64, share: np.ndarray) -> I64:
-    modules = np.empty(len(active), np.int64)
-    held = np.empty(share.shape[1], np.int64)
-    for b in range(len(active)):
+def _count_modules(links: F32, nodes: F32, ends: I64) -> I64:
+    modules = np.empty(len(links), np.int64)
+    held = np.empty(nodes.shape[1], np.int64)
+    for b in range(len(links)):
         held[:] = 0
-        for e in range(active.shape[1]):
-            held[ends[b, e, 0]] += active[b, e]
-            held[ends[b, e, 1]] += active[b, e]
+        for e in range(ends.shape[1]):
+            for side in range(2):
+                held[ends[b, e, side]] += is_active(links[b], e)
         most = 0.0
         for v in range(len(held)):
-            most = max(most, held[v] / np.float64(share[b, v]) if share[b, v] > 0.0 else 1.0)
+            share = np.float64(nodes[b, v, NODE.modules_used])
+            most = max(most, held[v] / share if share > 0.0 else 1.0)
         modules[b] = np.int64(np.rint(most))
     return modules
 
@@ -162,25 +185,29 @@ def approach(obs: Observation, weight: F64, target: Flags) -> I64:
         weight: Order of the switches, shape (B, E).
         target: Links that shall run, a feasible set, shape (B, E).
     """
-    modules, weight = occupancy(obs), np.ascontiguousarray(weight)
-    return np.asarray(_approach_all(target, weight, released(*modules), *modules[1:]))
+    return np.asarray(_approach_all(target, np.ascontiguousarray(weight), *networks(obs)))
 
 
 @compiled
 def _approach_all(
-    target: Flags, weight: F64, released: I64, active: Flags, full: Flags, ends: I64
+    target: Flags, weight: F64, links: F32, nodes: F32, ends: I64
 ) -> I64:
     batch, n_links = target.shape
     choice = np.full(batch, n_links)
+    first = np.empty(nodes.shape[1], np.int64)
+    spare = np.empty(n_links, np.bool_)
     for b in range(batch):
+        _find_first(links[b], nodes[b], ends[b], first)
         wanted, clean = -1, -1
         for e in range(n_links):
-            if active[b, e] or not target[b, e]:
+            spare[e] = is_active(links[b], e) and not target[b, e]
+            if is_active(links[b], e) or not target[b, e]:
                 continue
             if wanted < 0 or weight[b, e] > weight[b, wanted]:
                 wanted = e
             harmless = True
-            for gone in released[b, e]:
+            for site in ends[b, e]:
+                gone = first[site]
                 harmless = harmless and (gone == n_links or not target[b, gone])
             if harmless and (clean < 0 or weight[b, e] > weight[b, clean]):
                 clean = e
@@ -188,8 +215,7 @@ def _approach_all(
             choice[b] = clean
         elif wanted >= 0:
             for site in ends[b, wanted]:
-                if full[b, site] and choice[b] == n_links:
-                    spare = active[b] & ~target[b]
+                if is_full(nodes[b], site) and choice[b] == n_links:
                     lightest = lightest_link(spare, weight[b], ends[b], site, -1)
                     choice[b] = lightest if lightest >= 0 else n_links
     return choice

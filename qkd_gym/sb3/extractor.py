@@ -78,6 +78,7 @@ class GraphFeaturesExtractor(BaseFeaturesExtractor):
         self.viability = load_pretrained() if pretrained else LinkViabilityGNN()
         if frozen:
             self.viability.requires_grad_(False)
+        self._embed = viability.Embedder(self.viability)
         features, at_site = len(LINK_FEATURES), len(NODE_FEATURES)
         self.link_net = nn.Linear(features + self.viability.hidden + at_site, width)
         self.site_net = nn.Linear(width + features + at_site, width)
@@ -141,7 +142,7 @@ class GraphFeaturesExtractor(BaseFeaturesExtractor):
             np.ascontiguousarray(observation[name].numpy())
             for name in ("nodes", "links", "context", "link_endpoints", "n_links")
         )
-        embedding = viability.embed(self.viability, nodes, links, ends, n_links)
+        embedding = self._embed(nodes, links, ends, n_links)
         batch, most, features = links.shape
         n_sites, at_site = nodes.shape[1:]
         shapes = (
