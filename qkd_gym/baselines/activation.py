@@ -43,16 +43,9 @@ def relative_rate(obs: Observation) -> F64:
     return 1.0 + feature(obs, "freshness") * (feature(obs, "observed_rate") - 1.0)
 
 
-def estimated_rate(obs: Observation, relative: F64 | None = None) -> F64:
-    """Estimated key rate in pool capacities per hour, shape (B, E).
-
-    Args:
-        obs: Observations.
-        relative: `relative_rate`, if the caller has it already.
-    """
-    if relative is None:
-        relative = relative_rate(obs)
-    return hourly(obs, "nominal_rate") * np.maximum(relative, 0.0)
+def estimated_rate(obs: Observation) -> F64:
+    """Estimated key rate in pool capacities per hour, shape (B, E)."""
+    return hourly(obs, "nominal_rate") * np.maximum(relative_rate(obs), 0.0)
 
 
 def ran_s(obs: Observation) -> F64:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from qkd_gym.baselines.occupancy import write_gains
+from qkd_gym.baselines.occupancy import count_links, write_gains
 from qkd_gym.features import LINK
 from qkd_gym.jit import called, compiled, inlined
 from qkd_gym.network.compiled.elementary import exp, log_single
@@ -54,6 +54,7 @@ class _Scratch(NamedTuple):
 @called
 def _write_score(links: F32, w: Weights, x: _Scratch) -> None:
     """Scores the links of one network, (E, features)."""
+    n = whole(len(links))
     _read(links, LINK.pool_fill, x.fill)
     _read(links, LINK.pool_cover, x.cover)
     _read(links, LINK.demand_average, x.demand)
@@ -61,11 +62,11 @@ def _write_score(links: F32, w: Weights, x: _Scratch) -> None:
     _read(links, LINK.nominal_rate, x.nominal)
     _read(links, LINK.observed_rate, x.observed)
     _read(links, LINK.freshness, x.freshness)
-    _estimate(x.demand, x.nominal, x.observed, x.freshness, x.relative, x.rate)
-    _lacking(x.fill, x.cover, w.cover_weight, x.score)
-    _multiply_by_power(x.demand, w.demand_power, x.score)
-    _multiply_by_power(x.rate, w.rate_power, x.score)
-    _add_blocked(x.blocked, x.demand, x.rate, x.relative, w, x.score)
+    _estimate(x.demand, x.nominal, x.observed, x.freshness, x.relative, x.rate, n)
+    _lacking(x.fill, x.cover, w.cover_weight, x.score, n)
+    _multiply_by_power(x.demand, w.demand_power, x.score, n)
+    _multiply_by_power(x.rate, w.rate_power, x.score, n)
+    _add_blocked(x.blocked, x.demand, x.rate, x.relative, w, x.score, n)
 
 
 @compiled
@@ -96,13 +97,15 @@ def deficit_gains(links: F32, nodes: F32, ends: I64, legal: Flags, weights: Weig
     scratch = _allocate(whole(ends.shape[1]))
     score, price = scratch.score, np.empty_like(scratch.score)
     for b in range(len(gain)):
-        _write_score(links[b], weights, scratch)
-        for e in range(len(price)):
+        n = count_links(ends[b])
+        _write_score(links[b, :n], weights, scratch)
+        for e in range(n):
             price[e] = (1.0 + weights.hysteresis) * score[e]
         write_gains(
-            links[b], nodes[b], ends[b], legal[b], score, price, weights.dwell_s,
-            first, cost, gain[b],
+            links[b], nodes[b], ends[b, :n], legal[b], score, price, weights.dwell_s,
+            first, cost, gain[b, :n],
         )  # fmt: skip
+        gain[b, n:] = -np.inf
     return gain
 
 
@@ -122,28 +125,28 @@ def _read(links: F32, column: int, out: F64) -> None:
 
 @inlined
 def _estimate(
-    demand: F64, nominal: F64, observed: F64, freshness: F64, relative: F64, rate: F64
+    demand: F64, nominal: F64, observed: F64, freshness: F64, relative: F64, rate: F64, n: int
 ) -> None:
     """Estimated rate over nominal rate, that rate and, in place, the demand; the latter two in
     pool capacities per hour."""
-    for e in range(len(rate)):
+    for e in range(n):
         relative[e] = 1.0 + freshness[e] * (observed[e] - 1.0)
         rate[e] = (exp(nominal[e]) - 1.0) * max(relative[e], 0.0)
         demand[e] = exp(demand[e]) - 1.0
 
 
 @inlined
-def _lacking(fill: F64, cover: F64, cover_weight: float, out: F64) -> None:
-    for e in range(len(out)):
+def _lacking(fill: F64, cover: F64, cover_weight: float, out: F64, n: int) -> None:
+    for e in range(n):
         out[e] = 1.0 - (fill[e] + cover_weight * (cover[e] - fill[e]))
 
 
 @inlined
-def _multiply_by_power(base: F64, exponent: float, product: F64) -> None:
+def _multiply_by_power(base: F64, exponent: float, product: F64, n: int) -> None:
     """Multiplies by powers of numbers from 0 to 1e30; their errors are below 1e-9 of them."""
     if exponent == 0.0:
         return
-    for e in range(len(product)):
+    for e in range(n):
         x = max(base[e], _LEAST)
         rough = np.float64(log_single(np.float32(x)))
         # A step of Newton's method doubles the digits.
@@ -153,10 +156,10 @@ def _multiply_by_power(base: F64, exponent: float, product: F64) -> None:
 
 @inlined
 def _add_blocked(
-    blocked: F64, demand: F64, rate: F64, relative: F64, weights: Weights, score: F64
+    blocked: F64, demand: F64, rate: F64, relative: F64, w: Weights, score: F64, n: int
 ) -> None:
     """Leaves what links lack that seem to work, and adds what of the blocked demand they serve."""
-    for e in range(len(score)):
-        unmet = score[e] if relative[e] > weights.rate_gate else 0.0
+    for e in range(n):
+        unmet = score[e] if relative[e] > w.rate_gate else 0.0
         served = min(1.0, rate[e] / max(demand[e], 1e-9))
-        score[e] = unmet + weights.kappa * (exp(blocked[e]) - 1.0) * served
+        score[e] = unmet + w.kappa * (exp(blocked[e]) - 1.0) * served

@@ -50,6 +50,15 @@ def released_links(obs: Observation) -> I64:
 
 
 @inlined
+def count_links(ends: I64) -> int:
+    """Number of links of a network; padding joins a site to itself."""
+    n = 0
+    while n < len(ends) and ends[n, 0] != ends[n, 1]:
+        n += 1
+    return n
+
+
+@inlined
 def is_active(links: F32, e: int) -> bool:
     """Whether a link of a network holds modules."""
     return links[e, LINK.active] > 0.5
@@ -189,9 +198,7 @@ def approach(obs: Observation, weight: F64, target: Flags) -> I64:
 
 
 @compiled
-def _approach_all(
-    target: Flags, weight: F64, links: F32, nodes: F32, ends: I64
-) -> I64:
+def _approach_all(target: Flags, weight: F64, links: F32, nodes: F32, ends: I64) -> I64:
     batch, n_links = target.shape
     choice = np.full(batch, n_links)
     first = np.empty(nodes.shape[1], np.int64)

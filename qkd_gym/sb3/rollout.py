@@ -86,6 +86,7 @@ class Rollouts:
         self._ended = np.zeros(self.shape, np.float32)
         self._last_values: Tensor
         self._selected: dict[str, Tensor] = {}
+        self._places: dict[tuple[int, int, int], dict[str, Tensor]] = {}
 
     def __len__(self) -> int:
         """Number of steps of all environments, T * B."""
@@ -107,7 +108,13 @@ class Rollouts:
 
         What has been written there by the time of `add_decisions` is not copied.
         """
-        return {name: tensor[step, members] for name, tensor in self.observations.items()}
+        key = (step, members.start, members.stop)
+        if self.observations and key not in self._places:
+            # Made once: it takes as long as a tenth of a decision.
+            self._places[key] = {
+                n: tensor[step, members] for n, tensor in self.observations.items()
+            }
+        return self._places.get(key, {})
 
     def add_decisions(
         self,
