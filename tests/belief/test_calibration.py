@@ -76,10 +76,11 @@ def test_losses_that_were_seen_are_known(hidden):
 def test_faults_and_their_ends(name, kind):
     env, rng = tracked("metro", 160, 120, bank_size=8), np.random.default_rng(1)
     state, now_s = env.core.simulator.state, 3600.0
-    chances, true, ends, alarms = [], [], [], []
+    chances, true, ends, alarms, shares = [], [], [], [], []
     for b in range(160):
         n_links, _ = network_of(env, b)
-        drawn = getattr(env.core.tracker.imagine(b, DRAWS, rng), name)
+        hidden = env.core.tracker.imagine(b, DRAWS, rng)
+        drawn = getattr(hidden, name)
         until, fault = state.links[name][b, :n_links], env.core.tracker.belief.faults[b, kind]
         is_on = until > now_s
         chances += (drawn > now_s).mean(axis=0).tolist()
@@ -89,9 +90,13 @@ def test_faults_and_their_ends(name, kind):
         alarms += (seen == is_on)[fresh].tolist()
         there = np.flatnonzero(is_on & fresh & seen)
         ends += [rank(drawn[:, e], until[e]) for e in there]
+        errors = hidden.attack_fraction - state.links["attack_fraction"][b, :n_links]
+        shares += np.abs(errors[:, there]).max(axis=0).tolist()
     chances, true = np.array(chances), np.array(true)
     assert np.mean(alarms) > 0.995
     assert_uniform(ends, 4.0)
+    if kind == FAULT.attack:
+        assert np.median(shares) < 0.1  # what alarms say of them; others are uniform from .45 on
     # As many as there are: of all links, and of those that are neither safe nor surely hit.
     for some in (chances >= 0.0, (chances > 0.01) & (chances < 0.9)):
         spread = np.sqrt((chances[some] * (1.0 - chances[some])).sum() + some.sum() / DRAWS * 0.05)
