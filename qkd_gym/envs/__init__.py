@@ -1,6 +1,8 @@
 """Gymnasium environments over the simulator."""
 
 from qkd_gym.envs.env import LinkActivationEnv, NetworkEnv, QKDEnv, RoutingEnv
+from qkd_gym.envs.model import Model
+from qkd_gym.envs.snapshot import Snapshot
 from qkd_gym.envs.vector import (
     LinkActivationVectorEnv,
     NetworkVectorEnv,
@@ -11,10 +13,12 @@ from qkd_gym.envs.vector import (
 __all__ = [
     "LinkActivationEnv",
     "LinkActivationVectorEnv",
+    "Model",
     "NetworkEnv",
     "NetworkVectorEnv",
     "QKDEnv",
     "QKDVectorEnv",
     "RoutingEnv",
     "RoutingVectorEnv",
+    "Snapshot",
 ]

@@ -245,7 +245,7 @@ def test_only_peeking_where_paths_are_decided(env_id):
     env = gym.make(env_id, **SHORT).unwrapped
     env.reset(seed=0)
     for call in (env.track_belief, lambda: env.branch(2)):
-        with pytest.raises(InvalidInput, match="peek is False, but must be True in"):
+        with pytest.raises(InvalidInput, match="must be given peek=True"):
             call()
 
 
