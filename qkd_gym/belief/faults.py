@@ -147,11 +147,9 @@ def draw_ends(
     """
     clear_s, first_s, last_s, _ = fault
     was_on = last_s > clear_s
-    # The one that was seen: it struck after the link was last seen without it, and in an interval
-    # that had begun, since faults strike at the start of intervals.
+    # The one that was seen struck between when the link was last seen without it and then.
     gap_s = np.where(was_on, np.maximum(first_s - clear_s, interval_s), 0.0)
     age_s = _draw_age(gap_s, law, count, rng) + np.where(was_on, last_s - first_s, 0.0)
-    age_s = np.where(first_s - clear_s <= interval_s, last_s - first_s + interval_s, age_s)
     left_s = np.maximum(law.least_s - age_s, 0.0) + rng.exponential(law.mean_s, age_s.shape)
     seen_until = np.where(was_on, last_s + left_s, 0.0)
     # One that struck since the operator last looked, and lasts.

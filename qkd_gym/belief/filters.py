@@ -39,6 +39,21 @@ def _attacks_per_s(bank: Bank, p: np.record, g: int, e: int) -> float:
 
 
 @inlined
+def _is_attack(error: float, mean: float, sd: float, chance: float, p: np.record) -> bool:
+    """Whether an error is rather that of an attack than the link's own, about normal.
+
+    Args:
+        error: Error that the observation shows.
+        mean: What is expected of the link's own.
+        sd: Standard deviation of that.
+        chance: Of an attack, before the link is looked at.
+        p: Parameters.
+    """
+    own = math.exp(-0.5 * ((error - mean) / sd) ** 2) / (sd * math.sqrt(2.0 * math.pi))
+    return chance * attack_likelihood(error, mean, sd, p) > (1.0 - chance) * own
+
+
+@inlined
 def _take_in(
     belief: Belief, seen: Seen, bank: Bank, p: np.record, b: int, e: int, now_s: float, age_s: float
 ) -> None:
@@ -94,9 +109,8 @@ def _take_in(
             return  # what there is to see is the fog's
     # A link without key shows an attack by that alone, also where few counts tell little else.
     spread = math.hypot(sd, min(noise, prior_sd))
-    own = math.exp(-0.5 * ((error - mean) / spread) ** 2) / (spread * math.sqrt(2.0 * math.pi))
-    hit = attacked * attack_likelihood(error, mean, spread, p) > (1.0 - attacked) * own
-    if hit and (tells_error or not has_key):
+    can_tell = tells_error or not has_key
+    if can_tell and _is_attack(error, mean, spread, attacked, p):
         fraction = (error - mean) / (0.5 * max(0.5 - mean, 1e-6))
         fraction = min(max(fraction, p.attack_fraction), 1.0)
         see_fault(faults[FAULT.attack], e, now_s, fraction)

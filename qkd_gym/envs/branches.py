@@ -93,8 +93,8 @@ class Branches:
 def _require_intervals(core: Core) -> None:
     if core.task.decides_paths:
         raise InvalidInput(
-            f"peek is False, but must be True in {core.task.name}: what operators believe is "
-            "tracked by intervals, of whose requests they have seen there only those served so far."
+            f"{core.task.name} decides paths, so that branch must be given peek=True: beliefs are "
+            "tracked by intervals, of whose requests operators have seen there only those served."
         )
 
 

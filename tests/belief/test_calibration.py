@@ -20,6 +20,12 @@ def hidden():
     return env, [env.core.tracker.imagine(b, DRAWS, rng) for b in range(MEMBERS)]
 
 
+@pytest.fixture(scope="module")
+def metro():
+    """A batch in which faults and bursts have come and gone."""
+    return tracked("metro", 160, 120, bank_size=8)
+
+
 def assert_uniform(ranks, width):
     """Mean and variance of ranks in [0, 1] are within ``width`` standard errors of uniform ones."""
     ranks = np.asarray(ranks)
@@ -73,13 +79,14 @@ def test_losses_that_were_seen_are_known(hidden):
 @pytest.mark.parametrize(
     ("name", "kind"), [("outage_until_s", FAULT.outage), ("attack_until_s", FAULT.attack)]
 )
-def test_faults_and_their_ends(name, kind):
-    env, rng = tracked("metro", 160, 120, bank_size=8), np.random.default_rng(1)
+def test_faults_and_their_ends(metro, name, kind):
+    env, rng = metro, np.random.default_rng(1)
     state, now_s = env.core.simulator.state, 3600.0
-    chances, true, ends, alarms = [], [], [], []
+    chances, true, ends, alarms, shares = [], [], [], [], []
     for b in range(160):
         n_links, _ = network_of(env, b)
-        drawn = getattr(env.core.tracker.imagine(b, DRAWS, rng), name)
+        hidden = env.core.tracker.imagine(b, DRAWS, rng)
+        drawn = getattr(hidden, name)
         until, fault = state.links[name][b, :n_links], env.core.tracker.belief.faults[b, kind]
         is_on = until > now_s
         chances += (drawn > now_s).mean(axis=0).tolist()
@@ -89,9 +96,13 @@ def test_faults_and_their_ends(name, kind):
         alarms += (seen == is_on)[fresh].tolist()
         there = np.flatnonzero(is_on & fresh & seen)
         ends += [rank(drawn[:, e], until[e]) for e in there]
+        errors = hidden.attack_fraction - state.links["attack_fraction"][b, :n_links]
+        shares += np.abs(errors[:, there]).max(axis=0).tolist()
     chances, true = np.array(chances), np.array(true)
     assert np.mean(alarms) > 0.995
     assert_uniform(ends, 4.0)
+    if kind == FAULT.attack:
+        assert np.median(shares) < 0.1  # what alarms say of them; others are uniform from .45 on
     # As many as there are: of all links, and of those that are neither safe nor surely hit.
     for some in (chances >= 0.0, (chances > 0.01) & (chances < 0.9)):
         spread = np.sqrt((chances[some] * (1.0 - chances[some])).sum() + some.sum() / DRAWS * 0.05)
@@ -101,10 +112,10 @@ def test_faults_and_their_ends(name, kind):
 
 
 def test_fog():
-    env = tracked("metro-fog", 160, 120, bank_size=8)
+    env = tracked("metro-fog", 96, 120, bank_size=8)
     fog, state = env.core.tracker.belief.fog, env.core.simulator.state
     bank, chances, true = env.core.simulator.bank, [], []
-    for b in range(160):
+    for b in range(96):
         districts = int(bank.networks["n_districts"][state.episodes["network"][b]])
         chances += fog[b, :districts].tolist()
         true += state.sites["fog"][b, :districts].tolist()
@@ -114,8 +125,8 @@ def test_fog():
     assert abs(chances.mean() - true.mean()) < 4.0 * np.sqrt(0.25 / len(true))
 
 
-def test_bursts_and_the_hot_spot():
-    env = tracked("metro", 96, 120, bank_size=8)
+def test_bursts_and_the_hot_spot(metro):
+    env = metro
     belief, state = env.core.tracker.belief, env.core.simulator.state
     n = env.core.simulator.n_sites
     pair = np.full((n, n), -1)
@@ -128,7 +139,7 @@ def test_bursts_and_the_hot_spot():
     assert abs(belief.bursts.sum() - on.sum()) < 4.0 * np.sqrt(on.sum())
     sure = belief.bursts > 0.5
     assert abs(on[sure].mean() - belief.bursts[sure].mean()) < 4.0 * np.sqrt(0.25 / sure.sum())
-    rows = np.arange(96)
+    rows = np.arange(160)
     assert belief.hot_spot[rows, state.episodes["hot_spot"]].mean() > 0.75
     np.testing.assert_allclose(belief.hot_spot.sum(axis=1), 1.0)
     drawn = env.core.tracker.imagine(0, 2000, np.random.default_rng(0))
@@ -141,10 +152,10 @@ def test_bursts_and_the_hot_spot():
 @pytest.mark.parametrize("scenario", ["metro", "hidden"])
 def test_imagined_futures_deliver_as_much_as_true_ones(scenario):
     """A state drawn from a belief is, on average over presents, as good as the true one."""
-    env = tracked(scenario, 128, 60, bank_size=8)
-    honest = delivered(env.branch(6, seed=1), 40).reshape(128, 6).mean(axis=1)
-    peeking = delivered(env.branch(6, seed=1, peek=True), 40).reshape(128, 6).mean(axis=1)
+    env = tracked(scenario, 80, 60, bank_size=8)
+    honest = delivered(env.branch(6, seed=1), 40).reshape(80, 6).mean(axis=1)
+    peeking = delivered(env.branch(6, seed=1, peek=True), 40).reshape(80, 6).mean(axis=1)
     apart = (honest - peeking) / peeking.mean()
-    error = apart.std() / np.sqrt(128)
-    assert error < 0.008
+    error = apart.std() / np.sqrt(80)
+    assert error < 0.012
     assert abs(apart.mean()) < 4.0 * error

@@ -46,8 +46,6 @@ def test_faults_that_were_seen(clear_s, first_s, last_s, now_s):
     ends, is_seen = draw_ends(faults(clear_s, first_s, last_s), rare, now_s, 30.0, COUNT, rng)
     assert is_seen.all()
     onset = rng.uniform(clear_s, first_s, 20 * COUNT)
-    if first_s - clear_s <= 30.0:
-        onset[:] = clear_s  # strikes are at the start of intervals
     end = onset + LAW.least_s + rng.exponential(LAW.mean_s, onset.shape)
     expected = end[end > last_s]
     assert len(expected) > 10_000

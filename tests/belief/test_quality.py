@@ -62,15 +62,15 @@ def test_sites_are_drawn_from_their_posterior():
     p = kernel_params(config, 20)[0]
     ends, error = np.array([[0, 1], [1, 2]]), np.array([0.06, 0.02])
     rng = np.random.default_rng(0)
-    prior = np.abs(rng.normal(0.0, 0.02, (4_000_000, 4)))
+    prior = np.abs(rng.normal(0.0, 0.02, (2_000_000, 4)))
     shown = (
-        0.01 + prior[:, ends].sum(axis=2) + rng.normal(0.0, np.hypot(0.008, 0.001), (4_000_000, 2))
+        0.01 + prior[:, ends].sum(axis=2) + rng.normal(0.0, np.hypot(0.008, 0.001), (2_000_000, 2))
     )
     kept = prior[(np.abs(shown - error) < 0.0015).all(axis=1)]
     drawn = draw_sites(error, ends, p, 4, 4000, rng)
-    assert len(kept) > 2000
-    np.testing.assert_allclose(drawn.mean(axis=0), kept.mean(axis=0), atol=1e-3)
-    np.testing.assert_allclose(drawn.std(axis=0), kept.std(axis=0), atol=1e-3)
+    assert len(kept) > 1000
+    np.testing.assert_allclose(drawn.mean(axis=0), kept.mean(axis=0), atol=1.5e-3)
+    np.testing.assert_allclose(drawn.std(axis=0), kept.std(axis=0), atol=1.5e-3)
     assert np.corrcoef(drawn[:, 0], drawn[:, 1])[0, 1] == pytest.approx(
-        np.corrcoef(kept[:, 0], kept[:, 1])[0, 1], abs=0.1
+        np.corrcoef(kept[:, 0], kept[:, 1])[0, 1], abs=0.12
     )

@@ -65,17 +65,16 @@ def test_a_row_with_its_members_key_has_its_members_future(env_id):
                 now[row] = infos["final_obs"][origins[row]][name]
             np.testing.assert_array_equal(array, np.where(_tall(over, array), last[name], now))
         np.testing.assert_array_equal(model.rewards, np.where(over, 0.0, rewards[origins]))
-        delivered = model.info()["delivered_bits"]
-        np.testing.assert_array_equal(
-            delivered, np.where(over, 0, infos["delivered_bits"][origins])
-        )
+        for name in ("delivered_bits", "stored_bits"):
+            expected = np.where(over, 0, infos[name][origins])
+            np.testing.assert_array_equal(model.info()[name], expected)
         over |= ended[origins]
         np.testing.assert_array_equal(model.over, over)
         if over.all():
             break
     assert over.all()
     step_model(model, rng)  # nothing is left to step
-    assert not model.info()["delivered_bits"].any()
+    assert not model.info()["stored_bits"].any()
 
 
 def _tall(rows, array):
@@ -206,6 +205,13 @@ def test_belief_travels_with_snapshots_and_copies():
     fresh.track_belief()
     fresh.restore(snapshot)
     np.testing.assert_array_equal(futures(fresh.branch(4, seed=0)), expected)
+    # And what comes later is taken in alike, on networks that copies have not met before.
+    copied = pickle.loads(pickle.dumps(env))
+    for each in (env, copied, fresh):
+        advance(each, 10)
+    expected = futures(env.branch(4, seed=0))
+    for other in (copied, fresh):
+        np.testing.assert_array_equal(futures(other.branch(4, seed=0)), expected)
 
 
 def test_belief_must_be_tracked_from_the_start():
@@ -239,7 +245,7 @@ def test_only_peeking_where_paths_are_decided(env_id):
     env = gym.make(env_id, **SHORT).unwrapped
     env.reset(seed=0)
     for call in (env.track_belief, lambda: env.branch(2)):
-        with pytest.raises(InvalidInput, match="peek is False, but must be True in"):
+        with pytest.raises(InvalidInput, match="must be given peek=True"):
             call()
 
 
