@@ -1,4 +1,4 @@
-"""Benchmarks, tuning and the checking of results, as ``qkd-gym`` or ``python -m qkd_gym``."""
+"""Evaluation, benchmarks, tuning and validation, as ``qkd-gym`` or ``python -m qkd_gym``."""
 
 from __future__ import annotations
 
@@ -6,23 +6,35 @@ import argparse
 import shlex
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
 
+from qkd_gym.baselines.registry import available_policies, is_baseline
 from qkd_gym.benchmark.plots import plot_suite
+from qkd_gym.benchmark.policies import Row, load, rows_of
 from qkd_gym.benchmark.replay import Episode, validate
 from qkd_gym.benchmark.runner import run_benchmark
 from qkd_gym.benchmark.suites import available_splits, available_suites
 from qkd_gym.benchmark.table import latency_markdown, leaderboard, markdown
 from qkd_gym.benchmark.tuning import choose, read_table, require_search, search_size, ship, tune
 from qkd_gym.commands import exit_status
+from qkd_gym.envs.tasks import LINK_ACTIVATION, TASKS
 from qkd_gym.errors import InvalidInput, require_integer, shown
+from qkd_gym.evaluation import EvaluationResult, compare, evaluate, print_comparison
 from qkd_gym.evaluation.report import points_text
 from qkd_gym.files import require_writable_file, write_bytes
+from qkd_gym.network.scenarios import available_scenarios, resolve
 from qkd_gym.reading import read_json
-from qkd_gym.workers import WorkerCount, add_workers, worker_count
+from qkd_gym.search import shipped_schedules, shipped_summary
+from qkd_gym.workers import WorkerCount, add_workers, start_workers, worker_count
+
+_POLICIES = (
+    "a baseline, ENVIRONMENT:BASELINE, agent:NAME for one that the package ships, FOLDER of a "
+    "trained agent, or NAME=FOLDER"
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -49,6 +61,20 @@ def _parser() -> argparse.ArgumentParser:
         added.set_defaults(run=run)
         return added
 
+    command("list", _list, "show what there is by name")
+
+    zero = command("evaluate", _evaluate, "play policies on the same held-out episodes")
+    zero.add_argument("policies", metavar="POLICY", nargs="+", help=_POLICIES)
+    zero.add_argument("--scenario", default="", help="default: that of the environment")
+    zero.add_argument(
+        "--env",
+        default=LINK_ACTIVATION.name,
+        choices=tuple(TASKS),
+        help="environment of the baselines",
+    )
+    zero.add_argument("--episodes", type=int, default=100)
+    zero.add_argument("--seed", type=int, default=1_000_000, help="seed of the first episode")
+
     one = command("benchmark", _benchmark, "run a suite")
     one.add_argument("--suite", default="metro", help=f"one of {', '.join(available_suites())}")
     one.add_argument(
@@ -57,8 +83,8 @@ def _parser() -> argparse.ArgumentParser:
         metavar="POLICY",
         nargs="+",
         default=[],
-        help="baselines, run folders of trained agents, or NAME=FOLDER; 'heuristics' stands for "
-        "all fast baselines, which is also the default",
+        help=f"{_POLICIES}; 'heuristics' stands for all fast baselines; by default these and the "
+        "further rows of the suite",
     )
     one.add_argument("--episodes", type=int, default=100, help="episodes per scenario")
     one.add_argument("--split", default="held-out", choices=available_splits())
@@ -90,10 +116,49 @@ def _parser() -> argparse.ArgumentParser:
     four = command("leaderboard", _leaderboard, "validate episode files and write RESULTS.md")
     for either in (three, four):
         either.add_argument("files", nargs="+", type=Path, help="episode files, or folders of them")
-    for each in (one, two, three, four):
+    for each in (zero, one, two, three, four):
         add_workers(each)
     four.add_argument("--out", type=Path, default=Path("RESULTS.md"))
     return parser
+
+
+def _list() -> None:
+    summaries = [f"agent:{name}  {shipped_summary(name)}".rstrip() for name in shipped_schedules()]
+    parts = {
+        "environments": list(TASKS),
+        "agents": summaries,
+        "baselines": available_policies(),
+        "suites": available_suites(),
+        "scenarios": available_scenarios(),
+    }
+    for title, lines in parts.items():
+        print("\n".join([f"{title}:", *(f"  {line}" for line in lines)]))
+
+
+def _evaluate(
+    policies: Sequence[str],
+    scenario: str,
+    env: str,
+    episodes: int,
+    seed: int,
+    workers: WorkerCount,
+) -> None:
+    task = TASKS[env]
+    require_integer("episodes", episodes, 1)
+    rows = rows_of(policies, task)
+    settings = {"scenario": scenario or task.default_scenario, "split": "test"}
+    resolve(settings["scenario"], {})
+    with start_workers(workers) as team:
+        found = team.do(partial(_evaluated, episodes, seed, settings), rows)
+    results = {row.label: result for row, result in zip(rows, found, strict=True)}
+    baselines = [row.label for row in rows if is_baseline(row.policy)]
+    title = f"{settings['scenario']}: {episodes} held-out episodes from seed {seed}"
+    print_comparison(compare(results, baselines=baselines), title)
+
+
+def _evaluated(episodes: int, seed: int, settings: Mapping[str, Any], row: Row) -> EvaluationResult:
+    policy = load(row.policy, row.env_id, settings)
+    return evaluate(policy, row.env_id, episodes, seed, name=row.label, **settings)
 
 
 def _benchmark(suite: str, out: Path | None, **run: Any) -> None:

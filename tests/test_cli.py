@@ -4,11 +4,16 @@ import json
 
 import pytest
 
+from qkd_gym.baselines import make_policy
 from qkd_gym.cli import main
 from qkd_gym.errors import InvalidInput
+from qkd_gym.evaluation import evaluate
+from qkd_gym.search.agents import save_schedule, shipped_schedule
+from tests.scoring.observations import random_weights
 
 BENCHMARK = ["benchmark", "--suite", "sizes", "--scenarios", "metro-10", "--policy", "static-plan"]
 BENCHMARK += ["--episodes", "2", "--workers", "1"]
+EVALUATE = ["evaluate", "static-plan", "--scenario", "vienna", "--episodes", "2"]
 TUNE = ["tune", "threshold", "--scenario", "vienna", "--episodes", "1", "--trials", "1"]
 TUNE += ["--sweeps", "0", "--decision-episodes", "2"]
 
@@ -91,9 +96,47 @@ def test_tuning_with_bad_arguments_leaves_nothing(tmp_path, monkeypatch, capsys,
 
 @pytest.mark.usefixtures("_no_work")
 @pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["static-paln"], "Did you mean 'static-plan'"),
+        (["agent:none"], "agent is 'none'"),
+        (["agent:none", "--env", "Routing"], "agent is 'none'"),
+        (["static-plan", "--scenario", "metroo"], "Did you mean 'metro'"),
+        (["static-plan", "--scenario", "absent.json"], "absent.json"),
+        (["static-plan", "--episodes", "0"], "episodes is 0"),
+        (["static-plan", "--seed", "-1"], "seed is -1"),
+        (["Routing:random"], "plays Routing, but must play LinkActivation"),
+    ],
+)
+def test_evaluations_with_bad_arguments(capsys, arguments, words):
+    assert words in refused(capsys, "evaluate", *arguments, "--workers", "1")
+
+
+def test_policies_are_evaluated_each_in_its_environment(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("qkd_gym.search.agents.SHIPPED", tmp_path)
+    save_schedule(tmp_path / "mine.json", random_weights(0), {"summary": "Drawn at random"})
+    words = ["static-plan", "LinkScheduling:max-weight", "agent:mine"]
+    main(["evaluate", *words, *EVALUATE[2:], "--workers", "1"])
+    printed = capsys.readouterr().out
+    policies = [
+        make_policy("static-plan"),
+        make_policy("max-weight", scenario="vienna"),
+        shipped_schedule("mine"),
+    ]
+    env_ids = ["LinkActivation", "LinkScheduling", "LinkScheduling"]
+    for word, policy, name in zip(words, policies, env_ids, strict=True):
+        result = evaluate(policy, f"qkd_gym/{name}-v0", 2, 1_000_000, scenario="vienna")
+        (line,) = [line for line in printed.splitlines() if f" {word} " in line]
+        assert f" {result.mean():.4f} " in line
+    main(["list"])
+    assert "\n  agent:mine  Drawn at random\n" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("_no_work")
+@pytest.mark.parametrize(
     "command",
-    [BENCHMARK, TUNE, ["leaderboard", "episode.json"]],
-    ids=["benchmark", "tune", "leaderboard"],
+    [BENCHMARK, TUNE, ["leaderboard", "episode.json"], EVALUATE],
+    ids=["benchmark", "tune", "leaderboard", "evaluate"],
 )
 @pytest.mark.parametrize("workers", ["0", "-1", "1025", "1.5", "many"])
 def test_a_number_of_workers_means_the_same_everywhere(

@@ -11,22 +11,25 @@ pytest.importorskip("tyro")
 
 import train
 from qkd_gym.baselines import make_policy
+from qkd_gym.envs.tasks import TASKS
 from qkd_gym.errors import InvalidInput
 from qkd_gym.evaluation import evaluate
 from qkd_gym.gnn import LinkViabilityGNN
-from qkd_gym.sb3 import load_agent, training
-from qkd_gym.sb3.run import GradientRun
+from qkd_gym.reading import read_tables
+from qkd_gym.sb3 import load_agent, run, training
+from qkd_gym.search import search
 
 SHORT = ["--env", "LinkActivation", "--scenario", "vienna", "--episodes", "2"]
 SHORT += ["--total-timesteps", "128"]
 TINY = [*SHORT, "--workers", "1"]
+SEARCH = ["--scenario", "vienna", "--episodes", "2", "--workers", "1"]
 
 
 @pytest.fixture(autouse=True)
 def _small_recipes(tmp_path_factory, monkeypatch):
     """The recipes in small: seconds of training instead of minutes."""
-    monkeypatch.setattr(GradientRun, "episodes", 2)
-    monkeypatch.setattr(GradientRun, "saves", 2)
+    monkeypatch.setattr(run.GradientRun, "episodes", 2)
+    monkeypatch.setattr(run.GradientRun, "saves", 2)
     folder = tmp_path_factory.mktemp("agents")
     monkeypatch.setattr(train, "AGENTS", folder)
     sizes = """
@@ -35,11 +38,14 @@ num_envs = 4
 ppo = { n_steps = 8, batch_size = 32, n_epochs = 1, gamma = 0.97 }
 """
     for env, start in (
+        ("LinkScheduling", 'adviser = "demand-deficit"'),
         ("LinkActivation", 'adviser = "demand-deficit"\ncontrol_policy = "demand-deficit"'),
         ("Routing", 'teacher = "exponential-price"\nimitation_rounds = 1'),
         ("Network", 'teacher = "demand-deficit+exponential-price"\nimitation_rounds = 1'),
     ):
         text = f"[pointer]\npointer = true\n{start}{sizes}[ppo]\npointer = false{sizes}"
+        if env == "LinkScheduling":
+            text = f"[search]\npopulation = 4\ngenerations = 3\nepisodes = 2\n{text}"
         (folder / f"{env}.toml").write_text(text)
 
 
@@ -48,23 +54,51 @@ def call(monkeypatch, *arguments):
     train.main()
 
 
-@pytest.mark.parametrize("env", ["LinkActivation", "Routing", "Network"])
-def test_a_run_leaves_its_results(tmp_path, monkeypatch, capsys, env):
-    call(monkeypatch, *TINY, "--env", env, "--out", str(tmp_path / "run"))
-    names = {path.name for path in (tmp_path / "run").iterdir()}
-    assert {"config.json", "metrics.json", "table.md", "learning_curve.png"} <= names
-    assert {"network.png", "policy.safetensors", "tensorboard"} <= names
-    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+FOLDER = {"config.json", "metrics.json", "table.md", "learning_curve.png", "network.png"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "env", "more"),
+    [
+        (SEARCH, "LinkScheduling", {"search.jsonl", "schedule.json"}),
+        ([*TINY, "--env", "Routing"], "Routing", {"policy.safetensors", "tensorboard"}),
+        ([*TINY, "--env", "Network"], "Network", {"policy.safetensors", "tensorboard"}),
+        (TINY, "LinkActivation", {"policy.safetensors", "tensorboard"}),
+        (
+            [*TINY, "--env", "LinkScheduling", "--agent", "pointer"],
+            "LinkScheduling",
+            {"policy.safetensors", "tensorboard"},
+        ),
+    ],
+    ids=["search", "Routing", "Network", "LinkActivation", "LinkScheduling"],
+)
+def test_a_run_leaves_its_results(tmp_path, monkeypatch, capsys, arguments, env, more):
+    folder = tmp_path / "run"
+    call(monkeypatch, *arguments, "--out", str(folder))
+    assert {path.name for path in folder.iterdir()} - {"checkpoints"} == FOLDER | more
+    metrics = json.loads((folder / "metrics.json").read_text())
     for result in metrics.values():
         assert len(result["episodes"]) == 2
-    settings = {"scenario": "vienna", "split": "test"}
-    agent = load_agent(tmp_path / "run", f"qkd_gym/{env}-v0", settings)
-    again = evaluate(agent, f"qkd_gym/{env}-v0", 2, train.HELD_OUT_SEED, scenario="vienna")
+    scheduling = env == "LinkScheduling"
+    assert ("demand-deficit (LinkActivation)" in metrics) == scheduling
+    agent = load_agent(folder, settings={"scenario": "vienna", "split": "test"})
+    again = evaluate(agent, None, 2, train.HELD_OUT_SEED, scenario="vienna")
+    assert again.env_id == f"qkd_gym/{env}-v0"
     played = [episode["delivered_share"] for episode in metrics["agent"]["episodes"]]
     assert again.metrics["delivered_share"].tolist() == played
     printed = capsys.readouterr().out
     assert "agent" in printed
-    assert str(tmp_path / "run") in printed.replace("\n", "")
+    assert str(folder) in printed.replace("\n", "")
+
+
+def test_decisions_of_a_search_are_whole_generations(tmp_path, monkeypatch):
+    # A generation plays 4 candidates in 2 episodes of 150 decisions.
+    for decisions, generations in ((1, 1), (2400, 2), (7000, 6)):
+        out = tmp_path / str(decisions)
+        call(monkeypatch, *SEARCH, "--total-timesteps", str(decisions), "--out", str(out))
+        assert len((out / "search.jsonl").read_bytes().splitlines()) == 1 + generations
+        recipe = json.loads((out / "config.json").read_text())["recipe"]
+        assert recipe["generations"] == generations
 
 
 def test_network_may_be_given_once_or_several_times(tmp_path, monkeypatch):
@@ -78,13 +112,13 @@ def test_network_may_be_given_once_or_several_times(tmp_path, monkeypatch):
 
 
 def test_baselines_have_what_was_tuned_for_the_scenario(tmp_path, monkeypatch):
-    levels, draw = [], train.plot_learning_curve
+    levels, draw = [], run.plot_learning_curve
 
     def plot_learning_curve(path, steps, shares, **options):
         levels.append(options["references"]["demand-deficit"])
         draw(path, steps, shares, **options)
 
-    monkeypatch.setattr(train, "plot_learning_curve", plot_learning_curve)
+    monkeypatch.setattr(run, "plot_learning_curve", plot_learning_curve)
     call(monkeypatch, *TINY, "--out", str(tmp_path))
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     played = [episode["delivered_share"] for episode in metrics["demand-deficit"]["episodes"]]
@@ -171,10 +205,10 @@ def test_an_interrupted_run_goes_on_from_its_newest_checkpoint(tmp_path, monkeyp
     ):
         assert "is of another run" in refused(*other)
     with monkeypatch.context() as patch:
-        patch.setattr(train, "__version__", "9.9.9")
+        patch.setattr(run, "__version__", "9.9.9")
         assert "is of another run" in refused()
     with monkeypatch.context() as patch:
-        patch.setattr(train, "load_pretrained", LinkViabilityGNN)
+        patch.setattr(run, "load_pretrained", LinkViabilityGNN)
         assert "is of another run" in refused()
     facts_of_newest = folder / "checkpoints" / left[-1] / "checkpoint.json"
     facts = facts_of_newest.read_text()
@@ -189,17 +223,75 @@ def test_an_interrupted_run_goes_on_from_its_newest_checkpoint(tmp_path, monkeyp
     assert int(after[-1]) >= 128
 
 
+def test_an_interrupted_search_goes_on_to_the_same_agent(tmp_path, monkeypatch, capsys):
+    whole, folder = tmp_path / "whole", tmp_path / "run"
+    call(monkeypatch, *SEARCH, "--out", str(whole))
+    fitness, left = search.fitness, 7  # a validation, a generation, and half another
+
+    def interrupt(*arguments):
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise KeyboardInterrupt
+        return fitness(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(search, "fitness", interrupt)
+        with pytest.raises(SystemExit) as stopped:
+            call(monkeypatch, *SEARCH, "--out", str(folder))
+    assert stopped.value.code == 130
+    assert "--resume" in capsys.readouterr().err
+    kept = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert set(kept) == {"config.json", "search.jsonl"}
+
+    def refused(*arguments):
+        with pytest.raises(SystemExit) as stopped:
+            call(monkeypatch, *SEARCH, "--out", str(folder), *arguments)
+        assert stopped.value.code == 2
+        assert {path.name: path.read_bytes() for path in folder.iterdir()} == kept
+        return capsys.readouterr().err
+
+    assert "add --resume" in refused()
+    for other in (["--seed", "1"], ["--scenario", "madrid"], ["--network", "load=1.2"]):
+        assert "is of another run" in refused("--resume", *other)
+    call(monkeypatch, *SEARCH, "--out", str(folder), "--resume")
+    assert (folder / "search.jsonl").read_bytes() == (whole / "search.jsonl").read_bytes()
+    assert (folder / "metrics.json").read_bytes() == (whole / "metrics.json").read_bytes()
+    weights = [
+        (path / "schedule.json").read_bytes().partition(b'"card"')[0] for path in (folder, whole)
+    ]
+    assert weights[0] == weights[1]
+
+
+def test_without_options_it_searches():
+    assert train.Options() == train.Options(env="LinkScheduling", agent="")
+    for env in TASKS:
+        names = list(read_tables(train.AGENTS / f"{env}.toml", "recipes"))
+        assert names[0] == ("search" if env == "LinkScheduling" else "pointer")
+
+
+POINTER = ["--env", "LinkActivation"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["--scenario", "metroo"], "Did you mean 'metro'"),
         (["--agent", "pionter"], "Did you mean 'pointer'"),
+        (["--agent", "serach"], "Did you mean 'search'"),
+        ([*POINTER, "--agent", "search"], "must be one of 'pointer', 'ppo'"),
+        (["--total-timesteps", "-1"], "total_timesteps is -1"),
         (["--episodes", "1"], "episodes is 1"),
         (["--seed", "-1"], "seed is -1"),
         (["--resume"], "must hold a checkpoint"),
+        ([*POINTER, "--resume"], "must hold a checkpoint"),
         (["--workers", "0"], "workers is 0, but must be 'auto' or an integer in [1, 1024]"),
-        (["--workers", "3"], "must divide num_envs, 4, and ppo.batch_size, 32"),
-        (["--workers", "2", "--agent", "ppo"], "must be 1 for an agent without pointer"),
+        ([*POINTER, "--workers", "0"], "workers is 0, but must be 'auto' or an integer"),
+        ([*POINTER, "--workers", "3"], "must divide num_envs, 4, and ppo.batch_size, 32"),
+        (
+            [*POINTER, "--workers", "2", "--agent", "ppo"],
+            "must be 1 for an agent without pointer",
+        ),
         (["--device", "gpu"], "device is 'gpu'"),
         (["--scenario", "missing.json"], "existing file"),
         (["--network", "modules_per_site=0"], "modules_per_site is 0, but must be in [1, 1000]"),
@@ -224,21 +316,38 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(
 
 
 @pytest.mark.parametrize("resume", [[], ["--resume"]])
+@pytest.mark.parametrize("kind", [TINY, SEARCH], ids=["gradients", "search"])
 def test_output_that_cannot_be_written_is_told_before_training(
-    tmp_path, monkeypatch, capsys, resume
+    tmp_path, monkeypatch, capsys, kind, resume
 ):
     monkeypatch.setattr(training.Training, "run", lambda *_: pytest.fail("trained"))
+    monkeypatch.setattr(search, "fitness", lambda *_: pytest.fail("searched"))
     plain = tmp_path / "plain"
     plain.write_text("kept")
     for target in (plain, plain / "below", "/proc/run"):
         with pytest.raises(SystemExit) as stopped:
-            call(monkeypatch, *TINY, "--out", str(target), *resume)
+            call(monkeypatch, *kind, "--out", str(target), *resume)
         assert stopped.value.code == 2
         message = capsys.readouterr().err
         assert message.startswith("error: out is ")
         assert message.count("\n") == 1
     assert plain.read_text() == "kept"
     assert list(tmp_path.iterdir()) == [plain]
+
+
+def test_a_search_whose_folder_vanishes_ends_with_one_sentence(tmp_path, monkeypatch, capsys):
+    folder, fitness = tmp_path / "run", search.fitness
+
+    def vanish(*arguments):
+        shutil.rmtree(folder, ignore_errors=True)
+        return fitness(*arguments)
+
+    monkeypatch.setattr(search, "fitness", vanish)
+    with pytest.raises(SystemExit) as stopped:
+        call(monkeypatch, *SEARCH, "--out", str(folder))
+    assert stopped.value.code == 2
+    assert "has vanished" in capsys.readouterr().err
+    assert not folder.exists()
 
 
 def test_a_run_whose_folder_vanishes_ends_with_one_sentence(tmp_path, monkeypatch, capsys):
@@ -287,11 +396,12 @@ def test_malformed_topology_file(tmp_path, monkeypatch, capsys):
     assert not (tmp_path / "run").exists()
 
 
-def test_a_finished_folder_is_not_overwritten(tmp_path, monkeypatch, capsys):
-    call(monkeypatch, *TINY, "--out", str(tmp_path / "run"))
+@pytest.mark.parametrize("kind", [TINY, SEARCH], ids=["gradients", "search"])
+def test_a_finished_folder_is_not_overwritten(tmp_path, monkeypatch, capsys, kind):
+    call(monkeypatch, *kind, "--out", str(tmp_path / "run"))
     before = (tmp_path / "run" / "metrics.json").read_bytes()
     with pytest.raises(SystemExit) as stopped:
-        call(monkeypatch, *TINY, "--out", str(tmp_path / "run"))
+        call(monkeypatch, *kind, "--out", str(tmp_path / "run"))
     assert stopped.value.code == 2
     assert "--resume" in capsys.readouterr().err
     assert (tmp_path / "run" / "metrics.json").read_bytes() == before

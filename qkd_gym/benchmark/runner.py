@@ -6,7 +6,6 @@ import dataclasses
 import hashlib
 import json
 import math
-import os
 from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from pathlib import Path
@@ -16,6 +15,7 @@ import msgspec
 
 import qkd_gym
 from qkd_gym.baselines import make_policy
+from qkd_gym.benchmark.policies import agent_digest, is_agent, rows_of
 from qkd_gym.benchmark.replay import finite
 from qkd_gym.benchmark.suites import get_split, get_suite
 from qkd_gym.benchmark.summary import summarise
@@ -35,7 +35,7 @@ from qkd_gym.files import read_journal, require_writable_folder, write_bytes
 from qkd_gym.network.scenarios import as_mapping, resolve
 from qkd_gym.workers import WorkerCount, start_workers, worker_count
 
-FORMAT = 3
+FORMAT = 4
 HEURISTICS = "heuristics"  # stands for all fast baselines of a suite
 
 # Wide enough for whatever an episode adds up, and narrow enough to be added up itself.
@@ -73,8 +73,8 @@ def run_benchmark(
     Args:
         suite: Name of the suite.
         out: Folder of the results.
-        policies: Baselines, folders of trained agents, or ``NAME=FOLDER``;
-            `HEURISTICS`, which is also the default, stands for all fast baselines of the suite.
+        policies: See `qkd_gym.benchmark.policies`; `HEURISTICS` stands for all fast baselines of
+            the suite. By default these and the further rows of the suite.
             Baselines take their tuned parameters, and `random` draws by the episode's seed.
         episodes: Episodes per scenario.
         split: ``"training"``, ``"validation"`` or ``"held-out"``.
@@ -98,23 +98,28 @@ def run_benchmark(
     for name in scenarios:
         require_choice("scenarios", name, facts.scenarios)
     chosen = [name for name in facts.scenarios if not scenarios or name in scenarios]
-    if bounds and get_task(facts.env_id).decides_paths:
+    task = get_task(facts.env_id)
+    if bounds and task.decides_paths:
         raise InvalidInput(f"bounds is {bounds}, but only LinkActivation suites have bounds.")
-    named: list[str] = []
-    for policy in policies or [HEURISTICS]:
-        named += facts.heuristics() if policy == HEURISTICS else [policy]
+    words: list[str] = []
+    for word in policies or [HEURISTICS, *facts.rows]:
+        words += facts.heuristics() if word == HEURISTICS else [word]
     folder = str(out / "episodes") if record else ""
-    runs = [(label, policy, episodes, folder) for label, policy in _labels(named).items()]
-    runs += [(BOUND, BOUND, bounds, ""), (REFERENCE, REFERENCE, bounds, folder)]
+    rows = rows_of(words, task, taken=(BOUND, REFERENCE))
+    runs = [(*row, episodes, folder) for row in rows]
+    # The bound holds for the environment that lets its policies do the most.
+    most = max(rows, key=lambda row: get_task(row.env_id).decides_releases).env_id
+    runs += [(BOUND, BOUND, most, bounds, "")]
+    runs += [(REFERENCE, REFERENCE, facts.env_id, bounds, folder)]
     units = [
-        Unit(scenario, label, policy, facts.env_id, seeds.split, seed, fingerprint, into)
+        Unit(scenario, label, policy, env_id, seeds.split, seed, fingerprint, into)
         for scenario in chosen
-        for label, policy, count, into in runs
-        for fingerprint in [_fingerprint(policy, scenario, seeds.split)]
+        for label, policy, env_id, count, into in runs
+        for fingerprint in [_fingerprint(policy, env_id, scenario, seeds.split)]
         for seed in range(seeds.first_seed, seeds.first_seed + count)
     ]
     # An agent that cannot be loaded stops the run before anything is written.
-    for unit in {unit.policy: unit for unit in units if os.sep in unit.policy}.values():
+    for unit in {unit.policy: unit for unit in units if is_agent(unit.policy)}.values():
         policy_of(unit)
     require_writable_folder(out, "out")
     for into in {unit.episode_file.parent for unit in units if unit.episode_file is not None}:
@@ -143,8 +148,8 @@ def run_benchmark(
         append(played[unit])
         tell(next(finished), len(units))
 
-    if waiting:
-        warm_up(facts.env_id)
+    for env_id in dict.fromkeys(unit.env_id for unit in waiting):
+        warm_up(env_id)
     with start_workers(workers) as team:
         team.do(run_unit, waiting, note)
     played = {unit: played[unit] for unit in units}
@@ -154,30 +159,6 @@ def run_benchmark(
     _write_compact(out / "results.json", results)
     _write_compact(out / "timings.json", _timings(played))
     return results
-
-
-def _labels(policies: Sequence[str]) -> dict[str, str]:
-    """Names in reports, and what they stand for; bad names fail before anything runs."""
-    labels = {}
-    for spec in policies:
-        name, equals, folder = spec.partition("=")
-        policy = folder if equals else spec
-        is_folder = bool(equals) or os.sep in policy or Path(policy).is_dir()
-        label = name if equals else Path(policy).name if is_folder else policy
-        if not is_folder:
-            make_policy(policy)
-        elif not (Path(policy) / "policy.safetensors").is_file():
-            raise InvalidInput(
-                f"policy is {shown(spec)}, but {shown(policy)} has no policy.safetensors."
-            )
-        if not label or label in labels or label in (BOUND, REFERENCE):
-            raise InvalidInput(f"policy is {shown(spec)}, but its name is empty or taken.")
-        if Path(label).name != label or not label.isprintable():
-            raise InvalidInput(f"policy is {shown(spec)}, but its name must be one of a folder.")
-        labels[label] = str(Path(policy)) if is_folder else policy
-        if is_folder and os.sep not in labels[label]:
-            labels[label] = os.path.join(os.curdir, labels[label])
-    return labels
 
 
 def _require_fit(journal: str, unit: Unit, entry: _Entry) -> None:
@@ -203,22 +184,19 @@ def _numbers(entry: _Entry) -> dict[str, float]:
     return {name: math.nan if value is None else value for name, value in entry.numbers.items()}
 
 
-def _fingerprint(policy: str, scenario: str, split: str) -> str:
-    """Changes with whatever an episode depends on besides its seed and the version: the scenario's
-    fields, an agent's recipe and weights, a baseline's parameters."""
+def _fingerprint(policy: str, env_id: str, scenario: str, split: str) -> str:
+    """Changes with whatever an episode depends on besides its seed and the version: the
+    environment, the scenario's fields, an agent's recipe and weights, a baseline's parameters."""
     config = as_mapping(resolve(scenario, {"split": split}))
-    facts = json.dumps([config, policy, _contents(policy, scenario)], sort_keys=True)
+    facts = json.dumps([config, policy, env_id, _contents(policy, scenario)], sort_keys=True)
     return hashlib.sha256(facts.encode()).hexdigest()
 
 
 def _contents(policy: str, scenario: str) -> str:
     if policy in (BOUND, REFERENCE):
         return ""
-    if os.sep in policy:
-        # Here, so that baselines need no torch.
-        from qkd_gym.sb3.checkpoint import agent_digest
-
-        return agent_digest(Path(policy))
+    if is_agent(policy):
+        return agent_digest(policy)
     made = make_policy(policy, scenario=scenario)
     rules = made.activation, made.routing, made.fallback_activation, made.fallback_routing
     return json.dumps([_described(rule) for rule in rules])

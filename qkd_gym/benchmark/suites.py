@@ -31,6 +31,8 @@ class Suite:
         purpose: What it asks.
         env_id: Environment that plays it.
         scenarios: Names of the scenarios.
+        rows: Policies that belong into its table besides the heuristics, see
+            `qkd_gym.benchmark.policies`.
         axes: Scenarios that differ in one field of `NetworkConfig`, by that field, for plots.
     """
 
@@ -38,6 +40,7 @@ class Suite:
     purpose: str
     env_id: str
     scenarios: tuple[str, ...]
+    rows: tuple[str, ...]
     axes: dict[str, tuple[str, ...]]
 
     def heuristics(self) -> tuple[str, ...]:
@@ -68,6 +71,7 @@ def get_suite(name: str) -> Suite:
         facts["purpose"],
         TASKS[facts["env"]].env_id,
         tuple(facts["scenarios"]),
+        tuple(facts["rows"]),
         {axis: tuple(names) for axis, names in facts["axes"].items()},
     )
 

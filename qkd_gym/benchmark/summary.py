@@ -56,9 +56,10 @@ def summarise(
     """
     columns: dict[str, dict[str, dict[str, list[float]]]] = {}
     policies: dict[str, str] = {}
+    env_ids: dict[str, str] = {}
     for unit, numbers in played:
         of_policy = columns.setdefault(unit.scenario, {}).setdefault(unit.label, {})
-        policies[unit.label] = unit.policy
+        policies[unit.label], env_ids[unit.label] = unit.policy, unit.env_id
         for name, value in numbers.items():
             of_policy.setdefault(name, []).append(value)
     baselines = [label for label, policy in policies.items() if is_baseline(policy)]
@@ -69,7 +70,7 @@ def summarise(
         "metrics": METRICS,
         "baselines": baselines,
         "scenarios": {
-            name: _scenario(name, parts, baselines, played[0][0].split)
+            name: _scenario(name, parts, baselines, env_ids, played[0][0].split)
             for name, parts in columns.items()
         },
     }
@@ -94,6 +95,7 @@ def _scenario(
     scenario: str,
     parts: dict[str, dict[str, list[float]]],
     baselines: list[str],
+    env_ids: Mapping[str, str],
     split: str,
 ) -> dict[str, Any]:
     bound = parts.pop(BOUND, None)
@@ -116,7 +118,8 @@ def _scenario(
     for label in sorted(parts, key=lambda name: (-means[name], name)):
         part = parts[label]
         facts: dict[str, Any] = {
-            "metrics": {name: describe(np.asarray(part[name], np.float64)) for name in METRICS}
+            "env_id": env_ids[label],
+            "metrics": {name: describe(np.asarray(part[name], np.float64)) for name in METRICS},
         }
         if label in differences:
             facts["difference_to_best_baseline"] = _plain(differences[label])

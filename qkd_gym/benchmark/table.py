@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 import qkd_gym
 from qkd_gym.benchmark.replay import Episode
 from qkd_gym.benchmark.summary import describe, interval_of
+from qkd_gym.envs.tasks import TASKS, get_task
 from qkd_gym.errors import InvalidInput
 from qkd_gym.evaluation.comparison import differences_to_best
 from qkd_gym.evaluation.episodes import metrics_of
@@ -29,10 +30,10 @@ _MEAN_COLUMNS = {
     "recovery (s)": ("recovery_s", 1.0, "{:.0f}"),
 }
 _DIFFERENCE_COLUMNS = ("points to best baseline [95 %]", "distance closed")
-_HEADER = ("policy", *_SHARE_COLUMNS, *_MEAN_COLUMNS, *_DIFFERENCE_COLUMNS)
+_HEADER = ("policy", "environment", *_SHARE_COLUMNS, *_MEAN_COLUMNS, *_DIFFERENCE_COLUMNS)
 _RANKED_MEANS = ("mean QBER", "fairness", "switches/h")
 _TO_FIRST = "points to the first [95 %]"
-_RANKED_HEADER = ("policy", "episodes", *_SHARE_COLUMNS, *_RANKED_MEANS, _TO_FIRST)
+_RANKED_HEADER = ("policy", "environment", "episodes", *_SHARE_COLUMNS, *_RANKED_MEANS, _TO_FIRST)
 
 
 def markdown(results: Mapping[str, Any]) -> str:
@@ -85,16 +86,25 @@ def _row(label: str, facts: Mapping[str, Any], best: str | None) -> tuple[str, .
     otherwise = "best baseline" if label == best else "-"
     return (
         label,
+        get_task(facts["env_id"]).name,
         *_metric_cells(facts["metrics"], _MEAN_COLUMNS),
         points_text(difference and interval_of(difference), otherwise),
         "-" if closed is None else f"{100.0 * closed:.0f} %",
     )
 
 
-def leaderboard(episodes: Sequence[Episode]) -> str:
-    """Markdown with one table per scenario, environment and bank of networks.
+class _Policy(NamedTuple):
+    """Who has played an episode, and which environment, by its short name."""
 
-    Policies of a table are compared on the seeds that all of them have played.
+    name: str
+    environment: str
+
+
+def leaderboard(episodes: Sequence[Episode]) -> str:
+    """Markdown with one table per scenario, events and bank of networks.
+
+    Environments of the same events share a table. Policies of a table are compared on the seeds
+    that all of them have played.
 
     Args:
         episodes: From `qkd_gym.benchmark.validate`.
@@ -104,14 +114,16 @@ def leaderboard(episodes: Sequence[Episode]) -> str:
     """
     if not episodes:
         raise InvalidInput("episodes is empty, but must hold at least one validated episode.")
-    tables: dict[tuple[str, str, str], dict[str, dict[int, Episode]]] = {}
+    tables: dict[tuple[str, str, str], dict[_Policy, dict[int, Episode]]] = {}
     for episode in episodes:
+        task = get_task(episode.env_id)
         key = (
             episode.scenario,
-            episode.env_id,
+            TASKS[task.events].env_id,
             str(episode.config.get("split", NetworkConfig.split)),
         )
-        of_policy = tables.setdefault(key, {}).setdefault(episode.policy, {})
+        policy = _Policy(episode.policy, task.name)
+        of_policy = tables.setdefault(key, {}).setdefault(policy, {})
         if episode.seed in of_policy:
             raise InvalidInput(
                 f"seed {episode.seed} of {episode.policy!r} in {episode.scenario!r} is there twice."
@@ -129,29 +141,30 @@ def leaderboard(episodes: Sequence[Episode]) -> str:
         if len(configs) > 1:
             raise InvalidInput(f"scenario {scenario!r} has files with different configurations.")
         parts.append(
-            f"## {scenario}\n\n{env_id}, split `{split}`.\n\n{_ranking(scenario, policies)}"
+            f"## {scenario}\n\nEvents of {env_id}, split `{split}`.\n\n"
+            f"{_ranking(scenario, policies)}"
         )
     return "\n\n".join(parts) + "\n"
 
 
-def _ranking(scenario: str, policies: dict[str, dict[int, Episode]]) -> str:
+def _ranking(scenario: str, policies: dict[_Policy, dict[int, Episode]]) -> str:
     seeds = sorted(set.intersection(*(set(played) for played in policies.values())))
     if not seeds:
         raise InvalidInput(f"the policies in {scenario!r} have no seed in common.")
     metrics = {}
-    for name, played in policies.items():
+    for policy, played in policies.items():
         rows = [played[seed].totals for seed in seeds]
         # None, which a file has for NaN, becomes NaN again.
-        metrics[name] = metrics_of(
+        metrics[policy] = metrics_of(
             {key: np.array([row[key] for row in rows], np.float64) for key in rows[0]}
         )
-    shares = {name: values["delivered_share"] for name, values in metrics.items()}
-    ranked = sorted(shares, key=lambda name: (-float(np.nanmean(shares[name])), name))
+    shares = {policy: values["delivered_share"] for policy, values in metrics.items()}
+    ranked = sorted(shares, key=lambda policy: (-float(np.nanmean(shares[policy])), policy))
     _, differences = differences_to_best(shares, ranked[:1])
     shown = ("delivered_share", *(_MEAN_COLUMNS[column][0] for column in _RANKED_MEANS))
     table = []
-    for name in ranked:
-        described = {key: describe(metrics[name][key]) for key in shown}
+    for policy in ranked:
+        described = {key: describe(metrics[policy][key]) for key in shown}
         cells = _metric_cells(described, _RANKED_MEANS)
-        table.append((name, str(len(seeds)), *cells, points_text(differences.get(name))))
+        table.append((*policy, str(len(seeds)), *cells, points_text(differences.get(policy))))
     return markdown_table(_RANKED_HEADER, table)

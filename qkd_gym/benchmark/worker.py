@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -11,8 +10,7 @@ from typing import Any, NamedTuple, cast
 import gymnasium as gym
 
 from qkd_gym import bounds
-from qkd_gym.baselines import make_policy
-from qkd_gym.baselines.registry import parameter_names
+from qkd_gym.benchmark.policies import file_name, is_agent, load
 from qkd_gym.benchmark.replay import record, write_episode
 from qkd_gym.envs import QKDVectorEnv
 from qkd_gym.envs.tasks import get_task
@@ -30,8 +28,8 @@ class Unit:
     Attributes:
         scenario: Name of the scenario.
         label: Name of the policy in reports.
-        policy: A baseline, a folder of a trained agent, `BOUND` or `REFERENCE`.
-        env_id: Environment.
+        policy: As `qkd_gym.benchmark.policies.Row` has it, `BOUND` or `REFERENCE`.
+        env_id: Environment that the policy plays.
         split: Bank of networks.
         seed: Seed of the episode.
         fingerprint: Changes with whatever the episode depends on besides its seed.
@@ -57,7 +55,8 @@ class Unit:
         """Where to write the episode; None for the bound, which has none, or if nobody asks."""
         if not self.episodes_folder:
             return None
-        return Path(self.episodes_folder) / self.scenario / self.label / f"{self.seed}.json"
+        folder = Path(self.episodes_folder) / self.scenario / file_name(self.label)
+        return folder / f"{self.seed}.json"
 
 
 class Outcome(NamedTuple):
@@ -79,8 +78,12 @@ def run_unit(unit: Unit) -> Outcome:
     """Plays the episode of a unit."""
     if unit.policy == BOUND:
         # The most that any policy could have delivered, by the clairvoyant linear program.
-        trace = bounds.episode_trace(_config(unit), unit.seed)
-        delivered = float(bounds.clairvoyant_bound(trace).delivered_bits)
+        config = _config(unit)
+        several = get_task(unit.env_id).decides_releases
+        switches = config.switches_per_interval if several else 1
+        trace = bounds.episode_trace(config, unit.seed)
+        bound = bounds.clairvoyant_bound(trace, switches_per_interval=switches)
+        delivered = float(bound.delivered_bits)
         return Outcome({"seed": unit.seed, "delivered_bits": delivered}, float("nan"))
     env = _environment(unit.env_id, unit.scenario, unit.split)
     path = unit.episode_file
@@ -94,7 +97,7 @@ def run_unit(unit: Unit) -> Outcome:
     return Outcome({"seed": unit.seed, **numbers}, played.decision_s)
 
 
-@lru_cache(maxsize=1)  # units come scenario by scenario
+@lru_cache(maxsize=1)  # units come scenario by scenario and policy by policy
 def _environment(env_id: str, scenario: str, split: str) -> QKDVectorEnv:
     return cast("QKDVectorEnv", gym.make_vec(env_id, 1, scenario=scenario, split=split))
 
@@ -107,20 +110,16 @@ def policy_of(unit: Unit) -> Any:
     """
     if unit.policy == REFERENCE:
         return bounds.ForesightPolicy(_config(unit), unit.seed)
-    if os.sep in unit.policy:
+    if is_agent(unit.policy):
         return _agent(unit.policy, unit.env_id, unit.scenario, unit.split, unit.fingerprint)
-    # Else all episodes would see the same draws.
-    seed = {"seed": unit.seed} if "seed" in parameter_names(unit.policy) else {}
-    return make_policy(unit.policy, scenario=unit.scenario, **seed)
+    # With a seed of the unit's, else all episodes would see the same draws.
+    return load(unit.policy, unit.env_id, {"scenario": unit.scenario}, unit.seed)
 
 
 @lru_cache(maxsize=1)
-def _agent(folder: str, env_id: str, scenario: str, split: str, fingerprint: str) -> Any:
+def _agent(policy: str, env_id: str, scenario: str, split: str, fingerprint: str) -> Any:
     """An agent; a fingerprint that differs stands for other weights in the same folder."""
-    # Here, so that baselines need no torch.
-    from qkd_gym.sb3 import load_agent
-
-    return load_agent(Path(folder), env_id, {"scenario": scenario, "split": split})
+    return load(policy, env_id, {"scenario": scenario, "split": split})
 
 
 def _config(unit: Unit) -> Any:

@@ -40,6 +40,11 @@ class Task:
         """Name under which Gymnasium knows the environment."""
         return f"qkd_gym/{self.name}-v0"
 
+    @property
+    def events(self) -> str:
+        """Short name of the environment whose events it has: episodes of a seed are comparable."""
+        return self.compared_with or self.name
+
     def actions(self, n_links: int, n_paths: int) -> tuple[int, ...]:
         """Choices of each decision: paths and refusal, then links and hold.
 

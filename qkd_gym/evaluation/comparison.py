@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from qkd_gym.errors import InvalidInput, require_choice
 from qkd_gym.evaluation.intervals import Interval, bootstrap_interval
 from qkd_gym.evaluation.result import EvaluationResult
+
+Name = TypeVar("Name")
 
 
 class Comparison(NamedTuple):
@@ -31,8 +33,8 @@ class Comparison(NamedTuple):
 
 
 def differences_to_best(
-    values: Mapping[str, NDArray[np.float64]], names: Collection[str]
-) -> tuple[str | None, dict[str, Interval]]:
+    values: Mapping[Name, NDArray[np.float64]], names: Collection[Name]
+) -> tuple[Name | None, dict[Name, Interval]]:
     """The best of some policies, and the paired differences of all others to it.
 
     Args:

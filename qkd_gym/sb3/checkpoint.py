@@ -1,39 +1,24 @@
-"""Checkpoints and trained agents as safetensors and JSON.
-
-A checkpoint's folder is whole or not there. An agent's folder holds ``policy.safetensors``, the
-weights of its policy, and ``config.json``, of which two fields say what that policy is: ``recipe``
-has the fields of `Recipe`, and ``env`` in ``options`` is the short name of the environment that it
-plays, such as ``"Routing"``. All else there tells people how the agent came about.
-"""
+"""Checkpoints as safetensors and JSON, whose folder is whole or not there."""
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
-import json
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-import gymnasium as gym
 import msgspec
 import torch
 from safetensors.torch import save
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
-from stable_baselines3.common.policies import BasePolicy
 
-from qkd_gym import __version__
-from qkd_gym.envs.tasks import TASKS
-from qkd_gym.errors import InvalidInput, require_choice, require_number, shown
+from qkd_gym.errors import InvalidInput, require_number, shown
 from qkd_gym.files import vanished, write_bytes, write_json
-from qkd_gym.gnn.weights import digest, load_pretrained, read_tensors
-from qkd_gym.reading import convert, read_bytes, read_json
-from qkd_gym.sb3.recipe import Recipe
+from qkd_gym.gnn.weights import read_tensors
+from qkd_gym.reading import convert, read_json
 
 FORMAT = 1
-_POLICY, _OPTIMIZER, _FACTS = "policy.safetensors", "optimizer.safetensors", "checkpoint.json"
-_CONFIG = "config.json"
+POLICY = "policy.safetensors"
+_OPTIMIZER, _FACTS = "optimizer.safetensors", "checkpoint.json"
 _STATE = ("step", "exp_avg", "exp_avg_sq")  # what Adam keeps of a parameter
 
 
@@ -42,24 +27,6 @@ class _Facts(msgspec.Struct):
 
     format: int
     steps: Annotated[int, msgspec.Meta(ge=0, le=2**53)]
-
-
-class _PolicyFields(msgspec.Struct):
-    """The fields of a recipe that a policy's class hangs on."""
-
-    pointer: bool
-    adviser: str = ""
-
-
-class _Options(msgspec.Struct):
-    env: str
-
-
-class _Agent(msgspec.Struct):
-    """What an agent's ``config.json`` must say."""
-
-    recipe: _PolicyFields
-    options: _Options
 
 
 def save_checkpoint(folder: Path, model: OnPolicyAlgorithm, facts: dict[str, Any]) -> Path:
@@ -77,7 +44,7 @@ def save_checkpoint(folder: Path, model: OnPolicyAlgorithm, facts: dict[str, Any
         temporary.mkdir()
     except FileNotFoundError:
         raise vanished(target) from None
-    save_policy(temporary / _POLICY, model.policy)
+    save_policy(temporary / POLICY, model.policy)
     state = {
         f"{number}.{key}": torch.as_tensor(value)
         for number, values in model.policy.optimizer.state_dict()["state"].items()
@@ -124,7 +91,7 @@ def load_checkpoint(folder: Path, model: OnPolicyAlgorithm) -> dict[str, Any]:
     """
     facts = read_facts(folder)
     state = _optimizer_state(folder / _OPTIMIZER, model.policy.optimizer)
-    load_policy(folder / _POLICY, model.policy)
+    load_policy(folder / POLICY, model.policy)
     optimizer = model.policy.optimizer
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
     model.num_timesteps = facts["steps"]
@@ -179,7 +146,7 @@ def load_best_checkpoint(
         require_number(f"{fact} of checkpoint {shown(str(folder_of))}", one.get(fact))
     curve = [(one["steps"], float(one[fact])) for one in facts]
     best = max(range(len(curve)), key=lambda i: curve[i][1])
-    load_policy(checkpoints[best] / _POLICY, policy)
+    load_policy(checkpoints[best] / POLICY, policy)
     return curve, best
 
 
@@ -197,83 +164,3 @@ def read_facts(folder: Path) -> dict[str, Any]:
         )
     convert(facts, _Facts, name)
     return facts
-
-
-def save_agent(
-    folder: Path,
-    recipe: Recipe,
-    options: Mapping[str, Any],
-    facts: Mapping[str, Any],
-    policy: BasePolicy | None = None,
-) -> None:
-    """Writes an agent's folder.
-
-    Args:
-        folder: Where to; it must exist.
-        recipe: How the agent is trained.
-        options: What was asked for; ``env`` must be the short name of the environment.
-        facts: Further plain values for ``config.json``.
-        policy: The trained policy; None before the training.
-    """
-    recorded = {"options": dict(options), "recipe": dataclasses.asdict(recipe)}
-    write_json(folder / _CONFIG, {"version": __version__, **recorded, **facts})
-    if policy is not None:
-        save_policy(folder / _POLICY, policy)
-
-
-def load_agent(folder: Path, env_id: str, settings: Mapping[str, Any]) -> BasePolicy:
-    """The policy of a trained agent, fitted to the sizes of a scenario.
-
-    Torch is set to one thread, which is faster on small graphs and sums alike in every run.
-
-    Args:
-        folder: The agent's folder, written by `save_agent`.
-        env_id: Environment that the policy shall play.
-        settings: Keyword arguments of the environment.
-
-    Raises:
-        InvalidInput: If the folder is no agent's, or its policy does not fit the environment.
-    """
-    trained_on, recipe = _agent(folder)
-    if env_id != trained_on:
-        raise InvalidInput(
-            f"policy {shown(str(folder))} was trained to play {trained_on}, but must play {env_id}."
-        )
-    torch.set_num_threads(1)
-    env: Any = gym.make_vec(env_id, num_envs=1, **settings)
-    kind, arguments = recipe.policy_class
-    policy: BasePolicy = kind(
-        env.single_observation_space, env.single_action_space, lambda _: 0.0, **arguments
-    )
-    env.close()
-    load_policy(folder / _POLICY, policy)
-    policy.set_training_mode(False)
-    return policy
-
-
-def agent_digest(folder: Path) -> str:
-    """Changes with whatever an agent's decisions hang on, as hexadecimal digits.
-
-    That is its weights, what its class hangs on, the package's version, and the viability network
-    that the package ships, which embeds the links for the policy.
-
-    Raises:
-        InvalidInput: If the folder is no agent's.
-    """
-    env_id, recipe = _agent(folder)
-    weights = hashlib.sha256(read_bytes(folder / _POLICY, "policy")).hexdigest()
-    facts = [__version__, env_id, recipe.pointer, recipe.adviser, weights]
-    return hashlib.sha256(json.dumps([*facts, digest(load_pretrained())]).encode()).hexdigest()
-
-
-def _agent(folder: Path) -> tuple[str, Recipe]:
-    """The environment of an agent, and of its recipe what its policy's class hangs on."""
-    try:
-        agent = read_json(folder / _CONFIG, _Agent, "file")
-        require_choice("options.env", agent.options.env, TASKS)
-        recipe = Recipe(pointer=agent.recipe.pointer, adviser=agent.recipe.adviser)
-    except InvalidInput as error:
-        raise InvalidInput(
-            f"policy must be a baseline or the folder of a trained agent, but its {error}"
-        ) from None
-    return TASKS[agent.options.env].env_id, recipe

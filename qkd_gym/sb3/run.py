@@ -21,12 +21,12 @@ from qkd_gym.files import require_writable_folder
 from qkd_gym.gnn import load_pretrained
 from qkd_gym.gnn.weights import digest
 from qkd_gym.network.scenarios import as_mapping
+from qkd_gym.sb3.agents import save_agent
 from qkd_gym.sb3.checkpoint import (
     checkpoints_in,
     latest_checkpoint,
     load_best_checkpoint,
     read_facts,
-    save_agent,
 )
 from qkd_gym.sb3.group import together
 from qkd_gym.sb3.recipe import Recipe

@@ -30,8 +30,8 @@ class Rule(NamedTuple):
 
 RULE_NAMES = Rule._fields
 RULE = Rule(*range(len(RULE_NAMES)))
-_LOWEST_RULE = np.array([-1.0, 0.0, 0.0, 0.0, 0.0])
-_HIGHEST_RULE = np.array([np.inf, np.inf, 2.0, 2.0, 1.0])
+LOWEST_RULE = np.array([-1.0, 0.0, 0.0, 0.0, 0.0])
+HIGHEST_RULE = np.array([np.inf, np.inf, 2.0, 2.0, 1.0])
 
 
 class Weights(NamedTuple):
@@ -87,5 +87,5 @@ def from_vector(vector: F64, like: Weights) -> Weights:
     for part in like:
         parts.append(vector[at : at + part.size].reshape(part.shape).astype(np.float32))
         at += part.size
-    rule = np.clip(parts[0], _LOWEST_RULE, _HIGHEST_RULE).astype(np.float32)
+    rule = np.clip(parts[0], LOWEST_RULE, HIGHEST_RULE).astype(np.float32)
     return Weights(rule, *parts[1:])

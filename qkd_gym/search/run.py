@@ -69,12 +69,14 @@ class SearchRun:
         return (self._folder / _JOURNAL).exists()
 
     def prepare(self, asked: Mapping[str, Any]) -> None:
-        """Checks the network, then writes what was asked for.
+        """Checks what the folder holds, then writes what was asked for.
 
         Raises:
-            InvalidInput: If the network cannot be built or the folder cannot be written.
+            InvalidInput: If the journal is of another search or the folder cannot be written.
         """
         recipe, intervals = self._search.recipe, self._search.intervals
+        if self.has_begun:
+            self._search.open_journal(self._folder / _JOURNAL)
         require_writable_folder(self._folder, "out")
         facts = {"options": dict(asked), "recipe": dataclasses.asdict(recipe)}
         write_json(self._folder / "config.json", {"version": __version__, **facts})
@@ -102,7 +104,13 @@ class SearchRun:
                     bar.set_postfix_str(f"delivered share {share:.4f} in validation")
 
             weights, curve = search.run(Workers(submit), self._folder / _JOURNAL, show)
-        card = {"options": dict(asked), "recipe": dataclasses.asdict(search.recipe)}
+        scenarios = ", ".join(dict.fromkeys(one.scenario for one in search.practices))
+        card = {
+            "summary": f"{search.recipe.generations} generations of {search.recipe.population} "
+            f"candidates in {scenarios}"[:200],
+            "options": dict(asked),
+            "recipe": dataclasses.asdict(search.recipe),
+        }
         save_schedule(self._folder / SCHEDULE, weights, card)
         per_generation = search.intervals / search.recipe.generations
         numbers, shares = zip(*curve, strict=True)

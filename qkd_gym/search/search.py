@@ -109,7 +109,7 @@ class Search:
             InvalidInput: If the journal cannot be written or is of another search.
         """
         recipe, tell = self.recipe, on_generation or (lambda number, share: None)
-        entries, append = read_journal(journal, self._header(), Generation)
+        entries, append = self.open_journal(journal)
         start = starting_weights(recipe.hidden, self.seed)
         origin, steps = as_vector(start), step_sizes(start)
         optimizer = cmaes.SepCMA(
@@ -131,11 +131,6 @@ class Search:
                 entry = Generation(team.do(play, candidates))
             else:
                 entry = entries[number - 1]
-            if len(entry.shares) != recipe.population:
-                raise InvalidInput(
-                    f"journal {shown(str(journal))} has a generation of {len(entry.shares)} "
-                    f"candidates, but must have {recipe.population}."
-                )
             optimizer.tell(
                 [(point, -share) for point, share in zip(points, entry.shares, strict=True)]
             )
@@ -150,6 +145,21 @@ class Search:
                 curve.append((number, entry.validation))
             tell(number, entry.validation)
         return from_vector(origin + steps * running, start), curve
+
+    def open_journal(self, path: Path) -> tuple[list[Generation], Callable[[Generation], None]]:
+        """The generations that a journal holds, and a function that appends one.
+
+        Raises:
+            InvalidInput: If it cannot be written, is of another search or is damaged.
+        """
+        entries, append = read_journal(path, self._header(), Generation)
+        for entry in entries:
+            if len(entry.shares) != self.recipe.population:
+                raise InvalidInput(
+                    f"journal {shown(str(path))} has a generation of {len(entry.shares)} "
+                    f"candidates, but must have {self.recipe.population}."
+                )
+        return entries, append
 
     def validate(self, team: Workers, weights: Weights) -> float:
         """Weighted mean of the delivered shares on validation episodes."""

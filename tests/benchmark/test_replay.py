@@ -40,7 +40,7 @@ def files(tmp_path):
     return paths
 
 
-@pytest.mark.parametrize("kind", ["LinkActivation", "Routing", "Network"])
+@pytest.mark.parametrize("kind", ["LinkActivation", "LinkScheduling", "Routing", "Network"])
 def test_recorded_episodes_are_accepted(kind, tmp_path):
     policy = {"Routing": "widest-path", "Network": "max-weight+widest-path"}
     episodes = recorded(policy.get(kind, "demand-deficit"), kind)
@@ -147,13 +147,26 @@ def test_leaderboard_compares_on_common_seeds():
     good, bad = recorded(episodes=3), recorded("static-plan", episodes=2)
     text = leaderboard([*good, *bad])
     lines = [line for line in text.splitlines() if line.startswith(("| max", "| static"))]
-    assert [line.split(" | ")[1] for line in lines] == ["2", "2"]
+    assert [line.split(" | ")[2] for line in lines] == ["2", "2"]
     mean = sum(e.totals["delivered_bits"] / e.totals["offered_bits"] for e in good[:2]) / 2
-    assert lines[0].startswith(f"| max-weight | 2 | {mean:.4f}")
+    assert lines[0].startswith(f"| max-weight | LinkActivation | 2 | {mean:.4f}")
     with pytest.raises(InvalidInput, match="twice"):
         leaderboard([good[0], good[0]])
     with pytest.raises(InvalidInput, match="no seed in common"):
         leaderboard([good[2], bad[0]])
+
+
+def test_environments_of_the_same_events_share_a_table():
+    episodes = [*recorded(), *recorded(kind="LinkScheduling")]
+    text = leaderboard([*episodes, *recorded("max-weight+widest-path", "Network")])
+    tables = text.split("## metro")[1:]
+    assert [table.count("| 2 |") for table in tables] == [2, 1]
+    for words in ("LinkActivation", "LinkScheduling"):
+        assert f"| max-weight | {words} | 2 |" in tables[0]
+    assert "Events of qkd_gym/LinkActivation-v0, split `test`" in tables[0]
+    assert "| max-weight+widest-path | Network | 2 |" in tables[1]
+    offered = [episode.totals["offered_bits"] for episode in episodes]
+    assert offered[:2] == offered[2:]
 
 
 def test_leaderboard_of_episodes_without_demand_or_split():
@@ -161,7 +174,7 @@ def test_leaderboard_of_episodes_without_demand_or_split():
     idle.totals.update(offered_bits=0.0, delivered_bits=0.0, blocked_bits=0.0)
     del idle.config["split"]
     text = leaderboard([idle])
-    assert "| max-weight | 1 | - | - |" in text
+    assert "| max-weight | LinkActivation | 1 | - | - |" in text
     assert "split `train`" in text
 
 

@@ -20,10 +20,12 @@ from scipy.stats import trim_mean
 from qkd_gym.baselines import make_policy
 from qkd_gym.benchmark import available_suites, get_suite, run_benchmark, worker
 from qkd_gym.benchmark.plots import plot_suite
+from qkd_gym.benchmark.policies import rows_of
 from qkd_gym.benchmark.suites import available_splits, get_split
 from qkd_gym.benchmark.summary import interquartile_mean
 from qkd_gym.benchmark.table import markdown
 from qkd_gym.cli import main
+from qkd_gym.envs.tasks import get_task
 from qkd_gym.errors import InvalidInput
 from qkd_gym.evaluation import evaluate
 from qkd_gym.network import get_scenario
@@ -31,6 +33,7 @@ from qkd_gym.network.scenarios import as_mapping
 
 POLICIES = ["static-plan", "max-weight", "demand-deficit"]
 ROOT = Path(__file__).parents[2]
+ACTIVATION, SCHEDULING = "qkd_gym/LinkActivation-v0", "qkd_gym/LinkScheduling-v0"
 
 
 def small_run(out, policies=tuple(POLICIES), **options):
@@ -47,8 +50,8 @@ def whole(tmp_path_factory):
 def test_suites_are_data_that_fit_together():
     for name in available_suites():
         suite = get_suite(name)
-        for policy in suite.heuristics():
-            make_policy(policy)
+        rows = rows_of([*suite.heuristics(), *suite.rows], get_task(suite.env_id))
+        assert len(rows) == len(suite.heuristics()) + len(suite.rows)
         for scenario in suite.scenarios:
             get_scenario(scenario)
         for field, names in suite.axes.items():
@@ -208,35 +211,35 @@ def test_finished_episodes_are_kept_under_all_that_they_hang_on(tmp_path, monkey
     pytest.importorskip("sb3_contrib")
     from qkd_gym.benchmark.runner import _fingerprint
     from qkd_gym.gnn import LinkViabilityGNN
-    from qkd_gym.sb3 import checkpoint
+    from qkd_gym.sb3 import agents
 
     config = {"recipe": {"pointer": True}, "options": {"env": "LinkActivation"}}
     (tmp_path / "config.json").write_text(json.dumps(config))
     (tmp_path / "policy.safetensors").write_bytes(b"weights")
     folder = str(tmp_path)
-    before = _fingerprint(folder, "metro-10", "test")
-    assert _fingerprint(folder, "metro-10", "test") == before
+    before = _fingerprint(folder, ACTIVATION, "metro-10", "test")
+    assert _fingerprint(folder, ACTIVATION, "metro-10", "test") == before
     if what == "version":
-        monkeypatch.setattr(checkpoint, "__version__", "9.9.9")
+        monkeypatch.setattr(agents, "__version__", "9.9.9")
     elif what == "weights":
         torch.manual_seed(0)
-        monkeypatch.setattr(checkpoint, "load_pretrained", LinkViabilityGNN)
+        monkeypatch.setattr(agents, "load_pretrained", LinkViabilityGNN)
     else:
         config["recipe"]["adviser"] = "max-weight"
         (tmp_path / "config.json").write_text(json.dumps(config))
-    assert _fingerprint(folder, "metro-10", "test") != before
+    assert _fingerprint(folder, ACTIVATION, "metro-10", "test") != before
 
 
 def test_a_changed_fallback_rule_is_played_again(monkeypatch):
     """`Network` completes a rule for links by one for paths."""
     from qkd_gym.benchmark.runner import _fingerprint
 
-    before = _fingerprint("max-weight", "metro-10", "test")
+    before = _fingerprint("max-weight", ACTIVATION, "metro-10", "test")
     made = make_policy("max-weight", scenario="metro-10")
     other = dataclasses.replace(made.fallback_routing, steepness=7.0)
     changed = dataclasses.replace(made, fallback_routing=other)
     monkeypatch.setattr("qkd_gym.benchmark.runner.make_policy", lambda *_, **__: changed)
-    assert _fingerprint("max-weight", "metro-10", "test") != before
+    assert _fingerprint("max-weight", ACTIVATION, "metro-10", "test") != before
 
 
 def test_a_journal_of_another_version_is_refused(tmp_path, monkeypatch):
@@ -285,7 +288,9 @@ def fake_bounds(limit):
 
     return types.SimpleNamespace(
         episode_trace=trace,
-        clairvoyant_bound=lambda offered: types.SimpleNamespace(delivered_bits=limit * offered),
+        clairvoyant_bound=lambda offered, switches_per_interval: types.SimpleNamespace(
+            delivered_bits=limit * offered * switches_per_interval
+        ),
         ForesightPolicy=lambda config, seed: make_policy("demand-deficit"),
     )
 
@@ -316,9 +321,9 @@ def test_no_policy_may_exceed_the_bound(tmp_path, monkeypatch):
     ("options", "message"),
     [
         ({"policies": ["max-wieght"]}, "Did you mean 'max-weight'"),
-        ({"policies": ["agent=/nowhere"]}, "has no policy.safetensors"),
+        ({"policies": ["agent=/nowhere"]}, "has neither schedule.json nor policy.safetensors"),
         ({"policies": ["max-weight", "max-weight"]}, "is empty or taken"),
-        ({"policies": ["../up=/nowhere"]}, "has no policy.safetensors"),
+        ({"policies": ["../up=/nowhere"]}, "has neither schedule.json nor policy.safetensors"),
         ({"scenarios": ["metro-11"]}, "scenarios is 'metro-11'.* Did you mean 'metro-1"),
         ({"episodes": 0}, "episodes is 0"),
         ({"bounds": 7}, "bounds is 7"),
@@ -356,7 +361,7 @@ def test_command_line_writes_table_plot_and_episode_files(tmp_path, capsys):
     assert (tmp_path / "page.png").read_bytes().startswith(b"\x89PNG")
     assert "µs" in (tmp_path / "timings.md").read_text()
     main(["leaderboard", str(tmp_path / "episodes"), "--out", str(tmp_path / "RESULTS.md")])
-    assert "| widest-path | 2 |" in (tmp_path / "RESULTS.md").read_text()
+    assert "| widest-path | Routing | 2 |" in (tmp_path / "RESULTS.md").read_text()
     bad = next((tmp_path / "episodes").rglob("1000000.json"))
     bad.write_text(bad.read_text().replace('"seed":1000000', '"seed":1000005'))
     with pytest.raises(SystemExit) as stop:
@@ -418,7 +423,7 @@ def test_trained_agents_play_from_their_folder(tmp_path):
         found["episodes"]["delivered_share"], direct.metrics["delivered_share"]
     )
     assert results["baselines"] == ["static-plan"]
-    with pytest.raises(InvalidInput, match="was trained to play"):
+    with pytest.raises(InvalidInput, match="which plays LinkActivation, but must play Routing"):
         run_benchmark("routing", tmp_path / "no", [str(folder)], episodes=1, workers=1)
     with pytest.raises(InvalidInput, match="its name must be one of a folder"):
         small_run(tmp_path / "no", [f"../up={folder}"])

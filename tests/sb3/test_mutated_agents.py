@@ -12,8 +12,8 @@ pytest.importorskip("sb3_contrib")
 
 from qkd_gym.gnn import LinkViabilityGNN, load_weights, save_weights  # noqa: E402
 from qkd_gym.gnn.weights import read_tensors  # noqa: E402
-from qkd_gym.sb3 import checkpoint, save_agent  # noqa: E402
-from qkd_gym.sb3.recipe import Recipe, load_recipes  # noqa: E402
+from qkd_gym.sb3 import agents, checkpoint, save_agent  # noqa: E402
+from qkd_gym.sb3.recipe import Recipe, load_recipe  # noqa: E402
 from tests.survival import survives  # noqa: E402
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
@@ -34,13 +34,15 @@ def test_20000_mutated_configurations_of_an_agent(tmp_path):
     recipe = Recipe(adviser="max-weight", ppo={"gamma": 0.9})
     save_agent(tmp_path, recipe, {"env": "LinkActivation"}, {"total_timesteps": 64})
     file = tmp_path / "config.json"
-    count = survives(lambda _: checkpoint._agent(tmp_path), file, file.read_bytes(), seed=2)
+    count = survives(lambda _: agents._agent(tmp_path), file, file.read_bytes(), seed=2)
     assert 0 < count < 20_000
 
 
 def test_20000_mutated_recipes(tmp_path):
     content = (AGENTS / "LinkActivation.toml").read_bytes()
-    assert 0 < survives(load_recipes, tmp_path / "recipes.toml", content, seed=3) < 20_000
+    path = tmp_path / "recipes.toml"
+    count = survives(lambda p: load_recipe(p, "pointer"), path, content, seed=3)
+    assert 0 < count < 20_000
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ pytest.importorskip("sb3_contrib")
 
 from qkd_gym.envs.tasks import TASKS
 from qkd_gym.errors import InvalidInput
-from qkd_gym.sb3.recipe import load_recipes
+from qkd_gym.reading import read_tables
+from qkd_gym.sb3.recipe import load_recipe
 
 AGENTS = Path(__file__).parents[2] / "agents"
 LEAST = "pointer = true\ntotal_timesteps = 64\n"
@@ -16,16 +17,17 @@ LEAST = "pointer = true\ntotal_timesteps = 64\n"
 
 @pytest.mark.parametrize("task", TASKS)
 def test_every_environment_has_its_recipes(task):
-    recipes = load_recipes(AGENTS / f"{task}.toml")
-    assert list(recipes) == ["pointer", "ppo"]
-    assert recipes["pointer"].pointer
-    assert not recipes["ppo"].pointer
+    path = AGENTS / f"{task}.toml"
+    searched = ["search"] if task == "LinkScheduling" else []
+    assert list(read_tables(path, "recipes")) == [*searched, "pointer", "ppo"]
+    assert load_recipe(path, "pointer").pointer
+    assert not load_recipe(path, "ppo").pointer
 
 
 def test_a_recipe_says_what_is_not_the_default(tmp_path):
     path = tmp_path / "a.toml"
     path.write_text(f"[mine]\n{LEAST}adviser = 'max-weight'\nppo = {{ gamma = 0.9 }}\n")
-    recipe = load_recipes(path)["mine"]
+    recipe = load_recipe(path, "mine")
     assert recipe.adviser == recipe.starts_from == "max-weight"
     assert recipe.ppo == {"gamma": 0.9}
     assert (recipe.num_envs, recipe.control_policy) == (64, "")
@@ -62,7 +64,7 @@ def test_bad_recipes_are_refused_in_one_sentence(tmp_path, text, words):
     path = tmp_path / "recipes.toml"
     path.write_text(text)
     with pytest.raises(InvalidInput) as refused:
-        load_recipes(path)
+        load_recipe(path, "a")
     assert words in str(refused.value)
     assert path.name in str(refused.value)
     assert len(str(refused.value)) <= 300
@@ -71,4 +73,4 @@ def test_bad_recipes_are_refused_in_one_sentence(tmp_path, text, words):
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(InvalidInput, match="absent.toml"):
-        load_recipes(tmp_path / "absent.toml")
+        load_recipe(tmp_path / "absent.toml", "a")

@@ -1,0 +1,24 @@
+"""Files of scored schedules and recipes with random changes are accepted or refused by name."""
+
+import pytest
+
+from qkd_gym.search.agents import load_schedule, save_schedule
+from qkd_gym.search.recipe import load_search_recipe
+from tests.scoring.observations import random_weights
+from tests.survival import survives
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
+
+
+def test_20000_mutated_schedules(tmp_path):
+    path = tmp_path / "schedule.json"
+    save_schedule(path, random_weights(0, hidden=1), {"summary": "Searched in metro"})
+    content = path.read_bytes()
+    assert 0 < survives(lambda p: load_schedule(p, "a"), path, content, seed=1) < 20_000
+
+
+def test_20000_mutated_recipes(tmp_path):
+    content = b"[search]\npopulation = 20\nspread = 0.5\n[[search.practice]]\nscenario = 'metro'\n"
+    path = tmp_path / "recipes.toml"
+    read = load_search_recipe
+    assert 0 < survives(lambda p: read(p, "search"), path, content, seed=2) < 20_000
