@@ -32,7 +32,7 @@ from qkd_gym.reading import read_tables
 from qkd_gym.rendering import draw_network, snapshot
 from qkd_gym.sb3.recipe import load_recipe
 from qkd_gym.sb3.run import GradientRun
-from qkd_gym.search.recipe import load_search_recipe
+from qkd_gym.search.recipe import METHOD, load_search_recipe
 from qkd_gym.search.run import SearchRun
 
 # Recipes of the agents: a file per environment.
@@ -52,8 +52,8 @@ class Options:
     env: Literal[tuple(TASKS)] = "LinkScheduling"  # type: ignore[valid-type]
     """What the agent decides."""
     agent: str = ""
-    """Recipe of the agent: search, pointer or ppo; by default the first that the environment has,
-    which is the strongest."""
+    """Recipe of the agent: search, general, pointer or ppo; by default the environment's
+    first, which is the strongest."""
     total_timesteps: int = 0
     """Decisions that are played in training; 0 for as many as the recipe says."""
     seed: int = 0
@@ -82,9 +82,9 @@ def run(options: Options) -> None:
     """Trains, evaluates and reports."""
     task = TASKS[options.env]
     path = AGENTS / f"{task.name}.toml"
-    names = list(read_tables(path, "recipes"))
-    agent = options.agent or names[0]
-    require_choice("agent", agent, names)
+    tables = read_tables(path, "recipes")
+    agent = options.agent or next(iter(tables))
+    require_choice("agent", agent, tables)
     require_integer("total_timesteps", options.total_timesteps, 0)
     require_integer("seed", options.seed, 0, 2**31)
     require_integer("episodes", options.episodes, 2)
@@ -102,7 +102,7 @@ def run(options: Options) -> None:
         "folder": folder,
     }
     learner: GradientRun | SearchRun
-    if agent == "search":
+    if tables[agent].get("method") == METHOD:
         learner = SearchRun(load_search_recipe(path, agent), network, **common)
     else:
         recipe = load_recipe(path, agent)

@@ -28,7 +28,7 @@ from qkd_gym.evaluation.report import points_text
 from qkd_gym.files import require_writable_file, write_bytes
 from qkd_gym.network.scenarios import available_scenarios, resolve
 from qkd_gym.reading import read_json
-from qkd_gym.search import shipped_schedules, shipped_summary
+from qkd_gym.scoring import shipped_schedules, shipped_summary
 from qkd_gym.workers import WorkerCount, add_workers, start_workers, worker_count
 
 _POLICIES = (

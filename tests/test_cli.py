@@ -8,7 +8,7 @@ from qkd_gym.baselines import make_policy
 from qkd_gym.cli import main
 from qkd_gym.errors import InvalidInput
 from qkd_gym.evaluation import evaluate
-from qkd_gym.search.agents import save_schedule, shipped_schedule
+from qkd_gym.scoring.agents import save_schedule, shipped_schedule
 from tests.scoring.observations import random_weights
 
 BENCHMARK = ["benchmark", "--suite", "sizes", "--scenarios", "metro-10", "--policy", "static-plan"]
@@ -113,7 +113,7 @@ def test_evaluations_with_bad_arguments(capsys, arguments, words):
 
 
 def test_policies_are_evaluated_each_in_its_environment(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("qkd_gym.search.agents.SHIPPED", tmp_path)
+    monkeypatch.setattr("qkd_gym.scoring.agents.SHIPPED", tmp_path)
     save_schedule(tmp_path / "mine.json", random_weights(0), {"summary": "Drawn at random"})
     words = ["static-plan", "LinkScheduling:max-weight", "agent:mine"]
     main(["evaluate", *words, *EVALUATE[2:], "--workers", "1"])

@@ -22,7 +22,7 @@ FLOORS = [
     {"topology"},
     {"planning"},
     {"network"},
-    {"rendering"},
+    {"rendering", "belief"},
     {"envs"},
     {"scoring"},
     {"baselines"},

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from qkd_gym.baselines.occupancy import displaced, occupancy
+from qkd_gym.baselines.deficit import Weights, deficit_gains, deficit_scores
+from qkd_gym.baselines.occupancy import gains, networks
 from qkd_gym.baselines.policy import Observation
 from qkd_gym.baselines.rules import Tunable, feature, parameter
 from qkd_gym.errors import require_between
@@ -42,16 +43,9 @@ def relative_rate(obs: Observation) -> F64:
     return 1.0 + feature(obs, "freshness") * (feature(obs, "observed_rate") - 1.0)
 
 
-def estimated_rate(obs: Observation, relative: F64 | None = None) -> F64:
-    """Estimated key rate in pool capacities per hour, shape (B, E).
-
-    Args:
-        obs: Observations.
-        relative: `relative_rate`, if the caller has it already.
-    """
-    if relative is None:
-        relative = relative_rate(obs)
-    return hourly(obs, "nominal_rate") * np.maximum(relative, 0.0)
+def estimated_rate(obs: Observation) -> F64:
+    """Estimated key rate in pool capacities per hour, shape (B, E)."""
+    return hourly(obs, "nominal_rate") * np.maximum(relative_rate(obs), 0.0)
 
 
 def ran_s(obs: Observation) -> F64:
@@ -90,18 +84,13 @@ class ScoredActivation(Tunable, ABC):
         """
         score = self.score(obs)
         price = self.price(obs, score)
-        if self.dwell_s > 0.0:
-            price = np.where(ran_s(obs) < self.dwell_s, np.inf, price)
-        modules = occupancy(obs)
-        gain = score - displaced(*modules, price)
-        return np.where(mask[:, :-1] & ~modules.active, gain, -np.inf)
+        return np.asarray(gains(*networks(obs), mask, score, price, self.dwell_s))
 
     def __call__(self, obs: Observation, mask: NDArray[np.bool_]) -> NDArray[np.int64]:
         """The link to activate, or to hold."""
         gain = self.gain(obs, mask)
-        best = gain.argmax(axis=1)
-        worth = gain[np.arange(len(gain)), best] > self.least_gain
-        return np.asarray(np.where(worth, best, mask.shape[1] - 1))
+        worth = gain.max(axis=1) > self.least_gain
+        return np.asarray(np.where(worth, gain.argmax(axis=1), mask.shape[1] - 1))
 
 
 @dataclass(frozen=True)
@@ -244,12 +233,11 @@ class DemandDeficit(ScoredActivation):
 
     def score(self, obs: Observation) -> F64:
         """See `ScoredActivation.score`."""
-        demand = hourly(obs, "demand_average")
-        relative = relative_rate(obs)
-        rate = estimated_rate(obs, relative)
-        fill = feature(obs, "pool_fill")
-        stocked = fill + self.cover_weight * (feature(obs, "pool_cover") - fill)
-        wanted = demand**self.demand_power * rate**self.rate_power * (1.0 - stocked)
-        unmet = np.where(relative > self.rate_gate, wanted, 0.0)
-        served = np.minimum(1.0, rate / np.maximum(demand, 1e-9))
-        return unmet + self.kappa * hourly(obs, "blocked_average") * served
+        return np.asarray(deficit_scores(obs["links"], self._weights()))
+
+    def gain(self, obs: Observation, mask: NDArray[np.bool_]) -> F64:
+        """See `ScoredActivation.gain`."""
+        return np.asarray(deficit_gains(*networks(obs), mask, self._weights()))
+
+    def _weights(self) -> Weights:
+        return Weights(*(getattr(self, name) for name in Weights._fields))

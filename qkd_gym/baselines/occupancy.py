@@ -2,91 +2,158 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qkd_gym.baselines.policy import Observation
-from qkd_gym.baselines.rules import feature
-from qkd_gym.features import NODE
-from qkd_gym.jit import compiled
+from qkd_gym.features import LINK, NODE, RUNNING_SCALE_S
+from qkd_gym.jit import compiled, inlined
 from qkd_gym.planning.matching import lightest_link
 
+F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
 
-class Occupancy(NamedTuple):
-    """Who holds the modules in B networks of N sites and E links.
+class Networks(NamedTuple):
+    """What compiled code reads of B observations; arguments one by one: numba is slow to tell the
+    type of a tuple with names.
 
     Attributes:
-        reluctance: A link with less of it is released first, of equals the one with the lowest
-            number, shape (B, E).
-        active: Links that hold modules, shape (B, E).
-        full: Sites without a free module, shape (B, N).
+        links: Features of E links, shape (B, E, features), in any layout.
+        nodes: Features of N sites, shape (B, N, features), in any layout.
         ends: Sites of each link, shape (B, E, 2).
     """
 
-    reluctance: F64
-    active: Flags
-    full: Flags
+    links: F32
+    nodes: F32
     ends: I64
 
 
-def occupancy(obs: Observation) -> Occupancy:
-    """Who holds the modules and who goes first: the least `need`, protected links last."""
-    return Occupancy(
-        reluctance=feature(obs, "need") + 1e3 * feature(obs, "protected"),
-        active=feature(obs, "active") > 0.5,
-        full=obs["nodes"][..., NODE.modules_used] > 1.0 - 1e-6,
-        ends=np.ascontiguousarray(obs["link_endpoints"], dtype=np.int64),
-    )
+def networks(obs: Observation) -> Networks:
+    """The networks of observations."""
+    ends = np.ascontiguousarray(obs["link_endpoints"], dtype=np.int64)
+    return Networks(obs["links"], obs["nodes"], ends)
 
 
 def released_links(obs: Observation) -> I64:
     """Links that activating each link would release at its two ends, shape (B, E, 2).
 
     The environment's rule: the active link at a full site with the least `need`, protected ones
-    last. E stands for no link.
+    last, of equals the one with the lowest number. E stands for no link.
     """
-    return np.asarray(released(*occupancy(obs)))
+    return np.asarray(released(*networks(obs)))
+
+
+@inlined
+def count_links(ends: I64) -> int:
+    """Number of links of a network; padding joins a site to itself."""
+    n = 0
+    while n < len(ends) and ends[n, 0] != ends[n, 1]:
+        n += 1
+    return n
+
+
+@inlined
+def is_active(links: F32, e: int) -> bool:
+    """Whether a link of a network holds modules."""
+    return links[e, LINK.active] > 0.5
+
+
+@inlined
+def is_full(nodes: F32, v: int) -> bool:
+    """Whether a site of a network has no free module."""
+    return nodes[v, NODE.modules_used] > 1.0 - 1e-6
+
+
+@inlined
+def _reluctance(links: F32, e: int) -> float:
+    """A link with less of it is released first."""
+    return np.float64(links[e, LINK.need]) + 1e3 * np.float64(links[e, LINK.protected])
+
+
+@inlined
+def _ran_s(links: F32, e: int) -> float:
+    """Seconds since the activation of a link."""
+    rests = 1.0 - np.float64(links[e, LINK.running_time])
+    return -RUNNING_SCALE_S * math.log(max(rests, 1e-9))
+
+
+@inlined
+def _find_first(links: F32, nodes: F32, ends: I64, first: I64) -> None:
+    """The link that each site of a network would release, (N,), E for none."""
+    n_links = len(ends)
+    for v in range(len(first)):
+        first[v] = n_links
+    for e in range(n_links):
+        if is_active(links, e):
+            for side in range(2):
+                site = ends[e, side]
+                best = first[site]
+                least = best == n_links or _reluctance(links, e) < _reluctance(links, best)
+                if is_full(nodes, site) and least:
+                    first[site] = e
 
 
 @compiled
-def released(reluctance: F64, active: Flags, full: Flags, ends: I64) -> I64:
-    """See `released_links`; the arguments are those of `Occupancy`, one by one: numba is slow to
-    tell the type of a tuple with names."""
+def released(links: F32, nodes: F32, ends: I64) -> I64:
+    """See `released_links`; the arguments are those of `Networks`."""
     goes = np.empty_like(ends)
-    n_links = ends.shape[1]
-    first = np.empty(full.shape[1], np.int64)
+    first = np.empty(nodes.shape[1], np.int64)
     for b in range(len(goes)):
-        first[:] = n_links
-        for e in range(n_links):
-            if active[b, e]:
-                for side in range(2):
-                    site = ends[b, e, side]
-                    best = first[site]
-                    least = best == n_links or reluctance[b, e] < reluctance[b, best]
-                    if full[b, site] and least:
-                        first[site] = e
-        for e in range(n_links):
+        _find_first(links[b], nodes[b], ends[b], first)
+        for e in range(ends.shape[1]):
             for side in range(2):
                 goes[b, e, side] = first[ends[b, e, side]]
     return goes
 
 
+@inlined
+def write_gains(
+    links: F32, nodes: F32, ends: I64, legal: Flags, score: F64, price: F64, dwell_s: float,
+    first: I64, cost: F64, gain: F64,
+) -> None:  # fmt: skip
+    """Writes what `gains` describes for one network; ``first`` and ``cost`` are scratch, (N,)."""
+    n_links = len(ends)
+    _find_first(links, nodes, ends, first)
+    for v in range(len(first)):
+        cost[v] = 0.0
+        if first[v] < n_links:
+            young = dwell_s > 0.0 and _ran_s(links, first[v]) < dwell_s
+            cost[v] = np.inf if young else price[first[v]]
+    for e in range(n_links):
+        worth = score[e] - (cost[ends[e, 0]] + cost[ends[e, 1]])
+        gain[e] = worth if legal[e] and not is_active(links, e) else -np.inf
+
+
 @compiled
-def displaced(reluctance: F64, active: Flags, full: Flags, ends: I64, price: F64) -> F64:
-    """Summed price, (B, E), of the links that activating each link would release."""
-    goes, total = released(reluctance, active, full, ends), np.zeros_like(price)
-    for b in range(len(price)):
-        for e in range(price.shape[1]):
-            for side in range(2):
-                if goes[b, e, side] < price.shape[1]:
-                    total[b, e] += price[b, goes[b, e, side]]
-    return total
+def gains(
+    links: F32, nodes: F32, ends: I64, legal: Flags, score: F64, price: F64, dwell_s: float
+) -> F64:
+    """What activating each link is worth, (B, E): its score, less the summed price of the links
+    that it would release. Minus infinity for active links and where it is not legal.
+
+    Args:
+        links: See `Networks`, as for the next two.
+        nodes: See there.
+        ends: See there.
+        legal: Links that may be switched, (B, E) or more columns.
+        score: Worth of each link, (B, E).
+        price: What releasing each link costs, (B, E).
+        dwell_s: Links that have run for less than this are not released.
+    """
+    gain = np.empty_like(score)
+    first, cost = np.empty(nodes.shape[1], np.int64), np.empty(nodes.shape[1])
+    for b in range(len(gain)):
+        write_gains(
+            links[b], nodes[b], ends[b], legal[b], score[b], price[b], dwell_s,
+            first, cost, gain[b],
+        )  # fmt: skip
+    return gain
 
 
 def modules_per_site(obs: Observation) -> I64:
@@ -95,23 +162,22 @@ def modules_per_site(obs: Observation) -> I64:
     The observation gives the share that is in use; a network without any active link counts as
     one with a module per site.
     """
-    share = np.ascontiguousarray(obs["nodes"][..., NODE.modules_used])
-    modules = occupancy(obs)
-    return np.asarray(_count_modules(modules.active, modules.ends, share))
+    return np.asarray(_count_modules(*networks(obs)))
 
 
 @compiled
-def _count_modules(active: Flags, ends: I64, share: np.ndarray) -> I64:
-    modules = np.empty(len(active), np.int64)
-    held = np.empty(share.shape[1], np.int64)
-    for b in range(len(active)):
+def _count_modules(links: F32, nodes: F32, ends: I64) -> I64:
+    modules = np.empty(len(links), np.int64)
+    held = np.empty(nodes.shape[1], np.int64)
+    for b in range(len(links)):
         held[:] = 0
-        for e in range(active.shape[1]):
-            held[ends[b, e, 0]] += active[b, e]
-            held[ends[b, e, 1]] += active[b, e]
+        for e in range(ends.shape[1]):
+            for side in range(2):
+                held[ends[b, e, side]] += is_active(links[b], e)
         most = 0.0
         for v in range(len(held)):
-            most = max(most, held[v] / np.float64(share[b, v]) if share[b, v] > 0.0 else 1.0)
+            share = np.float64(nodes[b, v, NODE.modules_used])
+            most = max(most, held[v] / share if share > 0.0 else 1.0)
         modules[b] = np.int64(np.rint(most))
     return modules
 
@@ -128,25 +194,27 @@ def approach(obs: Observation, weight: F64, target: Flags) -> I64:
         weight: Order of the switches, shape (B, E).
         target: Links that shall run, a feasible set, shape (B, E).
     """
-    modules, weight = occupancy(obs), np.ascontiguousarray(weight)
-    return np.asarray(_approach_all(target, weight, released(*modules), *modules[1:]))
+    return np.asarray(_approach_all(target, np.ascontiguousarray(weight), *networks(obs)))
 
 
 @compiled
-def _approach_all(
-    target: Flags, weight: F64, released: I64, active: Flags, full: Flags, ends: I64
-) -> I64:
+def _approach_all(target: Flags, weight: F64, links: F32, nodes: F32, ends: I64) -> I64:
     batch, n_links = target.shape
     choice = np.full(batch, n_links)
+    first = np.empty(nodes.shape[1], np.int64)
+    spare = np.empty(n_links, np.bool_)
     for b in range(batch):
+        _find_first(links[b], nodes[b], ends[b], first)
         wanted, clean = -1, -1
         for e in range(n_links):
-            if active[b, e] or not target[b, e]:
+            spare[e] = is_active(links[b], e) and not target[b, e]
+            if is_active(links[b], e) or not target[b, e]:
                 continue
             if wanted < 0 or weight[b, e] > weight[b, wanted]:
                 wanted = e
             harmless = True
-            for gone in released[b, e]:
+            for site in ends[b, e]:
+                gone = first[site]
                 harmless = harmless and (gone == n_links or not target[b, gone])
             if harmless and (clean < 0 or weight[b, e] > weight[b, clean]):
                 clean = e
@@ -154,8 +222,7 @@ def _approach_all(
             choice[b] = clean
         elif wanted >= 0:
             for site in ends[b, wanted]:
-                if full[b, site] and choice[b] == n_links:
-                    spare = active[b] & ~target[b]
+                if is_full(nodes[b], site) and choice[b] == n_links:
                     lightest = lightest_link(spare, weight[b], ends[b], site, -1)
                     choice[b] = lightest if lightest >= 0 else n_links
     return choice

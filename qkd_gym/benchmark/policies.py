@@ -17,9 +17,8 @@ from qkd_gym.baselines import make_policy
 from qkd_gym.baselines.registry import parameter_names
 from qkd_gym.envs.tasks import TASKS, Task, get_task
 from qkd_gym.errors import InvalidInput, require_choice, shown
-from qkd_gym.scoring import ScoredSchedule
+from qkd_gym.scoring import ScoredSchedule, find_schedule, shipped_schedule
 from qkd_gym.scoring.weights import as_vector
-from qkd_gym.search import find_schedule, shipped_schedule
 
 _AGENT = "agent:"
 

@@ -7,6 +7,8 @@ from qkd_gym.envs.env import (
     QKDEnv,
     RoutingEnv,
 )
+from qkd_gym.envs.model import Model
+from qkd_gym.envs.snapshot import Snapshot
 from qkd_gym.envs.vector import (
     LinkActivationVectorEnv,
     LinkSchedulingVectorEnv,
@@ -20,10 +22,12 @@ __all__ = [
     "LinkActivationVectorEnv",
     "LinkSchedulingEnv",
     "LinkSchedulingVectorEnv",
+    "Model",
     "NetworkEnv",
     "NetworkVectorEnv",
     "QKDEnv",
     "QKDVectorEnv",
     "RoutingEnv",
     "RoutingVectorEnv",
+    "Snapshot",
 ]

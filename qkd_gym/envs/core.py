@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qkd_gym.belief import Tracker
 from qkd_gym.envs import spaces
 from qkd_gym.envs.actions import as_integers
 from qkd_gym.envs.buffers import Frames
+from qkd_gym.envs.snapshot import Contents, Snapshot, gather, has_ended, scatter
 from qkd_gym.envs.tasks import Task
 from qkd_gym.envs.threads import parts, run_side_by_side, thread_count
 from qkd_gym.envs.transition import Results, allocate_results, start_some, step_range
@@ -43,10 +45,12 @@ class Core:
         config: The configuration.
         batch: Number of episodes.
         task: What a step decides.
+        threads: Threads that step the batch.
         simulator: The simulator.
         generators: Generator of every member, which draws its episodes.
         frame: What the last step or start returned; the next one writes into another frame
             unless nobody refers to an array of this one.
+        tracker: What operators believe of the hidden part; None unless somebody asked for it.
         observation_space: Space of one member's observations.
         action_space: Space of one member's actions.
 
@@ -65,7 +69,7 @@ class Core:
     ) -> None:
         self.config = resolve(scenario, overrides)
         self.batch, self.task = batch, task
-        self._threads = thread_count(threads, batch)
+        self.threads = thread_count(threads, batch)
         self.simulator = Simulator(
             self.config,
             batch,
@@ -74,6 +78,7 @@ class Core:
             decides_releases=task.decides_releases,
         )
         self.generators: list[np.random.Generator] = []
+        self.tracker: Tracker | None = None
         self._frames = Frames(self.simulator, task)
         self.frame = self._frames.free()
         self.observation_space = spaces.observation_space(self.frame.buffer, task)
@@ -81,7 +86,7 @@ class Core:
         self._action_shape: tuple[int, ...] = self.action_space.shape  # type: ignore[assignment]
         self._actions_shape = (batch, *self._action_shape)
         self._undecided = np.zeros(batch, dtype=np.int64)
-        others = (scratch_space(self.simulator.arrays) for _ in range(1, self._threads))
+        others = (scratch_space(self.simulator.arrays) for _ in range(1, self.threads))
         self._work = [self.simulator.work, *others]
 
     def start(self, network_index: int | None = None) -> None:
@@ -92,14 +97,27 @@ class Core:
     def start_some(self, members: NDArray[np.integer], network_index: int | None = None) -> None:
         """Starts new episodes for these members; the others have no results, and observe again
         what they observed."""
-        before, self.frame = self.frame, self._frames.free()
-        observed: Any = zip(self.frame.buffer, before.buffer, strict=True)
-        for array, last in observed:
-            array[...] = last
-        results: tuple[NDArray[Any], ...] = self.frame.results
-        for array in results:
-            array[...] = 0
+        self._go_on_to_next_frame(with_results=False)
         self._start(members, self.frame.results, network_index)
+
+    def _go_on_to_next_frame(self, *, with_results: bool) -> None:
+        """Goes on to a frame that observes what the last one observed.
+
+        Args:
+            with_results: Whether it has the results of the last one too, or none.
+        """
+        before, self.frame = self.frame, self._frames.free()
+        copied: Any = zip(
+            (*self.frame.buffer, *self.frame.results),
+            (*before.buffer, *before.results),
+            strict=True,
+        )
+        for array, last in copied:
+            array[...] = last
+        if not with_results:
+            results: tuple[NDArray[Any], ...] = self.frame.results
+            for array in results:
+                array[...] = 0
 
     def restart(self, members: NDArray[np.integer]) -> None:
         """Starts new episodes for these members, and observes them in the last observation.
@@ -117,6 +135,8 @@ class Core:
         sim = self.simulator
         drawn = sim.draw(members, self.generators, network_index)
         start_some(*drawn, sim.arrays, sim.bank, sim.params, sim.work, self.frame.buffer, results)
+        if self.tracker is not None:
+            self.tracker.start(drawn[0])
 
     def step(self, actions: Any) -> None:
         """Steps every episode.
@@ -133,7 +153,31 @@ class Core:
         """Steps the only episode by one action, as `step`."""
         self._step(as_integers("action", action, self._action_shape)[None])
 
+    def step_some(self, members: NDArray[np.integer], actions: Any) -> None:
+        """Steps these episodes, as `step` does all; the others have no results, and observe again
+        what they observed. Their actions are not read."""
+        decisions = self._decisions(as_integers("actions", actions, self._actions_shape))
+        self._go_on_to_next_frame(with_results=False)
+        fixed = self._fixed(decisions)
+        gaps = np.flatnonzero(np.diff(members) > 1)
+        firsts, lasts = np.append(members[:1], members[gaps + 1]), [*members[gaps], *members[-1:]]
+        for first, last in zip(firsts, lasts, strict=True):
+            step_range(*fixed, self._work[0], int(first), int(last) + 1)
+
     def _step(self, actions: NDArray[np.int64]) -> None:
+        decisions = self._decisions(actions)
+        self.frame = self._frames.free()
+        fixed = self._fixed(decisions)
+        if self.threads == 1:
+            step_range(*fixed, self._work[0], 0, self.batch)
+        else:
+            ranges = zip(self._work, parts(self.batch, self.threads), strict=True)
+            run_side_by_side(step_range, [(*fixed, work, *ends) for work, ends in ranges])
+        if self.tracker is not None:
+            self.tracker.update()
+
+    def _decisions(self, actions: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Paths and links of these actions, each (batch,)."""
         task = self.task
         paths = links = self._undecided
         if not task.decides_paths:
@@ -142,14 +186,48 @@ class Core:
             paths, links = np.ascontiguousarray(actions.T)
         else:
             paths = actions
-        sim = self.simulator
-        self.frame = frame = self._frames.free()
-        fixed = (sim.arrays, sim.bank, sim.params, frame.buffer, frame.results, paths, links)
-        if self._threads == 1:
-            step_range(*fixed, self._work[0], 0, self.batch)
+        return paths, links
+
+    def _fixed(self, decisions: tuple[NDArray[np.int64], NDArray[np.int64]]) -> tuple[Any, ...]:
+        """What all parts of a batch are stepped with."""
+        sim, frame = self.simulator, self.frame
+        return (sim.arrays, sim.bank, sim.params, frame.buffer, frame.results, *decisions)
+
+    @property
+    def ended(self) -> NDArray[np.bool_]:
+        """Which episodes are over, (batch,)."""
+        return has_ended(self.simulator.arrays.episodes, self.simulator.params)
+
+    def contents(self) -> Contents:
+        """All that there is of the episodes, as it is."""
+        belief = None if self.tracker is None else self.tracker.belief
+        return Contents(self.simulator.arrays, self.frame.buffer, self.frame.results, belief)
+
+    def snapshot(self, members: NDArray[np.int64]) -> Snapshot:
+        """Copies where these episodes stand; each may be asked for several times."""
+        states = (self.generators[b].bit_generator.state for b in members if self.generators)
+        return Snapshot(
+            self.config, self.task.name, gather(self.contents(), members), tuple(states)
+        )
+
+    def restore(self, snapshot: Snapshot, members: NDArray[np.int64]) -> None:
+        """Has these episodes go on from a snapshot; the others stay as they are.
+
+        Args:
+            snapshot: As many episodes, which fit: see `Snapshot.check`.
+            members: Different indices.
+        """
+        if len(members) < self.batch:
+            self._go_on_to_next_frame(with_results=True)
         else:
-            ranges = zip(self._work, parts(self.batch, self._threads), strict=True)
-            run_side_by_side(step_range, [(*fixed, work, *ends) for work, ends in ranges])
+            self.frame = self._frames.free()
+        self.simulator.build_networks(snapshot.contents.state.episodes["network"])
+        scatter(snapshot.contents, self.contents(), members)
+        if self.generators:
+            for b, state in zip(members.tolist(), snapshot.generators, strict=True):
+                self.generators[b].bit_generator.state = state
+        if self.tracker is not None:
+            self.tracker.go_on(members, is_known=snapshot.contents.belief is not None)
 
     def observe(self) -> dict[str, NDArray[Any]]:
         """The last observations of the whole batch; the arrays are the caller's."""
@@ -175,11 +253,12 @@ class Core:
     def __getstate__(self) -> dict[str, Any]:
         """What another process needs to go on: views and compiled functions do not travel."""
         return {
-            "made_from": (self.config, {}, self.batch, self.task, self._threads),
+            "made_from": (self.config, {}, self.batch, self.task, self.threads),
             "generators": self.generators,
             "arrays": tuple(self.simulator.arrays),
             "buffer": tuple(self.frame.buffer),
             "results": tuple(self.frame.results),
+            "belief": None if self.tracker is None else tuple(self.tracker.belief),
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -196,3 +275,8 @@ class Core:
         for name, arrays in copied.items():
             for array, content in zip(arrays, state[name], strict=True):
                 array[...] = content
+        if state["belief"] is not None:
+            self.tracker = Tracker(sim)
+            for array, content in zip(self.tracker.belief, state["belief"], strict=True):
+                array[...] = content
+            self.tracker.go_on(np.arange(self.batch))

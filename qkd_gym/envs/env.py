@@ -8,10 +8,12 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
+from qkd_gym.envs.branches import Branches, Branching
 from qkd_gym.envs.core import Core, Scenario
+from qkd_gym.envs.snapshot import Snapshot
 from qkd_gym.envs.starting import not_ready, read_options, read_seed
 from qkd_gym.envs.tasks import LINK_ACTIVATION, LINK_SCHEDULING, NETWORK, ROUTING, Task
-from qkd_gym.errors import UnknownArgument, require_choice, require_known_keys
+from qkd_gym.errors import UnknownArgument, require_choice, require_instance, require_known_keys
 from qkd_gym.network.accounts import ACCOUNT_NAMES
 from qkd_gym.network.config import FIELDS
 from qkd_gym.network.reward import REWARD_TERMS
@@ -19,7 +21,7 @@ from qkd_gym.network.reward import REWARD_TERMS
 RENDER_MODES = ["rgb_array"]
 
 
-class QKDEnv(gym.Env[dict[str, NDArray[Any]], Any]):
+class QKDEnv(Branching, gym.Env[dict[str, NDArray[Any]], Any]):
     """What the three environments have in common.
 
     Args:
@@ -52,6 +54,7 @@ class QKDEnv(gym.Env[dict[str, NDArray[Any]], Any]):
         self.observation_space = self.core.observation_space  # type: ignore[assignment]
         self.action_space = self.core.action_space
         self._closed, self._running = False, False
+        self._branches = Branches(self.core)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -105,6 +108,44 @@ class QKDEnv(gym.Env[dict[str, NDArray[Any]], Any]):
     def close(self) -> None:
         """Ends the use of the environment; see `gymnasium.Env.close`."""
         self._closed, self._running = True, False
+
+    def snapshot(self) -> Snapshot:
+        """Where the episode stands, its generator included, for `restore`.
+
+        Raises:
+            ResetNeeded: Before the first reset.
+            ClosedEnvironmentError: If the environment has been closed.
+        """
+        if self._closed or not self.core.generators:
+            raise not_ready(self._closed)
+        return self.core.snapshot(np.arange(1))
+
+    def restore(self, snapshot: Snapshot) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        """Goes on from a snapshot, bit for bit as the episode went on that it was taken of.
+
+        Args:
+            snapshot: Of one episode of an environment with the same task and configuration.
+
+        Returns:
+            The last observation and its info.
+
+        Raises:
+            InvalidInput: If it is of anything else; the episode that runs then goes on.
+            ClosedEnvironmentError: If the environment has been closed.
+        """
+        if self._closed:
+            raise not_ready(self._closed)
+        require_instance("snapshot", snapshot, Snapshot)
+        core = self.core
+        snapshot.check_generators()
+        snapshot.check(core.config, core.task.name, np.arange(1))
+        core.generators = [self.np_random]
+        core.restore(snapshot, np.arange(1))
+        self._running = not core.ended.item()
+        return self._observation(), self._info()
+
+    def _is_closed(self) -> bool:
+        return self._closed
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Legal actions, flattened; the name that sb3-contrib looks for."""

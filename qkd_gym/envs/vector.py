@@ -10,17 +10,25 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
+from qkd_gym.envs.branches import Branches, Branching
 from qkd_gym.envs.core import Core, Scenario
+from qkd_gym.envs.snapshot import Snapshot, has_ended, read_members
 from qkd_gym.envs.starting import new_generator, not_ready, read_options, read_seeds
 from qkd_gym.envs.tasks import LINK_ACTIVATION, LINK_SCHEDULING, NETWORK, ROUTING, Task
-from qkd_gym.errors import UnknownArgument, require_integer, require_known_keys
+from qkd_gym.errors import (
+    InvalidInput,
+    UnknownArgument,
+    require_instance,
+    require_integer,
+    require_known_keys,
+)
 from qkd_gym.network.config import FIELDS
 
 Batch = dict[str, NDArray[Any]]
 _MOST_MEMBERS = 1_000_000
 
 
-class QKDVectorEnv(VectorEnv[Batch, NDArray[np.int64], NDArray[Any]]):
+class QKDVectorEnv(Branching, VectorEnv[Batch, NDArray[np.int64], NDArray[Any]]):
     """Many environments side by side, stepped by one compiled call.
 
     Member ``i`` with seed ``s`` plays exactly the episode that the single environment plays with
@@ -59,6 +67,7 @@ class QKDVectorEnv(VectorEnv[Batch, NDArray[np.int64], NDArray[Any]]):
         require_known_keys(type(self).__name__, overrides, [*own, *FIELDS], UnknownArgument)
         chosen = self.task.default_scenario if scenario is None else scenario
         self.core = Core(chosen, overrides, num_envs, self.task, threads)
+        self._branches = Branches(self.core)
         self.config = self.core.config
         self.num_envs = num_envs
         self.single_observation_space = self.core.observation_space
@@ -143,6 +152,61 @@ class QKDVectorEnv(VectorEnv[Batch, NDArray[np.int64], NDArray[Any]]):
             infos |= {"final_info": final_info, "_final_info": over}
             core.restart(ended)
         return observations, results.reward, results.terminated, over, infos
+
+    def snapshot(self, members: Any = None) -> Snapshot:
+        """Where members stand, their generators included, for `restore`.
+
+        Args:
+            members: Indices, in any order and as often as wanted; None for all.
+
+        Raises:
+            InvalidInput: If they are none.
+            ResetNeeded: Before the first reset.
+            ClosedEnvironmentError: If the environment has been closed.
+        """
+        chosen = read_members("members", members, self.num_envs, distinct=False)
+        if self.closed or not self.core.generators:
+            raise not_ready(self.closed)
+        return self.core.snapshot(chosen)
+
+    def restore(self, snapshot: Snapshot, members: Any = None) -> tuple[Batch, dict[str, Any]]:
+        """Has members go on from a snapshot, bit for bit as its episodes went on; the others stay
+        where they are.
+
+        Args:
+            snapshot: As many running episodes of an environment with the same task and
+                configuration.
+            members: Different indices; None for all.
+
+        Returns:
+            The last observations of all members and their infos.
+
+        Raises:
+            InvalidInput: If it is of anything else; all episodes then go on.
+            ResetNeeded: If some members are restored before all have been started.
+            ClosedEnvironmentError: If the environment has been closed.
+        """
+        if self.closed:
+            raise not_ready(self.closed)
+        require_instance("snapshot", snapshot, Snapshot)
+        core = self.core
+        chosen = read_members("members", members, self.num_envs, distinct=True)
+        snapshot.check_generators()
+        snapshot.check(core.config, core.task.name, chosen)
+        if has_ended(snapshot.contents.state.episodes, core.simulator.params).any():
+            raise InvalidInput(
+                "snapshot has an episode that is over, but must have none of them in a vector "
+                "environment, which starts the next at once."
+            )
+        if not core.generators:
+            if len(chosen) < self.num_envs:
+                raise ResetNeeded("members restores some, but first all must be started.")
+            core.generators = [new_generator(0) for _ in range(self.num_envs)]
+        core.restore(snapshot, chosen)
+        return core.observe(), core.info()
+
+    def _is_closed(self) -> bool:
+        return self.closed
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Legal actions of every environment, (num_envs, actions)."""

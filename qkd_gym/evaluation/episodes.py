@@ -42,7 +42,8 @@ def evaluate(
 
     Episode ``i`` has seed ``seed + i`` and nothing random in it depends on the actions, so results
     of two policies with equal arguments are paired. The policy decides deterministically; if its
-    ``predict`` takes ``action_masks``, as sb3-contrib's do, it gets them.
+    ``predict`` takes ``action_masks``, as sb3-contrib's do, it gets them. One that plans on models
+    has a method ``watch``, which gets the vector environment before the first episode.
 
     Args:
         policy: A policy, or the name of a baseline, which then has the parameters that ship for the
@@ -141,6 +142,8 @@ def play(
         seeds: Seed of each member's episode.
         record_actions: Whether to return the actions.
     """
+    if callable(getattr(policy, "watch", None)):
+        policy.watch(env)  # type: ignore[attr-defined]
     wants_masks = "action_masks" in inspect.signature(policy.predict).parameters
     obs, _ = env.reset(seed=seeds)
     account = Account(env, obs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,7 @@ from qkd_gym.baselines import make_policy
 from qkd_gym.baselines.activation import ScoredActivation
 from qkd_gym.errors import InvalidInput
 from qkd_gym.features import DEGREE_SCALE, FEATURE_LIMIT, LINK, NODE
+from qkd_gym.jit import compiled
 
 # Rules never switch a link off alone. A moderate reluctance leaves that to be tried and learned.
 _RELUCTANCE = 0.6
@@ -68,7 +70,15 @@ def advise(rule: ScoredActivation, observation: Mapping[str, NDArray[Any]]) -> N
     """
     links = observation["links"].shape[1]
     mask = np.asarray(observation["action_mask"], dtype=bool)[:, -links - 1 :]
-    gain = rule.gain(observation, mask) - rule.least_gain
-    advice = np.zeros((len(gain), links + 1), np.float32)
-    advice[:, :-1] = np.where(np.isfinite(gain), gain.clip(_LEAST, FEATURE_LIMIT), -_RELUCTANCE)
+    return np.asarray(_advice(rule.gain(observation, mask), rule.least_gain))
+
+
+@compiled
+def _advice(gain: NDArray[np.float64], least_gain: float) -> NDArray[np.float32]:
+    batch, n_links = gain.shape
+    advice = np.zeros((batch, n_links + 1), np.float32)
+    for b in range(batch):
+        for e in range(n_links):
+            value = min(max(gain[b, e] - least_gain, _LEAST), FEATURE_LIMIT)
+            advice[b, e] = value if math.isfinite(gain[b, e]) else -_RELUCTANCE
     return advice

@@ -29,8 +29,7 @@ from qkd_gym.gnn.weights import digest, load_pretrained
 from qkd_gym.reading import read_bytes, read_json
 from qkd_gym.sb3.checkpoint import POLICY, load_policy, save_policy
 from qkd_gym.sb3.recipe import Recipe
-from qkd_gym.scoring import ScoredSchedule
-from qkd_gym.search import find_schedule, shipped_schedules
+from qkd_gym.scoring import ScoredSchedule, find_schedule, shipped_schedules
 
 _CONFIG = "config.json"
 

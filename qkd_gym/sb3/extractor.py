@@ -26,8 +26,8 @@ _STATISTICS = 2 * len(LINK_FEATURES) + len(CONTEXT_FEATURES)
 _REPLACED = ("nodes", "links", "node_mask", "link_mask", "context", "request_endpoints")
 # What they are replaced by.
 _PREPARED = ("link_inputs", "site_inputs", "graph_inputs")
-# Those of them that are large, and that `GraphFeaturesExtractor.encode` reads where they lie.
-LARGEST = ("link_inputs", "site_inputs")
+# What is large, and what `GraphFeaturesExtractor.encode` reads where it lies.
+LARGEST = ("link_inputs", "site_inputs", "link_endpoints")
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,7 @@ class GraphFeaturesExtractor(BaseFeaturesExtractor):
         self.viability = load_pretrained() if pretrained else LinkViabilityGNN()
         if frozen:
             self.viability.requires_grad_(False)
+        self._embed = viability.Embedder(self.viability)
         features, at_site = len(LINK_FEATURES), len(NODE_FEATURES)
         self.link_net = nn.Linear(features + self.viability.hidden + at_site, width)
         self.site_net = nn.Linear(width + features + at_site, width)
@@ -93,11 +94,15 @@ class GraphFeaturesExtractor(BaseFeaturesExtractor):
             self.viability.eval()
         return self
 
-    def prepare(self, observation: Observation) -> dict[str, Tensor]:
+    def prepare(
+        self, observation: Observation, places: Observation | None = None
+    ) -> dict[str, Tensor]:
         """What `encode` makes of observations before any weight that learns has a part in it.
 
         Args:
             observation: Tensors of B observations, of any numeric type.
+            places: Memory for results by field, in one piece each and of the right shape, that is
+                used where the compiled code would otherwise allocate some.
 
         Returns:
             The observation itself if the viability network learns too; otherwise the observation
@@ -112,9 +117,9 @@ class GraphFeaturesExtractor(BaseFeaturesExtractor):
             - ``running`` (B, E) bool: which links hold modules,
             - ``n_links`` (B,) int64 and ``link_endpoints`` (B, E, 2) int64.
         """
-        return self._complete(observation) if self.frozen else dict(observation)
+        return self._complete(observation, places or {}) if self.frozen else dict(observation)
 
-    def _complete(self, observation: Observation) -> dict[str, Tensor]:
+    def _complete(self, observation: Observation, places: Observation) -> dict[str, Tensor]:
         prepared = {
             **observation,
             "running": observation["links"][..., LINK.active] > 0.5,
@@ -123,28 +128,35 @@ class GraphFeaturesExtractor(BaseFeaturesExtractor):
         }
         on_processor = observation["links"].device.type == "cpu"
         if self.frozen and on_processor and viability.fits(self.viability):
-            inputs = self._prepare_compiled(prepared)
+            inputs = self._prepare_compiled(prepared, places)
         else:
             with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
                 inputs = self._prepare_plainly(prepared)
         prepared |= dict(zip(_PREPARED, inputs, strict=True))
         return {name: value for name, value in prepared.items() if name not in _REPLACED}
 
-    def _prepare_compiled(self, observation: Observation) -> tuple[Tensor, ...]:
+    def _prepare_compiled(
+        self, observation: Observation, places: Observation
+    ) -> tuple[Tensor, ...]:
         nodes, links, context, ends, n_links = (
             np.ascontiguousarray(observation[name].numpy())
             for name in ("nodes", "links", "context", "link_endpoints", "n_links")
         )
-        embedding = viability.embed(self.viability, nodes, links, ends, n_links)
+        embedding = self._embed(nodes, links, ends, n_links)
         batch, most, features = links.shape
         n_sites, at_site = nodes.shape[1:]
-        arrays = (
-            np.empty((batch, most, features + embedding.shape[2] + at_site), np.float32),
-            np.empty((batch, n_sites, features + at_site), np.float32),
-            np.empty((batch, 2 * features + context.shape[1]), np.float32),
+        shapes = (
+            (batch, most, features + embedding.shape[2] + at_site),
+            (batch, n_sites, features + at_site),
+            (batch, 2 * features + context.shape[1]),
         )
+        tensors = tuple(
+            places[name] if name in places else torch.empty(shape)
+            for name, shape in zip(_PREPARED, shapes, strict=True)
+        )
+        arrays = (tensor.numpy() for tensor in tensors)
         _assemble(nodes, links, context, ends, n_links, embedding, *arrays)
-        return tuple(torch.as_tensor(array) for array in arrays)
+        return tensors
 
     def _prepare_plainly(self, observation: Observation) -> tuple[Tensor, ...]:
         nodes, links, ends = (observation[n] for n in ("nodes", "links", "link_endpoints"))
@@ -182,7 +194,7 @@ class GraphFeaturesExtractor(BaseFeaturesExtractor):
                 numbers of these among them.
         """
         if "link_inputs" not in observation:
-            observation = self._complete(observation)
+            observation = self._complete(observation, {})
         weights = Weights(
             self.link_net.weight,
             self.link_net.bias,
@@ -196,9 +208,9 @@ class GraphFeaturesExtractor(BaseFeaturesExtractor):
         inputs = Inputs(
             observation["link_inputs"],
             observation["site_inputs"],
+            observation["link_endpoints"],
             _rows(observation),
             observation["graph_inputs"],
-            observation["link_endpoints"],
             observation["n_links"],
         )
         links, mean = surroundings(inputs, weights)

@@ -211,7 +211,9 @@ class LinkPointerPolicy(MaskableActorCriticPolicy):
             **self.optimizer_kwargs,
         )
 
-    def prepare(self, observation: Mapping[str, Any]) -> dict[str, Tensor]:
+    def prepare(
+        self, observation: Mapping[str, Any], places: Mapping[str, Tensor] | None = None
+    ) -> dict[str, Tensor]:
         """What the policy makes of observations before any weight that learns has a part in it.
 
         All methods take the result in place of observations, as often as they like. Acting on it
@@ -219,6 +221,7 @@ class LinkPointerPolicy(MaskableActorCriticPolicy):
 
         Args:
             observation: B observations of an environment, as arrays or tensors by field.
+            places: Memory by field, see `GraphFeaturesExtractor.prepare`.
 
         Returns:
             Tensors on the policy's device, each with B rows.
@@ -237,7 +240,7 @@ class LinkPointerPolicy(MaskableActorCriticPolicy):
             read["link_endpoints"] = read["link_endpoints"].astype(np.int64)
             known["advice"] = torch.as_tensor(advise(adviser, read), device=self.device)
         with self._lower_precision():
-            return self.features_extractor.prepare(known)
+            return self.features_extractor.prepare(known, places)
 
     def extract_features(self, obs: Any, features_extractor: Any = None) -> Any:
         """Encodes observations, or what `prepare` made of them, once for actor and critic."""

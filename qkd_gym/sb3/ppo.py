@@ -150,7 +150,8 @@ class GraphPPO(MaskablePPO):
     def _decide(self, part: _Part, rollouts: Rollouts, step: int) -> None:
         """Lets the device decide for a part, without waiting for what it decides."""
         with torch.no_grad():
-            prepared = self.policy.prepare(part.observation)
+            places = rollouts.places(step, part.members)
+            prepared = self.policy.prepare(part.observation, places)
             actions, values, log_probs = self.policy(prepared)
             part.actions = Arriving(actions)
             rollouts.add_decisions(step, part.members, prepared, actions, values, log_probs)

@@ -36,15 +36,15 @@ I64 = NDArray[np.int64]
 class Inputs(NamedTuple):
     """What the stage reads of B observations, padded to E links and N sites.
 
-    Inputs of links and sites may be those of a whole rollout, R >= B observations, of which these
-    are some: they are large, and copying them takes a fifth as long as encoding them.
+    What is said of links and sites may be that of a whole rollout, R >= B observations, of which
+    these are some: it is large, and copying it takes a fifth as long as encoding it.
     """
 
     links: Tensor  # (R, E, inputs) float32
     sites: Tensor  # (R, N, inputs) float32
-    rows: Tensor  # (B,) int64, which rows of `links` and `sites` belong to these observations
+    ends: Tensor  # (R, E, 2) int64, sites of each link
+    rows: Tensor  # (B,) int64, which rows of these three belong to these observations
     graph: Tensor  # (B, inputs) float32
-    ends: Tensor  # (B, E, 2) int64, sites of each link
     n_links: Tensor  # (B,) int64; links after these are padding
 
 
@@ -86,14 +86,16 @@ def surroundings(inputs: Inputs, weights: Weights) -> tuple[Tensor, Tensor]:
 
 def plain(inputs: Inputs, weights: Weights) -> tuple[Tensor, Tensor]:
     """`surroundings` in torch's operations, differentiable in everything."""
-    own, fixed = (each.index_select(0, inputs.rows) for each in (inputs.links, inputs.sites))
+    own, fixed, ends = (
+        each.index_select(0, inputs.rows) for each in (inputs.links, inputs.sites, inputs.ends)
+    )
     batch, most, _ = own.shape
     n_sites = fixed.shape[1]
     real = torch.arange(most, device=own.device) < inputs.n_links[:, None]
     present = real[..., None].to(own.dtype)
     count = inputs.n_links.clamp(min=1)[:, None]
     offsets = torch.arange(batch, device=own.device)[:, None] * n_sites
-    first, second = ((inputs.ends[..., i] + offsets).flatten() for i in (0, 1))
+    first, second = ((ends[..., i] + offsets).flatten() for i in (0, 1))
 
     def at_sites(values: Tensor) -> Tensor:
         flat = values.flatten(0, 1)
@@ -127,7 +129,7 @@ class _Fused(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, *arguments: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
         inputs, weights = Inputs(*arguments[:_INPUTS]), Weights(*arguments[_INPUTS:])
-        batch, most, width = *inputs.ends.shape[:2], len(weights.link)
+        batch, most, width = len(inputs.rows), inputs.ends.shape[1], len(weights.link)
         n_sites, empty = inputs.sites.shape[1], inputs.links.new_empty
         kept = (
             empty(batch, most, width),
@@ -205,7 +207,7 @@ def _set_mean(rows: F32, out: F32) -> None:
 
 @compiled
 def _encode(  # type: ignore[no-untyped-def]
-    links, sites, rows, graph, ends, n_links, w, hidden, at_sites, around, overall, encoded, mean
+    links, sites, ends, rows, graph, n_links, w, hidden, at_sites, around, overall, encoded, mean
 ):
     """Encodes graph after graph.
 
@@ -218,7 +220,7 @@ def _encode(  # type: ignore[no-untyped-def]
     shared = np.empty((1, width), np.float32)
     for b in range(len(rows)):
         row, n = rows[b], n_links[b]
-        own, h, m, u, out = ends[b, :n], hidden[b, :n], at_sites[b], around[b], encoded[b, :n]
+        own, h, m, u, out = ends[row, :n], hidden[b, :n], at_sites[b], around[b], encoded[b, :n]
         layers.linear(links[row, :n], w.link, w.link_bias, h)
         relu(h)
 
@@ -273,7 +275,7 @@ def _add_sum(rows: F32, out: F32) -> None:
 
 @compiled
 def _differentiate(  # type: ignore[no-untyped-def]
-    of_encoded, of_mean, links, sites, rows, graph, ends, n_links, w,
+    of_encoded, of_mean, links, sites, ends, rows, graph, n_links, w,
     hidden, at_sites, around, overall, encoded, g,
 ):  # fmt: skip
     """Adds the gradients of the weights to ``g``, graph after graph; see `_encode`."""
@@ -290,7 +292,7 @@ def _differentiate(  # type: ignore[no-untyped-def]
     of_overall, reciprocal = of_shared.copy(), np.empty(n_sites, np.float32)
     for b in range(len(rows)):
         row, n = rows[b], n_links[b]
-        own, h, m, u = ends[b, :n], hidden[b, :n], at_sites[b], around[b]
+        own, h, m, u = ends[row, :n], hidden[b, :n], at_sites[b], around[b]
         of_sums, of_hidden = all_sums[:n], all_hidden[:n]
         _of_sums(of_encoded[b, :n], of_mean[b], encoded[b, :n], of_sums)
         add_weight_gradient(h, of_sums, g.join_link)

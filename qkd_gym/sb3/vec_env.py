@@ -19,6 +19,7 @@ from qkd_gym.envs.tasks import LINK_ACTIVATION, get_task
 from qkd_gym.envs.vector import Batch, QKDVectorEnv
 from qkd_gym.errors import InvalidInput, require_number
 from qkd_gym.features import FEATURE_LIMIT
+from qkd_gym.jit import compiled
 from qkd_gym.sb3.advice import advise
 
 _ACCOUNTS = (
@@ -78,7 +79,8 @@ class QKDVecEnv(VecEnv):
         self.reward_scale, self.subtract_offered = reward_scale, subtract_offered
         self._adviser = adviser
         self._control_policy = control_policy
-        self._control_observation: Any = None
+        self._control_actions: Any = None
+        self._control_means: Any = None
         fields: dict[str, Any] = dict(self.env.single_observation_space)  # type: ignore[call-overload]
         n_links, n_features = fields["links"].shape
         box = partial(spaces.Box, -FEATURE_LIMIT, FEATURE_LIMIT, dtype=np.float32)
@@ -106,22 +108,32 @@ class QKDVecEnv(VecEnv):
     def reset(self) -> dict[str, NDArray[Any]]:  # type: ignore[override]
         """Starts all episodes."""
         if self.control_env is not None:
-            if self._seed is None and self._control_observation is None:
+            if self._seed is None and self._control_actions is None:
                 # Both environments must play the same episodes.
                 self._seed = int(np.random.default_rng().integers(2**31))
-            self._control_observation, _ = self.control_env.reset(seed=self._seed)
-        observation, _ = self.env.reset(seed=self._seed)
+            self._decide_control(self.control_env.reset(seed=self._seed)[0])
+        observation = self._extended(self.env.reset(seed=self._seed)[0])
+        if self.control_env is not None:
+            observation["control_difference"] -= self._control_means
         self._seed = None
         self._returns[:] = 0.0
         self._lengths[:] = 0
-        return self._extended(observation)
+        return observation
+
+    # What reads a whole observation does so at once, while it is in the processor's cache.
+
+    def _decide_control(self, observation: Batch) -> None:
+        """Has the control policy decide on its next actions."""
+        assert self._control_policy is not None
+        self._control_actions, _ = self._control_policy.predict(observation)
+        self._control_means = _means(observation["links"])
 
     def _extended(self, observation: Batch) -> Batch:
-        """The observation with what this class adds to it."""
+        """The observation with what this class adds to it; of the control difference the means of
+        the links, from which those of the control are still to be subtracted."""
         observation = dict(observation)
         if self.control_env is not None:
-            difference = _link_difference(observation, self._control_observation)
-            observation["control_difference"] = difference
+            observation["control_difference"] = _means(observation["links"])
         if self._adviser is not None:
             observation["advice"] = advise(self._adviser, observation)
         return observation
@@ -132,14 +144,16 @@ class QKDVecEnv(VecEnv):
 
     def step_wait(self) -> Any:
         """Steps all environments; infos are empty but for those that ended."""
-        observation, rewards, _, ended, infos = self.env.step(self._actions)
+        seen, rewards, _, ended, infos = self.env.step(self._actions)
+        observation = self._extended(seen)
         for name in _ACCOUNTS:
             self.totals[name] += float(infos[name].sum())
         self._returns += rewards
         self._lengths += 1
-        if self.control_env is not None and self._control_policy is not None:
-            actions, _ = self._control_policy.predict(self._control_observation)
-            self._control_observation, others, _, _, control_infos = self.control_env.step(actions)
+        if self.control_env is not None:
+            seen, others, _, _, control_infos = self.control_env.step(self._control_actions)
+            self._decide_control(seen)
+            observation["control_difference"] -= self._control_means
             rewards = rewards - others
         elif self.subtract_offered:
             rewards = rewards - infos["offered_bits"] / self._mean_offered()
@@ -148,7 +162,8 @@ class QKDVecEnv(VecEnv):
         for i in np.flatnonzero(ended):
             last = infos["final_obs"][i]
             if self.control_env is not None:
-                difference = _link_difference(last, control_infos["final_obs"][i])
+                control = control_infos["final_obs"][i]
+                difference = _means(last["links"][None])[0] - _means(control["links"][None])[0]
                 last = {**last, "control_difference": difference}
             reported[i] = {
                 "terminal_observation": last,
@@ -157,7 +172,7 @@ class QKDVecEnv(VecEnv):
             }
         self._returns[ended] = 0.0
         self._lengths[ended] = 0
-        return self._extended(observation), scaled, ended, reported
+        return observation, scaled, ended, reported
 
     def _mean_offered(self) -> NDArray[np.float64]:
         """Mean offered bits per step of each member's network."""
@@ -202,6 +217,15 @@ class QKDVecEnv(VecEnv):
         return [False for _ in self._get_indices(indices)]
 
 
-def _link_difference(own: Batch, control: Batch) -> NDArray[np.float32]:
-    """Mean link features of the observations less those of the control, (..., features)."""
-    return np.asarray((own["links"] - control["links"]).mean(axis=-2))
+@compiled
+def _means(links: np.ndarray) -> NDArray[np.float32]:
+    """Mean features of all links and padding, (B, features), of (B, E, features)."""
+    batch, n_links, features = links.shape
+    means = np.zeros((batch, features), np.float32)
+    for b in range(batch):
+        for e in range(n_links):
+            for i in range(features):
+                means[b, i] += links[b, e, i]
+        for i in range(features):
+            means[b, i] /= np.float32(n_links)
+    return means

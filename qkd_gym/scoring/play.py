@@ -17,15 +17,17 @@ from qkd_gym.scoring.weights import Weights
 
 @compiled
 def choose_all(  # type: ignore[no-untyped-def]
-    w, links, nodes, ends, link_mask, masks, context, setting, scratch, choices, gains
+    w, links, nodes, ends, link_mask, masks, context, setting, scratch, choices, gains, makes_way
 ):
-    """The next switch in each of B observations, into ``choices``, and gains, (B, E)."""
+    """Writes the next switch in each of B observations, (B,), the gain of switching each link on,
+    (B, E), and the link that each site would give up, (B, N)."""
     for b in range(len(choices)):
         n_links = link_mask[b].sum()
         choices[b] = choose(
             w, links[b], nodes[b], ends[b], n_links, masks[b], context[b], setting[b], scratch
         )
         gains[b, :n_links] = scratch.gain[:n_links]
+        makes_way[b] = scratch.makes_way
 
 
 @compiled

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,22 @@ from qkd_gym.network.compiled.memory import padded
 from qkd_gym.scoring.choice import new_scratch
 from qkd_gym.scoring.play import choose_all
 from qkd_gym.scoring.weights import Weights
+
+
+class Choices(NamedTuple):
+    """What a scored schedule thinks of B observations.
+
+    Attributes:
+        links: The next switch, E to hold, shape (B,).
+        gains: Worth of switching each link on, less the price of those that make way, shape
+            (B, E); minus infinity where that is no option.
+        makes_way: Link that each site would give up, -1 where a module is free, the number of links
+            where none may be switched, shape (B, N).
+    """
+
+    links: NDArray[np.int64]
+    gains: NDArray[np.float32]
+    makes_way: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -48,14 +64,10 @@ class ScoredSchedule:
         if obs["links"].ndim == 2:
             single = {name: np.asarray(array)[None] for name, array in obs.items()}
             return self.predict(single)[0][0], state
-        return self.choices_and_gains(obs)[0], state
+        return self.choices(obs).links, state
 
-    def choices_and_gains(
-        self, obs: Mapping[str, NDArray[Any]]
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """The next switch, (B,), and the gain of switching each link on, (B, E).
-
-        A gain is minus infinity where that is no option.
+    def choices(self, obs: Mapping[str, NDArray[Any]]) -> Choices:
+        """The next switches and why.
 
         Args:
             obs: Observations with a leading axis B.
@@ -72,8 +84,11 @@ class ScoredSchedule:
         links = np.zeros((batch, n_features, padded(n_links)), np.float32)
         links[:, :, :n_links] = obs["links"].transpose(0, 2, 1)
         nodes = np.ascontiguousarray(obs["nodes"].transpose(0, 2, 1), np.float32)
-        choices = np.empty(batch, np.int64)
-        gains = np.full((batch, n_links), -np.inf, np.float32)
+        choices = Choices(
+            links=np.empty(batch, np.int64),
+            gains=np.full((batch, n_links), -np.inf, np.float32),
+            makes_way=np.empty((batch, nodes.shape[2]), np.int64),
+        )
         choose_all(
             self.weights,
             links,
@@ -84,7 +99,6 @@ class ScoredSchedule:
             np.ascontiguousarray(obs["context"], np.float32),
             np.ascontiguousarray(obs["setting"], np.float32),
             new_scratch(n_links, nodes.shape[2]),
-            choices,
-            gains,
+            *choices,
         )
-        return choices, gains
+        return choices

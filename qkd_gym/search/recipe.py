@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from qkd_gym.errors import InvalidInput, require_known_keys, shown
-from qkd_gym.fields import check_fields, integer, number
+from qkd_gym.fields import check_fields, choice, integer, number
 from qkd_gym.network.config import NetworkConfig
 from qkd_gym.network.scenarios import resolve
 from qkd_gym.reading import read_table
+
+METHOD = "search"
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class SearchRecipe:
     """How the weights of a scored schedule are searched.
 
     Attributes:
+        method: Tells these recipes from those of other methods in the same file.
         hidden: Hidden units of the scorer; none for a linear one.
         population: Candidates of a generation, an even number: each has its mirror image.
         generations: Number of generations.
@@ -61,6 +64,7 @@ class SearchRecipe:
         InvalidInput: On a value outside its range.
     """
 
+    method: str = choice(METHOD, (METHOD,))
     hidden: int = integer(0, 0, 64)
     population: int = integer(20, 4, 10_000)
     generations: int = integer(60, 1, 1_000_000)

@@ -14,7 +14,7 @@ from qkd_gym import __version__
 from qkd_gym.evaluation.plots import plot_learning_curve
 from qkd_gym.files import require_writable_folder, write_json
 from qkd_gym.scoring import ScoredSchedule
-from qkd_gym.search.agents import SCHEDULE, save_schedule
+from qkd_gym.scoring.agents import SCHEDULE, save_schedule
 from qkd_gym.search.recipe import SearchRecipe
 from qkd_gym.search.search import Search
 from qkd_gym.workers import Workers, worker_count

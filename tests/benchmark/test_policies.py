@@ -17,8 +17,8 @@ from qkd_gym.benchmark.table import leaderboard, markdown
 from qkd_gym.envs.tasks import LINK_ACTIVATION, LINK_SCHEDULING, NETWORK, ROUTING
 from qkd_gym.errors import InvalidInput
 from qkd_gym.evaluation import evaluate
-from qkd_gym.search import agents
-from qkd_gym.search.agents import save_schedule
+from qkd_gym.scoring import agents
+from qkd_gym.scoring.agents import save_schedule
 from tests.scoring.observations import random_weights
 
 ACTIVATION, SCHEDULING = LINK_ACTIVATION.env_id, LINK_SCHEDULING.env_id

@@ -9,7 +9,7 @@ pytest.importorskip("torch_geometric")
 
 import qkd_gym  # noqa: E402, F401
 from qkd_gym.gnn import LinkViabilityGNN, batch_graphs, load_pretrained  # noqa: E402
-from qkd_gym.gnn.compiled.viability import embed, fits  # noqa: E402
+from qkd_gym.gnn.compiled.viability import Embedder, fits  # noqa: E402
 
 
 def observed(scenario, steps=20, **settings):
@@ -23,12 +23,13 @@ def observed(scenario, steps=20, **settings):
     return observation
 
 
-def both(model, observation):
-    """Embeddings of real links, compiled and plain."""
+def both(model, observation, embed=None):
+    """Embeddings of real links, compiled, perhaps by what was made for the model before, and
+    plain."""
     real = observation["link_mask"] > 0
     n_links = real.sum(1)
     fields = (observation[name] for name in ("nodes", "links", "link_endpoints"))
-    found = embed(model, *fields, n_links)
+    found = (embed or Embedder(model))(*fields, n_links)
     assert not found[~real].any()
     with torch.no_grad():
         graphs = batch_graphs({name: torch.as_tensor(a) for name, a in observation.items()})
@@ -72,11 +73,14 @@ def test_heads_must_be_a_vector_wide():
     assert not fits(LinkViabilityGNN(hidden=32, heads=4))
 
 
-def test_weights_are_read_anew_at_every_call():
+def test_weights_are_read_anew_when_they_have_changed():
     model, observation = load_pretrained().eval(), observed("metro", bank_size=2)
-    before, _ = both(model, observation)
+    embed = Embedder(model)
+    before, _ = both(model, observation, embed)
     with torch.no_grad():
-        model.edge_mlp[4].bias.add_(1.0)
-    after, expected = both(model, observation)
-    np.testing.assert_allclose(after, before + 1.0, atol=1e-5)
+        model.edge_mlp[0].weight.mul_(0.5)
+    after, expected = both(model, observation, embed)
+    assert np.abs(after - before).max() > 1e-3
     np.testing.assert_allclose(after, expected, atol=1e-5)
+    model.load_state_dict(load_pretrained().state_dict())
+    np.testing.assert_array_equal(both(model, observation, embed)[0], before)

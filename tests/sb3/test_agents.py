@@ -14,7 +14,7 @@ from qkd_gym.errors import InvalidInput  # noqa: E402
 from qkd_gym.evaluation import evaluate  # noqa: E402
 from qkd_gym.sb3 import QKDVecEnv, available_agents, load_agent, save_agent  # noqa: E402
 from qkd_gym.sb3.recipe import Recipe  # noqa: E402
-from qkd_gym.search import agents as schedules  # noqa: E402
+from qkd_gym.scoring import agents as schedules  # noqa: E402
 from tests.scoring.observations import random_weights  # noqa: E402
 
 SMALL = {"n_sites": 8, "bank_size": 1, "episode_s": 1200.0}

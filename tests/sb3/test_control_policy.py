@@ -61,14 +61,14 @@ def test_the_control_difference_is_what_the_links_differ_by():
         observation, _, dones, infos = env.step(hold)
         control, _, _, control_infos = alone.step(control_policy.predict(control)[0])
         expected = (observation["links"] - control["links"]).mean(axis=1)
-        np.testing.assert_array_equal(observation["control_difference"], expected)
+        np.testing.assert_allclose(observation["control_difference"], expected, atol=1e-6)
         for i in np.flatnonzero(dones):
             ended, ended_control = (
                 one[i]["terminal_observation"] for one in (infos, control_infos)
             )
             last.append(ended["control_difference"])
             difference = (ended["links"] - ended_control["links"]).mean(axis=0)
-            np.testing.assert_array_equal(last[-1], difference)
+            np.testing.assert_allclose(last[-1], difference, atol=1e-6)
     assert np.any(last)
     assert env.observation_space["control_difference"].contains(
         observation["control_difference"][0]

@@ -21,9 +21,9 @@ def draw(n_links, n_sites, width, seed=0):
     inputs = Inputs(
         torch.randn(batch, most, LINKS),
         torch.randn(batch, n_sites, SITES),
+        ends,
         torch.arange(batch),
         torch.randn(batch, GRAPH),
-        ends,
         torch.tensor(n_links),
     )
     shapes = Weights(
@@ -78,7 +78,10 @@ def test_rows_of_a_whole_rollout(stage):
     for own in (inputs.links, inputs.sites):
         whole.append(torch.randn(6, *own.shape[1:]))
         whole[-1][rows] = own
-    found = outcome(stage, inputs._replace(links=whole[0], sites=whole[1], rows=rows), weights)
+    ends = torch.zeros(6, *inputs.ends.shape[1:], dtype=torch.int64)
+    ends[rows] = inputs.ends
+    rollout = inputs._replace(links=whole[0], sites=whole[1], ends=ends, rows=rows)
+    found = outcome(stage, rollout, weights)
     for first, second in zip(found, outcome(stage, inputs, weights), strict=True):
         assert torch.equal(first, second)
 

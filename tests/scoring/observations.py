@@ -98,6 +98,7 @@ def scored(weights: Weights, observation: dict[str, np.ndarray]) -> Scratch:
         scratch,
         np.empty(1, np.int64),
         np.empty((1, n_links), np.float32),
+        np.empty((1, len(observation["nodes"])), np.int64),
     )
     count = int(observation["link_mask"].sum())
     kept = {name: getattr(scratch, name)[..., :count] for name in ("inputs", "worth", "price")}

@@ -22,7 +22,7 @@ def decided(observation):
     """Choice and gains by the features `length`, worth, and `demand_now`, price."""
     schedule = ScoredSchedule(worth_and_price_by_feature())
     batch = {name: array[None] for name, array in observation.items()}
-    choices, gains = schedule.choices_and_gains(batch)
+    choices, gains, _ = schedule.choices(batch)
     assert schedule.predict(observation)[0] == choices[0]
     return int(choices[0]), gains[0].tolist()
 
@@ -133,7 +133,7 @@ def test_a_price_below_zero_counts():
 def test_padding_is_never_chosen_and_changes_nothing():
     schedule = ScoredSchedule(random_weights(2, hidden=2))
     observation = {name: array[0] for name, array in observed(30).items()}
-    choice, gains = schedule.choices_and_gains({k: v[None] for k, v in observation.items()})
+    choice, gains, _ = schedule.choices({k: v[None] for k, v in observation.items()})
     wider = dict(observation)
     count, more = len(observation["links"]), 21
     for name in ("links", "link_endpoints", "link_mask"):
@@ -146,7 +146,7 @@ def test_padding_is_never_chosen_and_changes_nothing():
     wider["action_mask"] = np.concatenate(
         [observation["action_mask"][:-1], np.ones(more, np.int8), hold]
     )
-    found, found_gains = schedule.choices_and_gains({k: v[None] for k, v in wider.items()})
+    found, found_gains, _ = schedule.choices({k: v[None] for k, v in wider.items()})
     assert choice[0] < count
     assert found[0] == choice[0]
     np.testing.assert_array_equal(found_gains[0, :count], gains[0])

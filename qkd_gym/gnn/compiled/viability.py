@@ -121,22 +121,38 @@ def _norm(layer: Any) -> Norm:
     return Norm(_flat(layer.weight), _flat(layer.bias))
 
 
-def embed(
-    model: LinkViabilityGNN, nodes: F32, links: F32, ends: I64, n_links: I64
-) -> NDArray[np.float32]:
-    """One embedding per link, (B, E, hidden) float32, zeros at padding.
+class Embedder:
+    """A model in compiled code, whose weights are laid out anew only when they have changed.
+
+    Whether they have, torch's own count of changes tells, which whoever writes to a parameter's
+    ``data`` bypasses.
 
     Args:
-        model: A model on a processor that `fits`.
-        nodes: (B, N, features) float32, columns as in `qkd_gym.features.NODE`.
-        links: (B, E, features) float32, columns as in `qkd_gym.features.LINK`.
-        ends: (B, E, 2) int64, sites of each link.
-        n_links: (B,) int64, number of links; those after them are padding.
+        model: A model on a processor that `fits`, whose parameters stay the same tensors.
     """
-    embedding = np.zeros((*links.shape[:2], model.hidden), np.float32)
-    nodes, links = np.ascontiguousarray(nodes), np.ascontiguousarray(links)
-    _embed(nodes, links, ends, n_links, model.passes, weights_of(model), embedding)
-    return embedding
+
+    def __init__(self, model: LinkViabilityGNN) -> None:
+        self._model = model
+        self._parameters = list(model.parameters())
+        self._changes: list[int] = []
+        self._weights: Weights
+
+    def __call__(self, nodes: F32, links: F32, ends: I64, n_links: I64) -> NDArray[np.float32]:
+        """One embedding per link, (B, E, hidden) float32, zeros at padding.
+
+        Args:
+            nodes: (B, N, features) float32, columns as in `qkd_gym.features.NODE`.
+            links: (B, E, features) float32, columns as in `qkd_gym.features.LINK`.
+            ends: (B, E, 2) int64, sites of each link.
+            n_links: (B,) int64, number of links; those after them are padding.
+        """
+        changes = [parameter._version for parameter in self._parameters]
+        if changes != self._changes:
+            self._changes, self._weights = changes, weights_of(self._model)
+        embedding = np.zeros((*links.shape[:2], self._model.hidden), np.float32)
+        nodes, links = np.ascontiguousarray(nodes), np.ascontiguousarray(links)
+        _embed(nodes, links, ends, n_links, self._model.passes, self._weights, embedding)
+        return embedding
 
 
 @called

@@ -2,7 +2,7 @@
 
 import pytest
 
-from qkd_gym.search.agents import load_schedule, save_schedule
+from qkd_gym.scoring.agents import load_schedule, save_schedule
 from qkd_gym.search.recipe import load_search_recipe
 from tests.scoring.observations import random_weights
 from tests.survival import survives

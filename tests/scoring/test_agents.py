@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 
 from qkd_gym.errors import InvalidInput
-from qkd_gym.scoring.weights import Weights
-from qkd_gym.search import agents
-from qkd_gym.search.agents import (
+from qkd_gym.scoring import agents
+from qkd_gym.scoring.agents import (
     find_schedule,
     load_schedule,
     save_schedule,
@@ -20,6 +19,7 @@ from qkd_gym.search.agents import (
     shipped_schedules,
     shipped_summary,
 )
+from qkd_gym.scoring.weights import Weights
 from tests.scoring.observations import random_weights
 
 CARD = {"summary": "Searched in metro", "options": {"seed": 3}}

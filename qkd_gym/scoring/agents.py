@@ -17,13 +17,13 @@ from qkd_gym.envs.tasks import LINK_SCHEDULING
 from qkd_gym.errors import InvalidInput, require_choice, shown
 from qkd_gym.files import write_json
 from qkd_gym.reading import read_json
-from qkd_gym.scoring import ScoredSchedule, Weights
 from qkd_gym.scoring.inputs import INPUT_NAMES
-from qkd_gym.scoring.weights import HIGHEST_RULE, LOWEST_RULE, RULE_NAMES
+from qkd_gym.scoring.policy import ScoredSchedule
+from qkd_gym.scoring.weights import HIGHEST_RULE, LOWEST_RULE, RULE_NAMES, Weights
 
 FORMAT = 1
 SCHEDULE = "schedule.json"  # of a trained agent's folder
-SHIPPED = files("qkd_gym.search") / "data"
+SHIPPED = files("qkd_gym.scoring") / "data"
 _MOST = 1e6  # of a weight, all of which are of order one
 
 

@@ -1,0 +1,202 @@
+"""Stochastic lookahead: tries first switches on imagined futures, and acts where one clearly leads.
+
+A scored schedule says what to do unless something else is better. The candidates are its own
+choice, to hold, and the links that it would gain most by; each is followed by the schedule on the
+same futures, which are drawn from what the operator has seen (`qkd_gym.belief`). Acting on the
+best mean whatever its error loses more by noise than it gains: an alternative must lead the
+schedule's choice by a number of standard errors. Rollout policies of this kind go back to Tesauro
+and Galperin (NIPS 9, 1996) and Bertsekas and Castanon (J. Heuristics 5, 1999).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qkd_gym.envs import QKDVectorEnv
+from qkd_gym.envs.observation import Observation as Buffers
+from qkd_gym.envs.observation import allocate as allocate_buffers
+from qkd_gym.envs.tasks import LINK_SCHEDULING
+from qkd_gym.errors import InvalidInput
+from qkd_gym.fields import check_fields, integer, number
+from qkd_gym.network.state import State, allocate
+from qkd_gym.scoring.choice import Scratch, new_scratch
+from qkd_gym.scoring.policy import Choices, ScoredSchedule
+from qkd_gym.scoring.roll_out import NO_SWITCH, roll_out
+
+F64 = NDArray[np.float64]
+_MOST_FIRST = 3  # two links that make way, and the one that comes
+
+
+@dataclass
+class Lookahead:
+    """Deviates from a scored schedule where imagined futures say that it pays.
+
+    It must be shown the environment that it plays before the first reset, see `watch`, since it
+    plans on a model of it; `qkd_gym.evaluation.evaluate` does so.
+
+    Attributes:
+        schedule: What is followed otherwise, and after the first switches.
+        candidates: Links with the largest gains that are tried, beside the schedule's choice and
+            to hold.
+        futures: Futures that candidates are tried on before any is given up, and between one such
+            look and the next.
+        most_futures: On how many futures those are tried that are left.
+        finalists: How many alternatives are left after the first look.
+        patience: Standard errors by which an alternative may trail without being given up.
+        horizon_s: How far ahead to look.
+        stock_weight: Weight of what the key is worth that pools hold then.
+        significance: Standard errors by which an alternative must lead.
+        budget_s: Wall time of a decision after which no further futures are tried; 0 for none, so
+            that decisions do not hang on the machine.
+        name: Name for reports.
+    """
+
+    schedule: ScoredSchedule
+    candidates: int = integer(8, 1, 1000)
+    futures: int = integer(8, 2, 10_000)
+    most_futures: int = integer(40, 2, 100_000)
+    finalists: int = integer(4, 1, 1000)
+    patience: float = number(0.5, 0.0, 100.0)
+    horizon_s: float = number(1800.0, 1.0, 1e9, unit="s")
+    stock_weight: float = number(0.4, 0.0, 100.0)
+    significance: float = number(1.5, 0.0, 100.0)
+    budget_s: float = number(0.0, 0.0, 1e6, unit="s")
+    name: str = "lookahead"
+
+    env_id: ClassVar[str] = LINK_SCHEDULING.env_id
+
+    _planner: _Planner | None = field(default=None, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+
+    def watch(self, env: QKDVectorEnv) -> None:
+        """Plans on models of an environment from now on.
+
+        Args:
+            env: A vector environment of `LinkScheduling`, before a reset.
+
+        Raises:
+            InvalidInput: If it is of another task.
+        """
+        if env.task is not LINK_SCHEDULING:
+            raise InvalidInput(
+                f"policy is {self.name!r}, but must be one that plays {env.task.name}."
+            )
+        env.track_belief()
+        self._planner = _Planner(env)
+
+    def predict(
+        self,
+        obs: Mapping[str, NDArray[Any]],
+        state: Any = None,
+        episode_start: NDArray[np.bool_] | None = None,
+        deterministic: bool = True,
+    ) -> tuple[NDArray[np.int64], Any]:
+        """Actions for the present observations of the environment that it watches.
+
+        Args:
+            obs: Observations with a leading axis B.
+            state: What the last call returned: switches that are still to be made, member by
+                member.
+            episode_start: Members whose episode begins, shape (B,).
+            deterministic: Not read.
+
+        Raises:
+            InvalidInput: If it watches no environment.
+        """
+        if self._planner is None:
+            raise InvalidInput(
+                f"policy is {self.name!r}, but must be shown its environment by watch first."
+            )
+        batch = len(obs["links"])
+        waiting: list[list[int]] = [[] for _ in range(batch)] if state is None else state
+        choices = self.schedule.choices(obs)
+        actions = choices.links.copy()
+        for b in range(batch):
+            if episode_start is not None and episode_start[b]:
+                waiting[b] = []
+            if not waiting[b]:
+                waiting[b] = self._decide(obs, choices, b)
+            actions[b] = waiting[b].pop(0)
+        return actions, waiting
+
+    def _decide(self, obs: Mapping[str, NDArray[Any]], choices: Choices, b: int) -> list[int]:
+        """What one member switches next, one after the other."""
+        began = time.perf_counter()
+        planner = self._planner
+        assert planner is not None
+        firsts = self._candidates(obs, choices, b)
+        if len(firsts) == 1:
+            return [int(choices.links[b])]
+        alive = np.arange(len(firsts))
+        lead = np.zeros((len(firsts), 0))
+        while True:
+            values = planner.values(self, b, firsts[alive], self.futures)
+            lead = np.concatenate([lead, values - values[0]], axis=1)
+            mean = lead.mean(axis=1)
+            error = lead.std(axis=1, ddof=1) / np.sqrt(lead.shape[1])
+            is_late = bool(self.budget_s) and time.perf_counter() - began > self.budget_s
+            if is_late or lead.shape[1] >= self.most_futures:
+                break
+            # Those that may still turn out to be better, the best of them.
+            order = 1 + np.argsort(-mean[1:], kind="stable")[: self.finalists]
+            order = order[mean[order] > -self.patience * error[order]]
+            if not len(order):
+                return [int(choices.links[b])]
+            kept = np.concatenate([[0], order])
+            alive, lead = alive[kept], lead[kept]
+        score = mean - self.significance * error
+        score[0] = 0.0
+        chosen = firsts[alive[int(score.argmax())]]
+        first = [int(link) for link in chosen if link != NO_SWITCH]
+        return first or [int(choices.links[b])]
+
+    def _candidates(
+        self, obs: Mapping[str, NDArray[Any]], choices: Choices, b: int
+    ) -> NDArray[np.int64]:
+        """First switches of every candidate, (C, L); the first goes on by the schedule."""
+        hold, ends = obs["links"].shape[1], obs["link_endpoints"][b]
+        rows = [[]] if choices.links[b] == hold else [[], [hold]]
+        # The link of the largest gain is the schedule's choice, unless it holds.
+        order = np.argsort(-choices.gains[b], kind="stable")[len(rows) - 1 :][: self.candidates]
+        for e in order[np.isfinite(choices.gains[b][order])].tolist():
+            way = [int(link) for link in choices.makes_way[b][ends[e]] if link >= 0]
+            rows.append([*dict.fromkeys(way), e])
+        firsts = np.full((len(rows), _MOST_FIRST), NO_SWITCH)
+        for row, links in zip(firsts, rows, strict=True):
+            row[: len(links)] = links
+        return firsts
+
+
+class _Planner:
+    """What roll-outs need of an environment, made once.
+
+    Args:
+        env: The environment.
+    """
+
+    def __init__(self, env: QKDVectorEnv) -> None:
+        sim = env.core.simulator
+        self._env = env
+        self._copy: State = allocate(env.config, 1, sim.n_sites, sim.max_links)
+        self._buffers: Buffers = allocate_buffers(self._copy, sim.bank, env.task)
+        self._scratch: Scratch = new_scratch(sim.max_links, self._buffers.nodes.shape[2])
+        self._interval_s = float(sim.params["interval_s"][0])
+
+    def values(self, policy: Lookahead, b: int, firsts: NDArray[np.int64], futures: int) -> F64:
+        """Value of every candidate on futures of a member, (C, futures), in bits."""
+        model = self._env.branch(futures, [b]).simulator
+        values = np.empty((len(firsts), futures))
+        roll_out(
+            policy.schedule.weights, model.arrays, self._copy, self._buffers, model.bank,
+            model.params, firsts, int(np.ceil(policy.horizon_s / self._interval_s)),
+            policy.stock_weight, model.work, self._scratch, values,
+        )  # fmt: skip
+        return values
