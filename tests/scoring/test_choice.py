@@ -30,7 +30,11 @@ def decided(observation):
 @pytest.mark.parametrize("hidden", [0, 3])
 def test_worth_and_price_are_rule_plus_linear_plus_hidden(hidden):
     weights = random_weights(1, hidden)
+    weights.rule[:] = [0.4, 0.5, 0.3, 0.6, 0.3]
     observation = {name: array[0] for name, array in observed(60).items()}
+    # Half of the links are asked for more than they make, and some of it is blocked.
+    observation["links"][::2, LINK.demand_average] += 3.0
+    observation["links"][::3, LINK.blocked_average] += 1.0
     found = scored(weights, observation)
     x = dict(zip(INPUT_NAMES, found.inputs.astype(np.float64), strict=True))
     w = type(weights)(*(part.astype(np.float64) for part in weights))
@@ -46,6 +50,7 @@ def test_worth_and_price_are_rule_plus_linear_plus_hidden(hidden):
     np.testing.assert_allclose(found.worth, worth, rtol=1e-3, atol=1e-4)
     np.testing.assert_allclose(found.price, price, rtol=1e-3, atol=1e-4)
     assert np.std(rule) > 0.01
+    assert ((rate < demand) & (unmet > 0.1)).any()
     assert not hidden or np.std(w.hidden_on @ units) > 0.001
 
 
