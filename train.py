@@ -28,7 +28,7 @@ from qkd_gym.evaluation import EvaluationResult, compare, evaluate, print_compar
 from qkd_gym.evaluation.report import comparison_table
 from qkd_gym.files import write_bytes, write_figure, write_json
 from qkd_gym.network.scenarios import resolve
-from qkd_gym.reading import read_tables
+from qkd_gym.reading import read_table, read_tables
 from qkd_gym.rendering import draw_network, snapshot
 from qkd_gym.sb3.recipe import load_recipe
 from qkd_gym.sb3.run import GradientRun
@@ -82,9 +82,9 @@ def run(options: Options) -> None:
     """Trains, evaluates and reports."""
     task = TASKS[options.env]
     path = AGENTS / f"{task.name}.toml"
-    tables = read_tables(path, "recipes")
-    agent = options.agent or next(iter(tables))
-    require_choice("agent", agent, tables)
+    names = list(read_tables(path, "recipes"))
+    agent = options.agent or names[0]
+    require_choice("agent", agent, names)
     require_integer("total_timesteps", options.total_timesteps, 0)
     require_integer("seed", options.seed, 0, 2**31)
     require_integer("episodes", options.episodes, 2)
@@ -102,7 +102,7 @@ def run(options: Options) -> None:
         "folder": folder,
     }
     learner: GradientRun | SearchRun
-    if tables[agent].get("method") == METHOD:
+    if read_table(path, "recipes", agent).get("method") == METHOD:
         learner = SearchRun(load_search_recipe(path, agent), network, **common)
     else:
         recipe = load_recipe(path, agent)

@@ -45,7 +45,8 @@ ppo = { n_steps = 8, batch_size = 32, n_epochs = 1, gamma = 0.97 }
     ):
         text = f"[pointer]\npointer = true\n{start}{sizes}[ppo]\npointer = false{sizes}"
         if env == "LinkScheduling":
-            text = f"[search]\npopulation = 4\ngenerations = 3\nepisodes = 2\n{text}"
+            small = "population = 4\ngenerations = 3\nepisodes = 2\n"
+            text = f"[search]\nmethod = 'search'\n{small}{text}"
         (folder / f"{env}.toml").write_text(text)
 
 
@@ -221,6 +222,14 @@ def test_an_interrupted_run_goes_on_from_its_newest_checkpoint(tmp_path, monkeyp
     after = sorted(path.name for path in (folder / "checkpoints").iterdir())
     assert after[: len(left)] == left
     assert int(after[-1]) >= 128
+
+
+def test_a_recipe_that_is_no_table_is_refused(tmp_path, monkeypatch, capsys):
+    (train.AGENTS / "LinkScheduling.toml").write_text("search = 3")
+    with pytest.raises(SystemExit) as stopped:
+        call(monkeypatch, *SEARCH, "--out", str(tmp_path / "run"))
+    assert stopped.value.code == 2
+    assert "'search' is 3, but must be a table" in capsys.readouterr().err
 
 
 def test_an_interrupted_search_goes_on_to_the_same_agent(tmp_path, monkeypatch, capsys):

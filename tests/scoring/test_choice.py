@@ -80,6 +80,12 @@ def test_a_full_site_gives_up_its_link_of_the_least_price():
     choice, gains = decided(observation)
     assert gains == [-np.inf, -np.inf, -np.inf, 3.0, 2.5]
     assert choice == 0
+    batch = {name: array[None] for name, array in observation.items()}
+    choices = ScoredSchedule(worth_and_price_by_feature()).choices(batch)
+    assert choices.makes_way.tolist() == [[-1, 0, 2, -1]]
+    batch["action_mask"] = np.array([[1, 0, 0, 1, 1, 1]], np.int8)
+    choices = ScoredSchedule(worth_and_price_by_feature()).choices(batch)
+    assert choices.makes_way.tolist() == [[-1, 0, 5, -1]]
 
 
 def test_both_ends_make_way_one_after_the_other_and_then_the_link_comes():

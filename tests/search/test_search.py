@@ -14,7 +14,7 @@ import pytest
 pytest.importorskip("cmaes")
 
 from qkd_gym.errors import InvalidInput
-from qkd_gym.scoring.weights import as_vector, starting_weights
+from qkd_gym.scoring.weights import as_vector, from_vector, starting_weights, step_sizes
 from qkd_gym.search import search as module
 from qkd_gym.search.fitness import Exercise, fitness
 from qkd_gym.search.recipe import Practice, SearchRecipe
@@ -84,6 +84,25 @@ def test_candidates_come_with_their_mirror_images_on_new_episodes(tmp_path, monk
     assert abs(min(of_first) - min(of_second)) >= 3  # the most episodes of a practice
     held_back = {e.seed for e, _ in played for e in e if e.config.split == "validation"}
     assert held_back == {VALIDATION_SEED}
+
+
+def test_the_result_is_a_running_mean_of_the_means(tmp_path, monkeypatch):
+    means = []
+
+    class Noted(module.cmaes.SepCMA):
+        def tell(self, solutions):
+            super().tell(solutions)
+            means.append(self.mean.copy())
+
+    monkeypatch.setattr(module.cmaes, "SepCMA", Noted)
+    weights, _ = tiny().run(ALONE, tmp_path / "search.jsonl")
+    running = means[0]
+    for mean in means[1:]:
+        running = 0.9 * running + 0.1 * mean
+    start = starting_weights(1, 0)
+    expected = from_vector(as_vector(start) + step_sizes(start) * running, start)
+    np.testing.assert_allclose(as_vector(weights), as_vector(expected), rtol=1e-6, atol=1e-7)
+    assert len(means) == 4
 
 
 def test_validation_weighs_the_practices(whole):

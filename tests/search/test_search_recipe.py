@@ -17,6 +17,13 @@ def test_the_shipped_recipe_is_for_the_scenario_that_is_asked_for():
     )
 
 
+def test_the_general_recipe_has_its_own_practice():
+    recipe = load_search_recipe(AGENTS / "LinkScheduling.toml", "general")
+    assert recipe.practices("vienna", {}) == recipe.practice
+    kept_aside = {"vienna", "tokyo", "trieste", "polska-x0.2", "nsfnet-x0.05", "cost239-x0.05"}
+    assert not kept_aside & {practice.scenario for practice in recipe.practice}
+
+
 def test_a_recipe_may_have_its_own_practice(tmp_path):
     path = tmp_path / "a.toml"
     path.write_text(
@@ -37,6 +44,7 @@ def test_a_recipe_may_have_its_own_practice(tmp_path):
     ("text", "words"),
     [
         ("[a]\npopulaton = 4", "Did you mean 'population'"),
+        ("[a]\nmethod = 'serach'", "method is 'serach'"),
         ("[a]\npopulation = 5", "population is 5, but must be even"),
         ("[a]\npopulation = 2", "population is 2, but must be in [4, 10000]"),
         ("[a]\ngenerations = 0", "generations is 0"),
