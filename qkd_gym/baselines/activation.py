@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkd_gym.baselines.deficit import Weights, deficit_gains, deficit_scores
-from qkd_gym.baselines.occupancy import gains, networks
+from qkd_gym.baselines.occupancy import gains, networks, switches
 from qkd_gym.baselines.policy import Observation
 from qkd_gym.baselines.rules import Tunable, feature, parameter
+from qkd_gym.envs.tasks import task_of
 from qkd_gym.errors import require_between
 from qkd_gym.features import RUNNING_SCALE_S
 
@@ -87,7 +88,13 @@ class ScoredActivation(Tunable, ABC):
         return np.asarray(gains(*networks(obs), mask, score, price, self.dwell_s))
 
     def __call__(self, obs: Observation, mask: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """The link to activate, or to hold."""
+        """The link to activate, or to hold; where the operator says which links make way, first
+        those of the least price."""
+        if task_of(obs).decides_releases:
+            score = self.score(obs)
+            price = self.price(obs, score)
+            limits = self.dwell_s, self.least_gain
+            return np.asarray(switches(*networks(obs), mask, score, price, *limits))
         gain = self.gain(obs, mask)
         worth = gain.max(axis=1) > self.least_gain
         return np.asarray(np.where(worth, gain.argmax(axis=1), mask.shape[1] - 1))
@@ -171,7 +178,7 @@ class Threshold(ScoredActivation):
 
 
 @dataclass(frozen=True)
-class Lookahead(ScoredActivation):
+class Shortfall(ScoredActivation):
     """Activates the link whose pool would miss the most key within a horizon, if it can make it.
 
     Attributes:

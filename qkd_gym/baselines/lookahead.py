@@ -11,22 +11,24 @@ and Galperin (NIPS 9, 1996) and Bertsekas and Castanon (J. Heuristics 5, 1999).
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from qkd_gym.baselines.planned import refreshed
+from qkd_gym.baselines.policy import Memory, Observation, RuleWithMemory
 from qkd_gym.envs import QKDVectorEnv
 from qkd_gym.envs.observation import Observation as Buffers
 from qkd_gym.envs.observation import allocate as allocate_buffers
-from qkd_gym.envs.tasks import LINK_SCHEDULING
+from qkd_gym.envs.tasks import LINK_SCHEDULING, Task
 from qkd_gym.errors import InvalidInput
 from qkd_gym.fields import check_fields, integer, number
 from qkd_gym.network.state import State, allocate
+from qkd_gym.scoring import ScoredSchedule, shipped_schedule
 from qkd_gym.scoring.choice import Scratch, new_scratch
-from qkd_gym.scoring.policy import Choices, ScoredSchedule
+from qkd_gym.scoring.policy import Choices
 from qkd_gym.scoring.roll_out import NO_SWITCH, roll_out
 
 F64 = NDArray[np.float64]
@@ -34,14 +36,15 @@ _MOST_FIRST = 3  # two links that make way, and the one that comes
 
 
 @dataclass
-class Lookahead:
+class Lookahead(RuleWithMemory):
     """Deviates from a scored schedule where imagined futures say that it pays.
 
-    It must be shown the environment that it plays before the first reset, see `watch`, since it
-    plans on a model of it; `qkd_gym.evaluation.evaluate` does so.
+    It plays `LinkScheduling`. It must be shown the environment before the first reset, see `watch`,
+    since it plans on models of it; `qkd_gym.evaluation.evaluate` does so.
 
     Attributes:
-        schedule: What is followed otherwise, and after the first switches.
+        schedule: What is followed otherwise, and after the first switches; the name of an agent
+            that the package ships stands for it.
         candidates: Links with the largest gains that are tried, beside the schedule's choice and
             to hold.
         futures: Futures that candidates are tried on before any is given up, and between one such
@@ -54,10 +57,9 @@ class Lookahead:
         significance: Standard errors by which an alternative must lead.
         budget_s: Wall time of a decision after which no further futures are tried; 0 for none, so
             that decisions do not hang on the machine.
-        name: Name for reports.
     """
 
-    schedule: ScoredSchedule
+    schedule: ScoredSchedule | str = "general"
     candidates: int = integer(8, 1, 1000)
     futures: int = integer(8, 2, 10_000)
     most_futures: int = integer(40, 2, 100_000)
@@ -67,14 +69,17 @@ class Lookahead:
     stock_weight: float = number(0.4, 0.0, 100.0)
     significance: float = number(1.5, 0.0, 100.0)
     budget_s: float = number(0.0, 0.0, 1e6, unit="s")
-    name: str = "lookahead"
 
-    env_id: ClassVar[str] = LINK_SCHEDULING.env_id
-
-    _planner: _Planner | None = field(default=None, init=False, repr=False)
+    # A decision takes tens of milliseconds.
+    solves_programs: ClassVar[bool] = True
+    task: ClassVar[Task] = LINK_SCHEDULING
 
     def __post_init__(self) -> None:
         check_fields(self)
+        if isinstance(self.schedule, str):
+            self.schedule = shipped_schedule(self.schedule)
+        self._schedule: ScoredSchedule = self.schedule
+        self._planner: _Planner | None = None
 
     def watch(self, env: QKDVectorEnv) -> None:
         """Plans on models of an environment from now on.
@@ -85,49 +90,41 @@ class Lookahead:
         Raises:
             InvalidInput: If it is of another task.
         """
-        if env.task is not LINK_SCHEDULING:
+        if env.task is not self.task:
             raise InvalidInput(
-                f"policy is {self.name!r}, but must be one that plays {env.task.name}."
+                f"policy is 'lookahead', but must be one that plays {env.task.name}."
             )
         env.track_belief()
         self._planner = _Planner(env)
 
-    def predict(
-        self,
-        obs: Mapping[str, NDArray[Any]],
-        state: Any = None,
-        episode_start: NDArray[np.bool_] | None = None,
-        deterministic: bool = True,
-    ) -> tuple[NDArray[np.int64], Any]:
-        """Actions for the present observations of the environment that it watches.
+    def decide(
+        self, obs: Observation, mask: NDArray[np.bool_], memory: Memory, starting: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.int64], Memory]:
+        """The next switches; remembers those that are still to be made in the same interval.
 
         Args:
-            obs: Observations with a leading axis B.
-            state: What the last call returned: switches that are still to be made, member by
-                member.
-            episode_start: Members whose episode begins, shape (B,).
-            deterministic: Not read.
+            obs: The present observations of the environment that it watches.
+            mask: Not read.
+            memory: See `RuleWithMemory.decide`.
+            starting: See there.
 
         Raises:
             InvalidInput: If it watches no environment.
         """
         if self._planner is None:
             raise InvalidInput(
-                f"policy is {self.name!r}, but must be shown its environment by watch first."
+                "policy is 'lookahead', but must be shown its environment by watch first."
             )
-        batch = len(obs["links"])
-        waiting: list[list[int]] = [[] for _ in range(batch)] if state is None else state
-        choices = self.schedule.choices(obs)
-        actions = choices.links.copy()
-        for b in range(batch):
-            if episode_start is not None and episode_start[b]:
-                waiting[b] = []
-            if not waiting[b]:
-                waiting[b] = self._decide(obs, choices, b)
-            actions[b] = waiting[b].pop(0)
-        return actions, waiting
+        nothing = np.full((len(obs["links"]), _MOST_FIRST), NO_SWITCH)
+        planned = np.array(refreshed(memory, "planned", nothing, starting), np.int64)
+        choices = self._schedule.choices(obs)
+        for b in np.flatnonzero(planned[:, 0] == NO_SWITCH):
+            links = self._decide(obs, choices, int(b))
+            planned[b, : len(links)] = links
+        actions = planned[:, 0].copy()
+        return actions, {"planned": np.column_stack([planned[:, 1:], nothing[:, :1]])}
 
-    def _decide(self, obs: Mapping[str, NDArray[Any]], choices: Choices, b: int) -> list[int]:
+    def _decide(self, obs: Observation, choices: Choices, b: int) -> list[int]:
         """What one member switches next, one after the other."""
         began = time.perf_counter()
         planner = self._planner
@@ -158,9 +155,7 @@ class Lookahead:
         first = [int(link) for link in chosen if link != NO_SWITCH]
         return first or [int(choices.links[b])]
 
-    def _candidates(
-        self, obs: Mapping[str, NDArray[Any]], choices: Choices, b: int
-    ) -> NDArray[np.int64]:
+    def _candidates(self, obs: Observation, choices: Choices, b: int) -> NDArray[np.int64]:
         """First switches of every candidate, (C, L); the first goes on by the schedule."""
         hold, ends = obs["links"].shape[1], obs["link_endpoints"][b]
         rows = [[]] if choices.links[b] == hold else [[], [hold]]
@@ -195,7 +190,7 @@ class _Planner:
         model = self._env.branch(futures, [b]).simulator
         values = np.empty((len(firsts), futures))
         roll_out(
-            policy.schedule.weights, model.arrays, self._copy, self._buffers, model.bank,
+            policy._schedule.weights, model.arrays, self._copy, self._buffers, model.bank,
             model.params, firsts, int(np.ceil(policy.horizon_s / self._interval_s)),
             policy.stock_weight, model.work, self._scratch, values,
         )  # fmt: skip

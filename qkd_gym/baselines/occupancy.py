@@ -156,6 +156,51 @@ def gains(
     return gain
 
 
+@compiled
+def switches(
+    links: F32,
+    nodes: F32,
+    ends: I64,
+    legal: Flags,
+    score: F64,
+    price: F64,
+    dwell_s: float,
+    least_gain: float,
+) -> I64:
+    """The next switch where the operator says which links make way, (B,); E to hold.
+
+    The link of which the score exceeds the summed price of those that make way by the most, if by
+    more than ``least_gain``; at a full site that is the link of the least price. While one of them
+    runs, it is what is switched. Arguments as for `gains`.
+    """
+    choice = np.empty(len(links), np.int64)
+    first, cost = np.empty(nodes.shape[1], np.int64), np.empty(nodes.shape[1])
+    for b in range(len(choice)):
+        n_links = count_links(ends[b])
+        for v in range(len(first)):
+            first[v] = -1
+            cost[v] = np.inf if is_full(nodes[b], v) else 0.0
+        for e in range(n_links):
+            young = dwell_s > 0.0 and _ran_s(links[b], e) < dwell_s
+            if is_active(links[b], e) and legal[b, e] and not young:
+                for side in range(2):
+                    v = ends[b, e, side]
+                    if is_full(nodes[b], v) and price[b, e] < cost[v]:
+                        first[v], cost[v] = e, price[b, e]
+        best, most = -1, least_gain
+        for e in range(n_links):
+            u, v = ends[b, e, 0], ends[b, e, 1]
+            together = cost[u] if first[u] == first[v] and first[u] >= 0 else cost[u] + cost[v]
+            gain = score[b, e] - together
+            if legal[b, e] and not is_active(links[b], e) and gain > most:
+                best, most = e, gain
+        choice[b] = ends.shape[1]
+        if best >= 0:
+            u, v = ends[b, best, 0], ends[b, best, 1]
+            choice[b] = first[u] if first[u] >= 0 else first[v] if first[v] >= 0 else best
+    return choice
+
+
 def modules_per_site(obs: Observation) -> I64:
     """QKD modules at a site, which all sites have in common, shape (B,).
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +35,9 @@ def match(obs: Observation, weight: F64) -> NDArray[np.bool_]:
     return heavy_matching(weight, obs["link_endpoints"], modules_per_site(obs), n_sites)
 
 
-def refreshed(memory: Memory, name: str, fresh: F64, starting: NDArray[np.bool_]) -> F64:
+def refreshed(
+    memory: Memory, name: str, fresh: NDArray[Any], starting: NDArray[np.bool_]
+) -> NDArray[Any]:
     """What is remembered, with fresh values for the members that begin an episode."""
     if name not in memory:
         return fresh

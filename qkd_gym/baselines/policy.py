@@ -84,6 +84,7 @@ class RulePolicy:
         routing: Rule for paths, or None if the policy has no opinion on them.
         fallback_activation: Rule for links where both are decided and ``activation`` is None.
         fallback_routing: Rule for paths where both are decided and ``routing`` is None.
+        env_id: Environment that it is meant for; None for any that decides what it has rules for.
     """
 
     name: str
@@ -91,6 +92,20 @@ class RulePolicy:
     routing: AnyRule | None
     fallback_activation: AnyRule
     fallback_routing: AnyRule
+    env_id: str | None = None
+
+    def watch(self, env: Any) -> None:
+        """Shows the rules that plan on models of it the environment that is played.
+
+        Args:
+            env: A vector environment, before its first reset.
+
+        Raises:
+            InvalidInput: If a rule plays another environment.
+        """
+        for rule in (self.activation, self.routing):
+            if rule is not None and hasattr(rule, "watch"):
+                rule.watch(env)
 
     def predict(
         self,

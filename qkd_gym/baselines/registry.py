@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from qkd_gym.baselines import activation, mpc, planned, routing, tuned
+from qkd_gym.baselines.lookahead import Lookahead
 from qkd_gym.baselines.policy import RulePolicy
 from qkd_gym.baselines.rules import RandomChoice, Tunable
-from qkd_gym.envs.tasks import LINK_ACTIVATION, ROUTING, Task
+from qkd_gym.envs.tasks import LINK_ACTIVATION, ROUTING, TASKS, Task
 from qkd_gym.errors import InvalidInput, require_choice, require_known_keys
 
 ACTIVATION_RULES: dict[str, type[Any]] = {
@@ -17,7 +18,7 @@ ACTIVATION_RULES: dict[str, type[Any]] = {
     "static-plan": activation.StaticPlan,
     "lowest-pool-first": activation.LowestPoolFirst,
     "threshold": activation.Threshold,
-    "lookahead": activation.Lookahead,
+    "shortfall": activation.Shortfall,
     "lp-round-robin": planned.LPRoundRobin,
     "periodic-plan": planned.PeriodicPlan,
     "proportional-fair": planned.ProportionalFair,
@@ -25,6 +26,7 @@ ACTIVATION_RULES: dict[str, type[Any]] = {
     "max-weight-no-hysteresis": activation.MaxWeightNoHysteresis,
     "max-weight-matching": planned.MaxWeightMatching,
     "demand-deficit": activation.DemandDeficit,
+    "lookahead": Lookahead,
     "mpc": mpc.PredictiveControl,
     "mpc-belief": mpc.BeliefControl,
 }
@@ -105,6 +107,9 @@ def task_of_rule(name: str) -> Task:
     Raises:
         InvalidInput: If there is no such baseline.
     """
+    task, _ = _split(name)
+    if task is not None:
+        return task
     return LINK_ACTIVATION if "links" in _rules(name) else ROUTING
 
 
@@ -115,11 +120,15 @@ def make_policy(name: str, *, scenario: str | None = None, **parameters: Any) ->
     alone or joined: ``make_policy("demand-deficit+exponential-price")``. A rule alone is completed
     there by `static-plan` or `exponential-price`; `random` draws both.
 
+    A rule for links plays `LinkScheduling` too, where scored rules say themselves which links make
+    way; ``"LinkScheduling:demand-deficit"`` has the parameters that were tuned there.
+
     A rule's parameters are its defaults, which were tuned for `metro`, unless ``scenario`` names
     a scenario for which others ship with the package; see `qkd_gym.baselines.tuned`.
 
     Args:
-        name: One of `available_policies`, or two of them joined by ``+``, links first.
+        name: One of `available_policies`, or two of them joined by ``+``, links first; before a
+            colon the short name of the environment that it is to play.
         scenario: Scenario whose tuned parameters to use.
         **parameters: Parameters of the rules, for instance ``hysteresis``, before tuned ones.
 
@@ -127,12 +136,41 @@ def make_policy(name: str, *, scenario: str | None = None, **parameters: Any) ->
         InvalidInput: On an unknown name or parameter, or a value outside its range.
     """
     require_known_keys(f"policy {name!r}", parameters, parameter_names(name))
+    task, _ = _split(name)
     made = {}
     for decision, (rule_name, rule) in _rules(name).items():
         given = {key: parameters[key] for key in _parameters(rule) if key in parameters}
-        made[decision] = rule(**(tuned.parameters(rule_name, scenario) | given))
+        # What was not tuned for an environment has what was tuned where its decision is alone.
+        known = tuned.parameters(in_environment(rule_name, task), scenario)
+        known = known or tuned.parameters(rule_name, scenario)
+        made[decision] = rule(**(known | given))
     fallbacks = activation.StaticPlan(), routing.ExponentialPrice()
-    return RulePolicy(name, made.get("links"), made.get("paths"), *fallbacks)
+    # What plays one environment only says so.
+    task = next((rule.task for rule in made.values() if hasattr(rule, "task")), task)
+    return RulePolicy(
+        name, made.get("links"), made.get("paths"), *fallbacks, task.env_id if task else None
+    )
+
+
+def in_environment(name: str, task: Task | None) -> str:
+    """The name of a baseline as it is tuned for an environment.
+
+    Args:
+        name: A baseline, which may name its environment already.
+        task: The environment; None for the one in which its decision is the only one.
+    """
+    if task is None or not task.decides_releases or ":" in name:
+        return name
+    return f"{task.name}:{name}"
+
+
+def _split(name: str) -> tuple[Task | None, str]:
+    """The environment that a baseline's name has before a colon, if any, and the rest of it."""
+    environment, colon, rule = str(name).rpartition(":")
+    if not colon:
+        return None, str(name)
+    require_choice("policy (before the colon)", environment, TASKS)
+    return TASKS[environment], rule
 
 
 def search_space(name: str) -> dict[str, Sequence[float]]:
@@ -141,6 +179,7 @@ def search_space(name: str) -> dict[str, Sequence[float]]:
     Raises:
         InvalidInput: If there is no such rule, or it has no parameters to tune.
     """
+    _, name = _split(name)
     spaces = {
         key: rule.search_space()
         for key, rule in (ACTIVATION_RULES | ROUTING_RULES).items()
@@ -156,7 +195,8 @@ def _parameters(rule: type[Any]) -> tuple[str, ...]:
 
 def _rules(name: str) -> dict[str, tuple[str, type[Any]]]:
     """Name and class of the rules for ``"links"`` and ``"paths"`` that a baseline consists of."""
-    links, plus, paths = str(name).partition("+")
+    _, name = _split(name)
+    links, plus, paths = name.partition("+")
     if plus:
         require_choice("policy (links)", links, ACTIVATION_RULES)
         require_choice("policy (paths)", paths, ROUTING_RULES)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from qkd_gym.baselines import make_policy
-from qkd_gym.baselines.registry import parameter_names
+from qkd_gym.baselines.registry import in_environment, parameter_names
 from qkd_gym.envs.tasks import TASKS, Task, get_task
 from qkd_gym.errors import InvalidInput, require_choice, shown
 from qkd_gym.scoring import ScoredSchedule, find_schedule, shipped_schedule
@@ -127,7 +127,8 @@ def load(policy: str, env_id: str, settings: Mapping[str, Any], seed: int | None
     if not is_agent(policy):
         draws = seed is not None and "seed" in parameter_names(policy)
         scenario = settings.get("scenario")
-        return make_policy(policy, scenario=scenario, **({"seed": seed} if draws else {}))
+        name = in_environment(policy, get_task(env_id))
+        return make_policy(name, scenario=scenario, **({"seed": seed} if draws else {}))
     schedule = _schedule(policy)
     if schedule is not None:
         return schedule

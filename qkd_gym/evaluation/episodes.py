@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 import qkd_gym  # noqa: F401  registers the environments
 from qkd_gym.baselines import Policy, RulePolicy, make_policy
-from qkd_gym.baselines.registry import is_baseline
+from qkd_gym.baselines.registry import in_environment, is_baseline, task_of_rule
 from qkd_gym.envs import QKDVectorEnv
 from qkd_gym.envs.tasks import LINK_ACTIVATION, get_task
 from qkd_gym.errors import InvalidInput, require_integer, shown
@@ -66,7 +66,7 @@ def evaluate(
     require_integer("seed", seed, 0, _LAST_SEED - int(episodes))
     episodes, seed = int(episodes), int(seed)
     if env_id is None:
-        env_id = str(getattr(policy, "env_id", LINK_ACTIVATION.env_id))
+        env_id = _env_id_of(policy)
     task = get_task(env_id)
     settings = {"split": "test", **env_kwargs}
     seeds = np.arange(seed, seed + episodes)
@@ -77,7 +77,8 @@ def evaluate(
     try:
         if isinstance(policy, str):
             scenario = settings.get("scenario", task.default_scenario)
-            policy = make_policy(policy, scenario=scenario if isinstance(scenario, str) else None)
+            known = scenario if isinstance(scenario, str) else None
+            policy = make_policy(in_environment(policy, task), scenario=known)
         if not callable(getattr(policy, "predict", None)):
             raise InvalidInput(f"policy is {shown(policy)}, but must have a method predict.")
         for first in range(0, episodes, env.num_envs):
@@ -109,6 +110,13 @@ def evaluate(
         actions=actions,
         is_baseline=isinstance(policy, RulePolicy) and is_baseline(policy.name),
     )
+
+
+def _env_id_of(policy: Policy | str) -> str:
+    """The environment that a policy is for."""
+    if isinstance(policy, str) and ":" in policy:
+        return task_of_rule(policy).env_id
+    return getattr(policy, "env_id", None) or LINK_ACTIVATION.env_id
 
 
 class Played(NamedTuple):

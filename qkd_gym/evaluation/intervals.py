@@ -34,3 +34,24 @@ def bootstrap_interval(values: NDArray[np.floating]) -> Interval:
     means = values[rng.integers(len(values), size=(_RESAMPLES, len(values)))].mean(axis=1)
     low, high = np.quantile(means, [0.025, 0.975])
     return Interval(float(values.mean()), float(low), float(high))
+
+
+def interval_over_both(differences: NDArray[np.float64]) -> Interval:
+    """Mean and 95 % bootstrap interval over training seeds and episodes.
+
+    Seeds and episodes are drawn with replacement, each from all of them, and every drawn seed
+    meets every drawn episode.
+
+    Args:
+        differences: Of each training seed in each episode, shape (seeds, episodes).
+    """
+    rng = np.random.default_rng(0)
+    seeds, episodes = differences.shape
+    means = [
+        differences[rng.integers(seeds, size=seeds)][
+            :, rng.integers(episodes, size=episodes)
+        ].mean()
+        for _ in range(_RESAMPLES)
+    ]
+    low, high = np.quantile(means, [0.025, 0.975])
+    return Interval(float(differences.mean()), float(low), float(high))

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import qkd_gym  # noqa: F401
-from qkd_gym.baselines.lookahead import Lookahead
+from qkd_gym.baselines import make_policy
 from qkd_gym.envs.observation import allocate as allocate_buffers
 from qkd_gym.envs.tasks import LINK_SCHEDULING
 from qkd_gym.errors import InvalidInput
@@ -29,6 +29,10 @@ def holding():
     return weights
 
 
+def looking(schedule, **changes):
+    return make_policy("lookahead", schedule=schedule, **{**QUICK, **changes})
+
+
 def shares(policy, **settings):
     result = evaluate(policy, None, 4, 7, **{**SMALL, **settings}, record_actions=True)
     return result.metrics["delivered_share"], result.actions
@@ -37,7 +41,7 @@ def shares(policy, **settings):
 def test_what_cannot_lead_enough_is_not_done():
     schedule = ScoredSchedule(starting_weights())
     _, own = shares(schedule)
-    _, careful = shares(Lookahead(schedule, **QUICK, significance=100.0))
+    _, careful = shares(looking(schedule, significance=100.0))
     for first, second in zip(own, careful, strict=True):
         np.testing.assert_array_equal(first, second)
 
@@ -45,9 +49,9 @@ def test_what_cannot_lead_enough_is_not_done():
 def test_it_mends_a_schedule_that_never_switches():
     poor = ScoredSchedule(holding())
     before, _ = shares(poor)
-    after, actions = shares(Lookahead(poor, **QUICK))
+    after, actions = shares(looking(poor))
     assert (after > before + 0.05).all()
-    again, same = shares(Lookahead(poor, **QUICK))
+    again, same = shares(looking(poor))
     np.testing.assert_array_equal(after, again)
     for first, second in zip(actions, same, strict=True):
         np.testing.assert_array_equal(first, second)
@@ -56,7 +60,7 @@ def test_it_mends_a_schedule_that_never_switches():
 def test_planning_does_not_change_what_happens():
     env = gym.make_vec(LINK_SCHEDULING.env_id, num_envs=2, **SMALL)
     plain = gym.make_vec(LINK_SCHEDULING.env_id, num_envs=2, **SMALL)
-    policy = Lookahead(ScoredSchedule(starting_weights()), **QUICK)
+    policy = looking(ScoredSchedule(starting_weights()))
     policy.watch(env)
     (obs, _), state, start = env.reset(seed=3), None, np.ones(2, bool)
     plain.reset(seed=3)
@@ -99,11 +103,11 @@ def test_roll_outs_are_what_stepping_the_model_gives(future):
 
 
 def test_it_must_be_shown_its_environment():
-    policy = Lookahead(ScoredSchedule(starting_weights()))
+    policy = looking(ScoredSchedule(starting_weights()))
     obs, _ = gym.make_vec(LINK_SCHEDULING.env_id, num_envs=1, **SMALL).reset(seed=0)
     with pytest.raises(InvalidInput, match="must be shown its environment by watch first"):
         policy.predict(obs)
     with pytest.raises(InvalidInput, match="must be one that plays LinkActivation"):
         policy.watch(gym.make_vec("qkd_gym/LinkActivation-v0", num_envs=1, **SMALL))
     with pytest.raises(InvalidInput, match="futures is 1"):
-        Lookahead(policy.schedule, futures=1)
+        looking(ScoredSchedule(starting_weights()), futures=1)

@@ -16,13 +16,14 @@ from qkd_gym.baselines.registry import (
     ACTIVATION_RULES,
     ROUTING_RULES,
     fast_policies,
+    in_environment,
     is_baseline,
     parameter_names,
     solves_programs,
     task_of_rule,
 )
 from qkd_gym.benchmark.tuning import choose, current_parameters, ship, tune
-from qkd_gym.envs.tasks import LINK_ACTIVATION, NETWORK, ROUTING, TASKS
+from qkd_gym.envs.tasks import LINK_ACTIVATION, LINK_SCHEDULING, NETWORK, ROUTING, TASKS
 from qkd_gym.errors import InvalidInput
 from qkd_gym.features import LINK, PATH, PATH_FEATURES
 from qkd_gym.network import available_scenarios
@@ -148,6 +149,8 @@ def test_every_policy_is_legal_in_batches_and_alone(env_id):
         "Network": [*available_policies(), "demand-deficit+exponential-price"],
     }[env_id]
     for name in rules:
+        if name == "lookahead":  # which plays LinkScheduling alone
+            continue
         policy = make_policy(name)
         obs, _ = env.reset(seed=5)
         # A program is solved for each of their decisions.
@@ -225,13 +228,13 @@ def test_threshold_takes_only_from_what_can_do_without():
     assert choice("threshold", obs, low=0.05, high=0.4) == 3
 
 
-def test_lookahead_prefers_what_will_be_missing_and_can_be_made():
+def test_shortfall_prefers_what_will_be_missing_and_can_be_made():
     obs = links_observation(
         pool_fill=[1.0, 0.1, 0.1], demand_average=[0.1, 0.3, 0.9], nominal_rate=[1.0, 1.0, 1.0]
     )
-    assert choice("lookahead", obs, horizon_h=1.0) == 2
+    assert choice("shortfall", obs, horizon_h=1.0) == 2
     obs["links"][2, LINK.nominal_rate] = 0.0
-    assert choice("lookahead", obs, horizon_h=1.0) == 1
+    assert choice("shortfall", obs, horizon_h=1.0) == 1
 
 
 def test_tuned_parameters_ship_and_given_ones_go_first(monkeypatch):
@@ -295,9 +298,9 @@ def test_a_baseline_is_what_can_be_made_by_name(name, known):
             make_policy(name)
 
 
-def test_programs_are_solved_by_the_predictive_controllers_alone():
+def test_lookahead_and_predictive_controllers_alone_are_slow():
     slow = {name for name in available_policies() if solves_programs(name)}
-    assert slow == {"mpc", "mpc-belief"}
+    assert slow == {"lookahead", "mpc", "mpc-belief"}
     assert solves_programs("mpc+widest-path")
     assert not solves_programs("demand-deficit+widest-path")
     assert set(fast_policies(LINK_ACTIVATION)) == set(ACTIVATION_RULES) - slow
@@ -312,6 +315,47 @@ def test_fast_policies_play_their_task(task):
         assert env.action_space.contains(make_policy(name).predict(obs)[0])
     both = [name for name in fast_policies(NETWORK) if "+" in name]
     assert len(both) == 7
+
+
+@pytest.mark.parametrize("name", ["demand-deficit", "max-weight", "threshold", "lowest-pool-first"])
+def test_scored_rules_say_which_links_make_way(name):
+    """Where they may, they release the links of least price at full ends, and then switch on."""
+    env = gym.make_vec(LINK_SCHEDULING.env_id, num_envs=8, n_sites=12, bank_size=2, dwell_s=3600.0)
+    rule = make_policy(f"LinkScheduling:{name}")
+    obs, _ = env.reset(seed=3)
+    seen = dict.fromkeys(("released", "activated"), 0)
+    for _ in range(120):
+        actions, _ = rule.predict(obs)
+        active = obs["links"][..., LINK.active] > 0.5
+        score = rule.activation.score(obs)
+        price = rule.activation.price(obs, score)
+        for b in np.flatnonzero(actions < active.shape[1]):
+            link, ends = actions[b], obs["link_endpoints"][b]
+            legal = obs["action_mask"][b, :-1] > 0
+            assert legal[link]
+            if active[b, link]:
+                others = [
+                    min(price[b, e] for e in np.flatnonzero(active[b] & legal) if v in ends[e])
+                    for v in ends[link]
+                ]
+                assert price[b, link] in others
+                seen["released"] += 1
+            else:
+                assert obs["links"][b, link, LINK.full_endpoints] == 0.0
+                seen["activated"] += 1
+        obs, _, _, _, info = env.step(actions)
+        assert not info["illegal_actions"].any()
+    assert min(seen.values()) > 20, seen
+
+
+def test_names_with_an_environment():
+    assert make_policy("LinkScheduling:demand-deficit").env_id == LINK_SCHEDULING.env_id
+    assert make_policy("demand-deficit").env_id is None
+    assert task_of_rule("LinkScheduling:demand-deficit") is LINK_SCHEDULING
+    assert in_environment("demand-deficit", LINK_SCHEDULING) == "LinkScheduling:demand-deficit"
+    assert in_environment("demand-deficit", LINK_ACTIVATION) == "demand-deficit"
+    with pytest.raises(InvalidInput, match="Did you mean 'LinkScheduling'"):
+        make_policy("LinkSchedulin:demand-deficit")
 
 
 def test_what_a_baseline_is_made_of():

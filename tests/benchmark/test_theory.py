@@ -27,10 +27,10 @@ def test_max_weight_serves_everything_on_large_networks_too():
     assert shares("max-weight", 16, "control-instant").mean() >= 0.99
 
 
-def test_knowing_demand_beats_thresholds_and_lookahead_by_several_points():
+def test_knowing_demand_beats_thresholds_and_shortfalls_by_several_points():
     settings = {"episodes": 24, "scenario": "metro", "bank_size": 12}
     best = shares("demand-deficit", **settings)
-    for plain in ("threshold", "lookahead"):
+    for plain in ("threshold", "shortfall"):
         gap = bootstrap_interval(best - shares(plain, **settings))
         assert gap.low > 0.02, plain
 
