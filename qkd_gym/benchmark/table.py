@@ -104,7 +104,8 @@ def leaderboard(episodes: Sequence[Episode]) -> str:
     """Markdown with one table per scenario, events and bank of networks.
 
     Environments of the same events share a table. Policies of a table are compared on the seeds
-    that all of them have played.
+    that all of them have played; those that have played fewer than others, because their decisions
+    take long, come with the others in a second table.
 
     Args:
         episodes: From `qkd_gym.benchmark.validate`.
@@ -142,9 +143,19 @@ def leaderboard(episodes: Sequence[Episode]) -> str:
             raise InvalidInput(f"scenario {scenario!r} has files with different configurations.")
         parts.append(
             f"## {scenario}\n\nEvents of {env_id}, split `{split}`.\n\n"
-            f"{_ranking(scenario, policies)}"
+            f"{_rankings(scenario, policies)}"
         )
     return "\n\n".join(parts) + "\n"
+
+
+def _rankings(scenario: str, policies: dict[_Policy, dict[int, Episode]]) -> str:
+    most = max(map(len, policies.values()))
+    fast = {policy: played for policy, played in policies.items() if len(played) == most}
+    parts = [_ranking(scenario, fast)]
+    if len(fast) < len(policies):
+        parts += ["On the episodes that slower policies have played too:"]
+        parts += [_ranking(scenario, policies)]
+    return "\n\n".join(parts)
 
 
 def _ranking(scenario: str, policies: dict[_Policy, dict[int, Episode]]) -> str:

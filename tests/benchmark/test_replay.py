@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 
+import numpy as np
 import pytest
 
 from qkd_gym.benchmark import available_suites, get_suite, replay
@@ -147,9 +148,12 @@ def test_leaderboard_compares_on_common_seeds():
     good, bad = recorded(episodes=3), recorded("static-plan", episodes=2)
     text = leaderboard([*good, *bad])
     lines = [line for line in text.splitlines() if line.startswith(("| max", "| static"))]
-    assert [line.split(" | ")[2] for line in lines] == ["2", "2"]
-    mean = sum(e.totals["delivered_bits"] / e.totals["offered_bits"] for e in good[:2]) / 2
-    assert lines[0].startswith(f"| max-weight | LinkActivation | 2 | {mean:.4f}")
+    # Alone on all that it has played, then both on what they share.
+    assert [line.split(" | ")[2] for line in lines] == ["3", "2", "2"]
+    assert text.index(lines[0]) < text.index("On the episodes that slower") < text.index(lines[1])
+    for line, episodes in ((lines[0], good), (lines[1], good[:2])):
+        mean = np.mean([e.totals["delivered_bits"] / e.totals["offered_bits"] for e in episodes])
+        assert line.startswith(f"| max-weight | LinkActivation | {len(episodes)} | {mean:.4f}")
     with pytest.raises(InvalidInput, match="twice"):
         leaderboard([good[0], good[0]])
     with pytest.raises(InvalidInput, match="no seed in common"):
