@@ -40,7 +40,7 @@ class Scratch(NamedTuple):
         gain: Worth of switching a link on, less the price of those that make way, (E,); minus
             infinity where that is no option.
         works: 1 for links that seem to work, (E,).
-        site: A number per site, (N,).
+        sites: Numbers per site, (3, N).
         makes_way: Link that a site without a free module gives up, E for none, (N,).
     """
 
@@ -49,7 +49,7 @@ class Scratch(NamedTuple):
     price: F32
     gain: F32
     works: F32
-    site: F32
+    sites: F32
     makes_way: NDArray[np.int64]
 
 
@@ -62,7 +62,7 @@ def new_scratch(links: int, sites: int) -> Scratch:
             price=((padded(links),), np.float32),
             gain=((padded(links),), np.float32),
             works=((padded(links),), np.float32),
-            site=((sites,), np.float32),
+            sites=((3, sites), np.float32),
             makes_way=((sites,), np.int64),
         )
     )
@@ -158,7 +158,7 @@ def choose(
         scratch: Scratch space; its `worth`, `price`, `gain` and `makes_way` say why.
     """
     x = scratch.inputs
-    write_inputs(x, links, nodes, ends, n_links, context, setting, scratch.works, scratch.site)
+    write_inputs(x, links, nodes, ends, n_links, context, setting, scratch.works, scratch.sites)
     _score_by_rule(w, links, scratch)
     _add_network(w, scratch)
     _find_who_makes_way(links, nodes, ends, n_links, mask, scratch)

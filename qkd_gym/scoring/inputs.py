@@ -46,6 +46,13 @@ class Inputs(NamedTuple):
     """Summed `blocked_average` of the two sites."""
     scarcity: int
     """Sum of 1 / (1 + fill of all pools at the site) over the two sites."""
+    site_rate: int
+    """Observed over nominal key rate, less 1, of all links at a site, weighted by their freshness;
+    mean of the two sites. It tells of a link that nobody has measured."""
+    site_error: int
+    """The same of the observed QBER over its threshold."""
+    network_rate: int
+    """Mean of the same over all sites with a measurement."""
     length: int
     """Feature `length`."""
     running: int
@@ -70,6 +77,12 @@ class Inputs(NamedTuple):
     """blocked x rate."""
     demand_age: int
     """demand x age."""
+    site_rate_age: int
+    """site_rate x age."""
+    site_error_age: int
+    """site_error x age."""
+    network_rate_age: int
+    """network_rate x age."""
     calibration: int
     """Feature `calibration` of the setting, as the following ones."""
     interval: int
@@ -92,6 +105,9 @@ _PRODUCTS = (
     (INPUT.demand_rate, INPUT.demand, INPUT.rate),
     (INPUT.blocked_rate, INPUT.blocked, INPUT.rate),
     (INPUT.demand_age, INPUT.demand, INPUT.age),
+    (INPUT.site_rate_age, INPUT.site_rate, INPUT.age),
+    (INPUT.site_error_age, INPUT.site_error, INPUT.age),
+    (INPUT.network_rate_age, INPUT.network_rate, INPUT.age),
 )
 _SETTINGS = (
     (INPUT.calibration, SETTING.calibration),
@@ -100,6 +116,7 @@ _SETTINGS = (
     (INPUT.pool, SETTING.pool),
 )
 _ZERO, _ONE, _WORKS = np.float32(0.0), np.float32(1.0), np.float32(0.1)
+_HALF = np.float32(0.5)
 
 
 @inlined
@@ -160,6 +177,36 @@ def _write_sites(x: F32, links: F32, nodes: F32, ends: np.ndarray, n_links: int,
 
 
 @inlined
+def _write_quality(
+    x: F32, links: F32, ends: np.ndarray, n_links: int, seen: F32, rate: F32, error: F32
+) -> None:
+    """How good the links at both sites have been found; a site without a measurement has zeros."""
+    n_sites = len(seen)
+    fill(seen, 0, n_sites, 0.5)  # half a measurement that says nothing
+    fill(rate, 0, n_sites, 0.0)
+    fill(error, 0, n_sites, 0.0)
+    for e in range(n_links):
+        freshness = links[LINK.freshness, e]
+        for side in range(2):
+            v = ends[e, side]
+            seen[v] += freshness
+            rate[v] += freshness * (links[LINK.observed_rate, e] - _ONE)
+            error[v] += freshness * links[LINK.observed_qber, e]
+    overall, measured = _ZERO, _ZERO
+    for v in range(n_sites):
+        measured += _ONE if seen[v] > _HALF else _ZERO
+        rate[v] /= seen[v]
+        error[v] /= seen[v]
+        overall += rate[v]
+    overall /= max(measured, _ONE)
+    for e in range(n_links):
+        u, v = ends[e, 0], ends[e, 1]
+        x[INPUT.site_rate, e] = _HALF * (rate[u] + rate[v])
+        x[INPUT.site_error, e] = _HALF * (error[u] + error[v])
+    fill(x[INPUT.network_rate], 0, x.shape[1], overall)
+
+
+@inlined
 def write_inputs(
     x: F32,
     links: F32,
@@ -169,7 +216,7 @@ def write_inputs(
     context: F32,
     setting: F32,
     works: F32,
-    site: F32,
+    sites: F32,
 ) -> None:
     """Writes the inputs of all links of one observation.
 
@@ -182,13 +229,14 @@ def write_inputs(
         context: Features of the network, (len(CONTEXT),).
         setting: Features of the setting, (len(SETTING),).
         works: Scratch, (E,).
-        site: Scratch, (N,).
+        sites: Scratch, (3, N).
     """
     use_widest_vectors()
     n = x.shape[1]
     _write_stock(x, links, works)
     _write_links(x, links)
-    _write_sites(x, links, nodes, ends, n_links, site)
+    _write_sites(x, links, nodes, ends, n_links, sites[0])
+    _write_quality(x, links, ends, n_links, sites[0], sites[1], sites[2])
     setup_h = math.expm1(setting[SETTING.calibration]) / 60.0
     left_h = (1.0 - context[CONTEXT.elapsed]) * math.expm1(setting[SETTING.episode])
     fill(x[INPUT.end], 0, n, setup_h / (setup_h + left_h) if setup_h > 0.0 else 0.0)

@@ -17,6 +17,9 @@ PRODUCTS = {
     "demand_rate": ("demand", "rate"),
     "blocked_rate": ("blocked", "rate"),
     "demand_age": ("demand", "age"),
+    "site_rate_age": ("site_rate", "age"),
+    "site_error_age": ("site_error", "age"),
+    "network_rate_age": ("network_rate", "age"),
 }
 FEATURES = {
     "demand": LINK.demand_average,
@@ -39,6 +42,14 @@ def definitions(observation):
     seen = 1.0 + fresh * (links[:, LINK.observed_rate] - 1.0)
     works = seen > 0.1
     at_site = np.array([fill[(ends == v).any(axis=1)].sum() for v in range(len(nodes))])
+    at_ends = [(ends == v).any(axis=1) for v in range(len(nodes))]
+    weight = np.array([0.5 + fresh[here].sum() for here in at_ends])
+
+    def of_sites(values):
+        return np.array([(fresh * values)[here].sum() for here in at_ends]) / weight
+
+    rates = of_sites(links[:, LINK.observed_rate] - 1.0)
+    errors = of_sites(links[:, LINK.observed_qber])
     calibration_h = (np.exp(setting[SETTING.calibration]) - 1.0) / 60.0
     episode_h = np.exp(setting[SETTING.episode]) - 1.0
     left_h = (1.0 - observation["context"][CONTEXT.elapsed]) * episode_h
@@ -53,6 +64,9 @@ def definitions(observation):
         "site_demand": nodes[ends, NODE.demand_average].sum(axis=1),
         "site_blocked": nodes[ends, NODE.blocked_average].sum(axis=1),
         "scarcity": (1.0 / (1.0 + at_site))[ends].sum(axis=1),
+        "site_rate": rates[ends].mean(axis=1),
+        "site_error": errors[ends].mean(axis=1),
+        "network_rate": rates[weight > 0.5].mean(),
         "end": calibration_h / (calibration_h + left_h) if calibration_h > 0.0 else 0.0,
         "calibration": setting[SETTING.calibration],
         "interval": setting[SETTING.interval],
