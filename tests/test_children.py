@@ -14,11 +14,13 @@ WORK = """
 import os, time
 from qkd_gym.children import child_processes
 from qkd_gym.commands import exit_status
+path = {path!r}
 with exit_status("It goes on."), child_processes(2) as submit:
+    open(path, "w").close()
     for _ in range(2):
-        work = submit(time.sleep, 60)
-    if {loaded}:
-        time.sleep(3)
+        work = submit(exec, f"open({{path!r}}, 'a').write('!')\\nimport time; time.sleep(60)", {{}})
+    while os.path.getsize(path) < 2 * {loaded}:  # children that have begun
+        time.sleep(0.01)
     print("ready", flush=True)
     work.result()
 """
@@ -51,8 +53,8 @@ def end_of(process):
         (signal.SIGINT, 130, "\nInterrupted. It goes on.\n"),
     ],
 )
-def test_children_end_with_their_parent(number, status, words):
-    process = start(WORK.format(loaded=True))
+def test_children_end_with_their_parent(tmp_path, number, status, words):
+    process = start(WORK.format(loaded=True, path=str(tmp_path / "there")))
     assert process.stdout.readline() == "ready\n"
     process.send_signal(number)
     ended, errors = end_of(process)
@@ -63,8 +65,8 @@ def test_children_end_with_their_parent(number, status, words):
 
 
 @pytest.mark.parametrize("loaded", [False, True])
-def test_ctrl_c_in_a_terminal_brings_no_traceback_of_children(loaded):
-    process = start(WORK.format(loaded=loaded))
+def test_ctrl_c_in_a_terminal_brings_no_traceback_of_children(tmp_path, loaded):
+    process = start(WORK.format(loaded=loaded, path=str(tmp_path / "there")))
     assert process.stdout.readline() == "ready\n"
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to parent and children
     assert end_of(process) == (130, "\nInterrupted. It goes on.\n")

@@ -36,6 +36,13 @@ RECIPE = Recipe(
 )
 
 
+@pytest.fixture(scope="module")
+def submit():
+    """Hands work to two other processes, which take seconds to start."""
+    with child_processes(2) as submit:
+        yield submit
+
+
 def sums(group, folder):
     """Everything that a group does, noted in a file per rank."""
     own = torch.arange(3.0) + group.rank
@@ -50,12 +57,11 @@ def sums(group, folder):
     torch.save(noted, folder / f"{group.rank}.pt")
 
 
-def test_a_group_adds_averages_and_copies(tmp_path):
-    with child_processes(2) as submit:
-        for _ in range(2):  # the same processes serve again
-            with together(3, submit, partial(sums, folder=tmp_path)) as group:
-                assert (group.rank, group.size, group.leads) == (0, 3, True)
-                sums(group, tmp_path)
+def test_a_group_adds_averages_and_copies(tmp_path, submit):
+    for _ in range(2):  # the same processes serve again
+        with together(3, submit, partial(sums, folder=tmp_path)) as group:
+            assert (group.rank, group.size, group.leads) == (0, 3, True)
+            sums(group, tmp_path)
     noted = [torch.load(tmp_path / f"{rank}.pt") for rank in range(3)]
     for one in noted:
         assert one["sum"].tolist() == [3.0, 6.0, 9.0]
@@ -74,20 +80,19 @@ def test_one_process_needs_no_group():
         assert group.share(5) == range(5)
 
 
-def test_strangers_take_no_part(tmp_path):
-    with child_processes(1) as submit:
+def test_strangers_take_no_part(tmp_path, submit):
+    strangers = []
 
-        def submit_late(work, port, *arguments):
-            stranger = Client(("127.0.0.1", port))
-            stranger.send_bytes(bytes(34))
-            strangers.append(stranger)
-            return submit(work, port, *arguments)
+    def submit_late(work, port, *arguments):
+        stranger = Client(("127.0.0.1", port))
+        stranger.send_bytes(bytes(34))
+        strangers.append(stranger)
+        return submit(work, port, *arguments)
 
-        strangers = []
-        with together(2, submit_late, partial(sums, folder=tmp_path)) as group:
-            sums(group, tmp_path)
-        with pytest.raises((EOFError, OSError)):
-            strangers[0].recv_bytes()
+    with together(2, submit_late, partial(sums, folder=tmp_path)) as group:
+        sums(group, tmp_path)
+    with pytest.raises((EOFError, OSError)):
+        strangers[0].recv_bytes()
     assert torch.load(tmp_path / "1.pt")["sum"].tolist() == [1.0, 3.0, 5.0]
 
 
@@ -98,22 +103,19 @@ def fail(group):
 
 
 def die(group):
-    if group.rank == 2:
+    if group.rank == 1:
         os.kill(os.getpid(), signal.SIGKILL)
     group.sum_(torch.zeros(1))
 
 
-def run(work, members=3, here=None):
+def run(submit, work, members=3, here=None):
     """A group in which the others do this work, and this process the same or something else."""
-    with child_processes(max(1, members - 1)) as submit, together(members, submit, work) as group:
+    with together(members, submit, work) as group:
         (here or work)(group)
 
 
-@pytest.mark.parametrize(
-    ("work", "error"),
-    [(fail, ZeroDivisionError), (die, BrokenProcessPool), (0, TypeError)],
-)
-def test_whatever_happens_to_another_process_ends_the_group(work, error):
+def check_end(submit, work, error, members=3):
+    """The error of the others' work is that of the group, and comes soon."""
     began = time.monotonic()
 
     def wait(group):
@@ -122,8 +124,18 @@ def test_whatever_happens_to_another_process_ends_the_group(work, error):
         group.sum_(torch.zeros(1))
 
     with pytest.raises(error):
-        run(work, here=wait)
+        run(submit, work, members, here=wait)
     assert time.monotonic() - began < 60  # a busy machine takes long to start processes
+
+
+@pytest.mark.parametrize(("work", "error"), [(fail, ZeroDivisionError), (0, TypeError)])
+def test_an_error_in_another_process_ends_the_group(submit, work, error):
+    check_end(submit, work, error)
+
+
+def test_the_death_of_another_process_ends_the_group():
+    with child_processes(1) as doomed:
+        check_end(doomed, die, BrokenProcessPool, members=2)
 
 
 def wait(group):
@@ -134,9 +146,10 @@ def stop(group):
     raise KeyError(group.size)
 
 
-def test_an_error_here_ends_the_others():
+def test_an_error_here_ends_the_others(tmp_path, submit):
     with pytest.raises(KeyError):
-        run(wait, here=stop)
+        run(submit, wait, here=stop)
+    run(submit, partial(sums, folder=tmp_path))  # they are free again
 
 
 def learn(group, folder, workers, recipe=RECIPE, timesteps=2 * 96):
@@ -160,10 +173,10 @@ def learn(group, folder, workers, recipe=RECIPE, timesteps=2 * 96):
     return model
 
 
-def trained(folder, workers, **changes):
+def trained(submit, folder, workers, **changes):
     work = partial(learn, folder=folder, workers=workers, **changes)
     (folder / str(workers) / "checkpoints").mkdir(parents=True, exist_ok=True)
-    run(work, workers)
+    run(submit, work, workers)
     return [torch.load(folder / str(workers) / f"{rank}.pt") for rank in range(workers)]
 
 
@@ -171,19 +184,19 @@ def equal(first, second):
     return all(torch.equal(first[name], second[name]) for name in first)
 
 
-def test_replicas_stay_equal_and_trainings_repeat(tmp_path):
-    replicas = trained(tmp_path / "a", 3)
+def test_replicas_stay_equal_and_trainings_repeat(tmp_path, submit):
+    replicas = trained(submit, tmp_path / "a", 3)
     assert all(equal(replicas[0], other) for other in replicas[1:])
-    again = trained(tmp_path / "b", 3)
+    again = trained(submit, tmp_path / "b", 3)
     assert equal(replicas[0], again[0])
 
 
-def test_every_member_has_the_episodes_of_its_seed(tmp_path):
+def test_every_member_has_the_episodes_of_its_seed(tmp_path, submit):
     """Whichever process it is in: the first observations of all are those of one process."""
     links = {}
     plain = dataclasses.replace(RECIPE, adviser="", control_policy="")
     for workers in (1, 3):
-        trained(tmp_path, workers, recipe=plain, timesteps=96)
+        trained(submit, tmp_path, workers, recipe=plain, timesteps=96)
         files = [tmp_path / str(workers) / f"links-{rank}.npy" for rank in range(workers)]
         links[workers] = np.concatenate([np.load(file) for file in files])
     np.testing.assert_array_equal(links[1], links[3])
@@ -215,10 +228,10 @@ def update(group, folder):
     torch.save(noted, folder / f"{group.size}.{group.rank}.pt")
 
 
-def test_a_group_s_updates_are_those_of_one_process(tmp_path):
+def test_a_group_s_updates_are_those_of_one_process(tmp_path, submit):
     work = partial(update, folder=tmp_path)
     work(Group())
-    run(work)
+    run(submit, work)
     before, alone, history, logged = torch.load(tmp_path / "1.0.pt")
     _, shared, shared_history, shared_logged = torch.load(tmp_path / "3.0.pt")
     changed = [name for name in alone if not torch.equal(alone[name], before[name])]
