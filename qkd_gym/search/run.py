@@ -104,14 +104,7 @@ class SearchRun:
                     bar.set_postfix_str(f"delivered share {share:.4f} in validation")
 
             weights, curve = search.run(Workers(submit), self._folder / _JOURNAL, show)
-        scenarios = ", ".join(dict.fromkeys(one.scenario for one in search.practices))
-        card = {
-            "summary": f"{search.recipe.generations} generations of {search.recipe.population} "
-            f"candidates in {scenarios}"[:200],
-            "options": dict(asked),
-            "recipe": dataclasses.asdict(search.recipe),
-        }
-        save_schedule(self._folder / SCHEDULE, weights, card)
+        save_schedule(self._folder / SCHEDULE, weights, self._card(asked))
         per_generation = search.intervals / search.recipe.generations
         numbers, shares = zip(*curve, strict=True)
         plot_learning_curve(
@@ -123,3 +116,17 @@ class SearchRun:
             references={"rule that it starts from": shares[0]},
         )
         return ScoredSchedule(weights, "agent")
+
+    def _card(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """What the agent comes of."""
+        search = self._search
+        scenarios = list(dict.fromkeys(one.scenario for one in search.practices))
+        where = scenarios[0] if len(scenarios) == 1 else f"{len(scenarios)} scenarios"
+        told = ("env", "agent", "scenario", "network", "seed")
+        return {
+            "summary": f"searched on {where}: {search.recipe.generations} generations of "
+            f"{search.recipe.population} candidates",
+            "options": {name: asked[name] for name in told if name in asked},
+            "decisions": search.intervals,
+            "recipe": dataclasses.asdict(search.recipe),
+        }
