@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkd_gym.baselines.deficit import Weights, deficit_gains, deficit_scores
-from qkd_gym.baselines.occupancy import gains, networks, switches
+from qkd_gym.baselines.occupancy import gains, networks, switch_gains, switches
 from qkd_gym.baselines.policy import Observation
 from qkd_gym.baselines.rules import Tunable, feature, parameter
 from qkd_gym.envs.tasks import task_of
@@ -86,6 +86,21 @@ class ScoredActivation(Tunable, ABC):
         score = self.score(obs)
         price = self.price(obs, score)
         return np.asarray(gains(*networks(obs), mask, score, price, self.dwell_s))
+
+    def switch_gain(
+        self, obs: Observation, mask: NDArray[np.bool_]
+    ) -> tuple[F64, NDArray[np.int64]]:
+        """The same where the operator says which links make way, (B, E), and the link that makes
+        way at each site, (B, N), -1 for none.
+
+        Args:
+            obs: Observations with a leading batch axis B.
+            mask: Legal choices, (B, E + 1).
+        """
+        score = self.score(obs)
+        price = self.price(obs, score)
+        gain, makes_way = switch_gains(*networks(obs), mask, score, price, self.dwell_s)
+        return gain, makes_way
 
     def __call__(self, obs: Observation, mask: NDArray[np.bool_]) -> NDArray[np.int64]:
         """The link to activate, or to hold; where the operator says which links make way, first

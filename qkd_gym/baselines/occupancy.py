@@ -156,6 +156,53 @@ def gains(
     return gain
 
 
+@inlined
+def _write_switches(
+    links: F32, nodes: F32, ends: I64, legal: Flags, score: F64, price: F64, dwell_s: float,
+    first: I64, cost: F64, gain: F64,
+) -> None:  # fmt: skip
+    """Writes what `switch_gains` describes for one network; ``cost`` is scratch, (N,)."""
+    n_links = count_links(ends)
+    for v in range(len(first)):
+        first[v] = -1
+        cost[v] = np.inf if is_full(nodes, v) else 0.0
+    for e in range(n_links):
+        young = dwell_s > 0.0 and _ran_s(links, e) < dwell_s
+        if is_active(links, e) and legal[e] and not young:
+            for side in range(2):
+                v = ends[e, side]
+                if is_full(nodes, v) and price[e] < cost[v]:
+                    first[v], cost[v] = e, price[e]
+    for e in range(len(ends)):
+        u, v = ends[e, 0], ends[e, 1]
+        together = cost[u] if first[u] == first[v] and first[u] >= 0 else cost[u] + cost[v]
+        is_option = e < n_links and legal[e] and not is_active(links, e)
+        gain[e] = score[e] - together if is_option else -np.inf
+
+
+@compiled
+def switch_gains(
+    links: F32, nodes: F32, ends: I64, legal: Flags, score: F64, price: F64, dwell_s: float
+) -> tuple[F64, I64]:
+    """What activating each link is worth where the operator says which links make way.
+
+    At a full site that is the link of the least price. Arguments as for `gains`.
+
+    Returns:
+        Score less the summed price of the links that make way, (B, E), minus infinity where that is
+        no option; and the link that makes way at each site, (B, N), -1 for none.
+    """
+    gain = np.empty_like(score)
+    makes_way = np.empty(nodes.shape[:2], np.int64)
+    cost = np.empty(nodes.shape[1])
+    for b in range(len(gain)):
+        _write_switches(
+            links[b], nodes[b], ends[b], legal[b], score[b], price[b], dwell_s,
+            makes_way[b], cost, gain[b],
+        )  # fmt: skip
+    return gain, makes_way
+
+
 @compiled
 def switches(
     links: F32,
@@ -169,31 +216,20 @@ def switches(
 ) -> I64:
     """The next switch where the operator says which links make way, (B,); E to hold.
 
-    The link of which the score exceeds the summed price of those that make way by the most, if by
-    more than ``least_gain``; at a full site that is the link of the least price. While one of them
-    runs, it is what is switched. Arguments as for `gains`.
+    The link with the largest of the `switch_gains`, if that is more than ``least_gain``. While one
+    of those that make way for it runs, it is what is switched. Arguments as for `gains`.
     """
     choice = np.empty(len(links), np.int64)
     first, cost = np.empty(nodes.shape[1], np.int64), np.empty(nodes.shape[1])
+    gain = np.empty(ends.shape[1])
     for b in range(len(choice)):
-        n_links = count_links(ends[b])
-        for v in range(len(first)):
-            first[v] = -1
-            cost[v] = np.inf if is_full(nodes[b], v) else 0.0
-        for e in range(n_links):
-            young = dwell_s > 0.0 and _ran_s(links[b], e) < dwell_s
-            if is_active(links[b], e) and legal[b, e] and not young:
-                for side in range(2):
-                    v = ends[b, e, side]
-                    if is_full(nodes[b], v) and price[b, e] < cost[v]:
-                        first[v], cost[v] = e, price[b, e]
+        _write_switches(
+            links[b], nodes[b], ends[b], legal[b], score[b], price[b], dwell_s, first, cost, gain
+        )
         best, most = -1, least_gain
-        for e in range(n_links):
-            u, v = ends[b, e, 0], ends[b, e, 1]
-            together = cost[u] if first[u] == first[v] and first[u] >= 0 else cost[u] + cost[v]
-            gain = score[b, e] - together
-            if legal[b, e] and not is_active(links[b], e) and gain > most:
-                best, most = e, gain
+        for e in range(len(gain)):
+            if gain[e] > most:
+                best, most = e, gain[e]
         choice[b] = ends.shape[1]
         if best >= 0:
             u, v = ends[b, best, 0], ends[b, best, 1]

@@ -28,6 +28,7 @@ from qkd_gym.files import write_json
 from qkd_gym.gnn.weights import digest, load_pretrained
 from qkd_gym.reading import read_bytes, read_json
 from qkd_gym.sb3.checkpoint import POLICY, load_policy, save_policy
+from qkd_gym.sb3.named import named_digest
 from qkd_gym.sb3.recipe import Recipe
 from qkd_gym.scoring import ScoredSchedule, find_schedule, shipped_schedules
 
@@ -143,8 +144,8 @@ def _require_env(agent: str, trained_on: str, env_id: str | None) -> None:
 def agent_digest(folder: Path) -> str:
     """Changes with whatever an agent's decisions hang on, as hexadecimal digits.
 
-    That is its weights, what its class hangs on, the package's version, and the viability network
-    that the package ships, which embeds the links for the policy.
+    That is its weights, what its class hangs on, the package's version, the viability network that
+    the package ships, which embeds the links for the policy, and a schedule that advises it.
 
     Raises:
         InvalidInput: If the folder is no agent's.
@@ -152,6 +153,7 @@ def agent_digest(folder: Path) -> str:
     env_id, recipe = _agent(folder)
     weights = hashlib.sha256(read_bytes(folder / POLICY, "policy")).hexdigest()
     facts = [__version__, env_id, recipe.pointer, recipe.adviser, weights]
+    facts.append(named_digest(recipe.adviser))
     return hashlib.sha256(json.dumps([*facts, digest(load_pretrained())]).encode()).hexdigest()
 
 

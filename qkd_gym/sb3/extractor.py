@@ -23,7 +23,10 @@ Observation = Mapping[str, Tensor]
 
 _STATISTICS = 2 * len(LINK_FEATURES) + len(CONTEXT_FEATURES)
 # Parts of an observation that are not read any more once it is prepared.
-_REPLACED = ("nodes", "links", "node_mask", "link_mask", "context", "request_endpoints")
+_REPLACED = (
+    "nodes", "links", "node_mask", "link_mask", "context", "request_endpoints",
+    "past_endpoints", "past_sizes", "setting",
+)  # fmt: skip
 # What they are replaced by.
 _PREPARED = ("link_inputs", "site_inputs", "graph_inputs")
 # What is large, and what `GraphFeaturesExtractor.encode` reads where it lies.

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-import numpy as np
 import torch
 from gymnasium import spaces
 from sb3_contrib.common.maskable.distributions import MaskableDistribution
@@ -15,20 +14,20 @@ from stable_baselines3.common.type_aliases import Schedule
 from torch import Tensor, nn
 from torch.optim import Adam
 
-from qkd_gym.baselines.activation import ScoredActivation
 from qkd_gym.envs.tasks import Task, task_of
 from qkd_gym.features import LINK_FEATURES, PATH_FEATURES, REQUEST_FEATURES
-from qkd_gym.sb3.advice import advise, make_adviser, require_raw
+from qkd_gym.sb3.advice import Adviser, advise, make_adviser, require_raw
 from qkd_gym.sb3.distribution import ILLEGAL, MaskedCategoricals
 from qkd_gym.sb3.extractor import Encoding, GraphFeaturesExtractor
 from qkd_gym.sb3.link_scores import link_scores
 from qkd_gym.sb3.transfer import to_device
 
-# What an adviser reads of an observation.
-_ADVISER_READS = ("nodes", "links", "link_endpoints", "action_mask")
 # Logit per unit of a rule's gain: at 10 the random policy is .3 points worse than the rule itself,
 # and yet tries most links that the rule ranks close to its choice.
 _LOGIT_PER_GAIN = 10.0
+# Where the operator says which links make way, steps that let no time pass add up: at 10 a random
+# schedule is two points worse than the schedule itself, at 20 no more than .3.
+_LOGIT_PER_GAIN_OF_SWITCHES = 20.0
 # Means over all links differ little.
 _DIFFERENCE_SCALE = 10.0
 
@@ -40,7 +39,7 @@ class PointerHeads(nn.Module):
         extractor: Encodes the observations; its widths are those of the heads' inputs.
         task: What is decided: links, paths or both.
         hidden: Width of the hidden layers.
-        adviser: Rule whose scores of the links are added to those of the network.
+        adviser: Rule or schedule whose scores of the links are added to those of the network.
     """
 
     def __init__(
@@ -48,7 +47,7 @@ class PointerHeads(nn.Module):
         extractor: GraphFeaturesExtractor,
         task: Task,
         hidden: int,
-        adviser: ScoredActivation | None,
+        adviser: Adviser | None,
     ) -> None:
         super().__init__()
         self.task, self.adviser = task, adviser
@@ -108,7 +107,8 @@ class PointerHeads(nn.Module):
         logits = torch.cat([scores, self.hold_score(encoding.pooled)], dim=1)
         if self.adviser is None:
             return logits
-        return logits + _LOGIT_PER_GAIN * observation["advice"]
+        scale = _LOGIT_PER_GAIN_OF_SWITCHES if self.task.decides_releases else _LOGIT_PER_GAIN
+        return logits + scale * observation["advice"]
 
     def _paths(self, encoding: Encoding) -> list[Tensor]:
         observation = encoding.observation
@@ -157,7 +157,8 @@ class LinkPointerPolicy(MaskableActorCriticPolicy):
         action_space: Its action space.
         lr_schedule: Learning rate as a function of the remaining progress.
         hidden: Width of the heads' hidden layers.
-        adviser: Name of a baseline that scores links. The policy starts as that rule, made random,
+        adviser: What scores links: a baseline, ``agent:NAME`` for a scored schedule that the
+            package ships, or the path of a schedule's file. The policy starts as that, made random,
             and learns what to add to its scores (residual policy learning: Silver et al., 2018).
         mixed_precision: Whether matrix products are computed in bfloat16, which GPUs do several
             times faster; weights, sums and losses stay float32.
@@ -236,8 +237,7 @@ class LinkPointerPolicy(MaskableActorCriticPolicy):
         known |= {name: tensor.to(self.device) for name, tensor in tensors.items()}
         adviser: Any = self.mlp_extractor.adviser
         if adviser is not None and "advice" not in known:
-            read = {name: known[name].cpu().numpy() for name in _ADVISER_READS}
-            read["link_endpoints"] = read["link_endpoints"].astype(np.int64)
+            read = {name: tensor.cpu().numpy() for name, tensor in known.items()}
             known["advice"] = torch.as_tensor(advise(adviser, read), device=self.device)
         with self._lower_precision():
             return self.features_extractor.prepare(known, places)

@@ -26,6 +26,7 @@ from qkd_gym.reading import read_table
 from qkd_gym.sb3.advice import make_adviser
 from qkd_gym.sb3.extractor import GraphFeaturesExtractor
 from qkd_gym.sb3.group import Group
+from qkd_gym.sb3.named import named_policy
 from qkd_gym.sb3.policy import LinkPointerPolicy
 from qkd_gym.sb3.ppo import GraphPPO
 from qkd_gym.sb3.split import SplitVecEnv
@@ -52,15 +53,16 @@ class Recipe:
         num_envs: Environments side by side.
         teacher: Baseline that is imitated first; empty for none.
         imitation_rounds: Rounds of imitation.
-        adviser: Baseline whose scores the policy starts from; empty for none.
-        control_policy: Baseline whose rewards on the same episodes are subtracted, as a control
-            variate; empty for none.
+        adviser: Baseline or scored schedule whose scores the policy starts from, by the names of
+            `qkd_gym.sb3.named`; empty for none.
+        control_policy: Baseline or scored schedule whose rewards on the same episodes are
+            subtracted, as a control variate; empty for none.
         learning_rate: Adam's step size at the start; it falls linearly to a twentieth.
         reward_scale: Factor on the rewards.
         ppo: Further arguments of the algorithm, for instance ``n_steps`` or ``gamma``.
 
     Raises:
-        InvalidInput: On a value outside its range, or a baseline that does not exist.
+        InvalidInput: On a value outside its range, or a baseline or schedule that does not exist.
     """
 
     pointer: bool = flag(True)
@@ -85,8 +87,10 @@ class Recipe:
             raise InvalidInput("pointer is false, but must be true with a teacher or an adviser.")
         if self.adviser:
             make_adviser(self.adviser)
-        for name in filter(None, (self.teacher, self.control_policy)):
-            make_policy(name)
+        if self.teacher:
+            make_policy(self.teacher)
+        if self.control_policy:
+            named_policy(self.control_policy)
         if not isinstance(self.ppo, dict):
             raise InvalidInput(f"ppo is {shown(self.ppo)}, but must be a table.")
         require_known_keys("ppo", self.ppo, [*_INTEGERS, *_NUMBERS])
@@ -98,7 +102,7 @@ class Recipe:
 
     @property
     def starts_from(self) -> str:
-        """The baseline that the untrained policy imitates or is advised by, if any."""
+        """What the untrained policy imitates or is advised by, if anything."""
         return self.teacher or self.adviser
 
     @property
@@ -139,7 +143,7 @@ class Recipe:
                 members // halves,
                 reward_scale=self.reward_scale,
                 subtract_offered=True,
-                control_policy=make_policy(self.control_policy) if self.control_policy else None,
+                control_policy=named_policy(self.control_policy) if self.control_policy else None,
                 adviser=make_adviser(self.adviser) if self.adviser else None,
                 threads=usable_cores() if on_gpu else None,
                 **{**network, "split": "train"},

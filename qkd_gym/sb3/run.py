@@ -29,6 +29,7 @@ from qkd_gym.sb3.checkpoint import (
     read_facts,
 )
 from qkd_gym.sb3.group import together
+from qkd_gym.sb3.named import named_digest
 from qkd_gym.sb3.recipe import Recipe
 from qkd_gym.sb3.training import Training, Validation
 
@@ -148,7 +149,7 @@ class GradientRun:
             *zip(*curve, strict=True),
             label="agent",
             quantity="delivered share in validation",
-            references={start: self._training.validation.share(start)} if start else {},
+            references={start: self._training.validation.share_of(start)} if start else {},
         )
         return model.policy
 
@@ -157,5 +158,5 @@ def run_key(task: Task, recipe: Recipe, network: Mapping[str, Any], seed: int, w
     """Changes with whatever a checkpoint hangs on, besides how long it was trained."""
     weights = digest(load_pretrained())
     parts = [__version__, task.name, dataclasses.asdict(recipe), network, seed]
-    parts += [workers, weights]
+    parts += [workers, weights, *map(named_digest, (recipe.adviser, recipe.control_policy))]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

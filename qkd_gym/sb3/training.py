@@ -21,6 +21,7 @@ from qkd_gym.sb3.callbacks import DomainMetrics, Periodically, Progress
 from qkd_gym.sb3.checkpoint import latest_checkpoint, load_checkpoint, save_checkpoint
 from qkd_gym.sb3.group import Group
 from qkd_gym.sb3.imitation import fit_critic, imitate
+from qkd_gym.sb3.named import named_schedule
 from qkd_gym.sb3.recipe import Recipe
 
 # Environments that the policy starts in, before reinforcement learning; enough for a critic.
@@ -59,6 +60,10 @@ class Validation:
             result = evaluate(policy, self.env_id, len(own), self.seed + own.start, **settings)
             shares[own.start : own.stop] = torch.as_tensor(result.metrics["delivered_share"])
         return float(np.nanmean(group.sum_(shares).numpy()))
+
+    def share_of(self, name: str) -> float:
+        """Mean delivered share of what a recipe calls by a name, see `qkd_gym.sb3.named`."""
+        return self.share(named_schedule(name) or name)
 
 
 @dataclass(frozen=True)

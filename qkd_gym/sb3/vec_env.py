@@ -13,14 +13,13 @@ from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
 
 from qkd_gym.baselines import Policy
-from qkd_gym.baselines.activation import ScoredActivation
 from qkd_gym.envs.starting import read_seeds
 from qkd_gym.envs.tasks import LINK_ACTIVATION, get_task
 from qkd_gym.envs.vector import Batch, QKDVectorEnv
 from qkd_gym.errors import InvalidInput, require_number
 from qkd_gym.features import FEATURE_LIMIT
-from qkd_gym.jit import compiled
-from qkd_gym.sb3.advice import advise
+from qkd_gym.sb3.advice import Adviser, advise
+from qkd_gym.sb3.control import Control, link_means
 
 _ACCOUNTS = (
     "offered_bits",
@@ -42,18 +41,21 @@ class QKDVecEnv(VecEnv):
         subtract_offered: Whether to reward minus the blocked instead of the delivered key. The
             offered key does not depend on the actions, so the best policy is the same and the
             variance is less.
-        adviser: A rule whose scores of the links are then part of the observation, as ``advice``.
+        adviser: A rule or schedule whose scores of the links are then part of the observation, as
+            ``advice``.
         control_policy: A policy that plays the same episodes in a control environment, and whose
             rewards are subtracted as a control variate. They do not depend on the actions taken
             here, so the best policy is the same; but what the two have in common, luck above all,
             no longer disturbs the learner. How the links' mean features differ from those in the
             control environment becomes part of the observation, as ``control_difference``, for
-            critics, which must foresee the difference in rewards.
+            critics, which must foresee the difference in rewards. Where a step need not let time
+            pass, the control policy waits until it does, and its rewards are those of the same
+            interval.
         **env_kwargs: Arguments of the environment.
 
     Attributes:
         env: The vector environment behind it.
-        control_env: The vector environment of the control policy; None without one.
+        control: The episodes of the control policy; None without one.
         totals: Accounts of all steps since `pop_totals` was last called.
 
     Raises:
@@ -67,7 +69,7 @@ class QKDVecEnv(VecEnv):
         *,
         reward_scale: float = 1.0,
         subtract_offered: bool = False,
-        adviser: ScoredActivation | None = None,
+        adviser: Adviser | None = None,
         control_policy: Policy | None = None,
         **env_kwargs: Any,
     ) -> None:
@@ -75,12 +77,11 @@ class QKDVecEnv(VecEnv):
         self._task = get_task(env_id)
         make = partial(gym.make_vec, env_id, num_envs, **env_kwargs)
         self.env = cast("QKDVectorEnv", make().unwrapped)
-        self.control_env = None if control_policy is None else make().unwrapped
+        self.control: Control | None = None
+        if control_policy is not None:
+            self.control = Control(cast("QKDVectorEnv", make().unwrapped), control_policy)
         self.reward_scale, self.subtract_offered = reward_scale, subtract_offered
         self._adviser = adviser
-        self._control_policy = control_policy
-        self._control_actions: Any = None
-        self._control_means: Any = None
         fields: dict[str, Any] = dict(self.env.single_observation_space)  # type: ignore[call-overload]
         n_links, n_features = fields["links"].shape
         box = partial(spaces.Box, -FEATURE_LIMIT, FEATURE_LIMIT, dtype=np.float32)
@@ -107,33 +108,26 @@ class QKDVecEnv(VecEnv):
 
     def reset(self) -> dict[str, NDArray[Any]]:  # type: ignore[override]
         """Starts all episodes."""
-        if self.control_env is not None:
-            if self._seed is None and self._control_actions is None:
+        if self.control is not None:
+            if self._seed is None and not self.control.has_begun:
                 # Both environments must play the same episodes.
                 self._seed = int(np.random.default_rng().integers(2**31))
-            self._decide_control(self.control_env.reset(seed=self._seed)[0])
+            self.control.reset(self._seed)
         observation = self._extended(self.env.reset(seed=self._seed)[0])
-        if self.control_env is not None:
-            observation["control_difference"] -= self._control_means
+        if self.control is not None:
+            observation["control_difference"] -= self.control.means
         self._seed = None
         self._returns[:] = 0.0
         self._lengths[:] = 0
         return observation
 
-    # What reads a whole observation does so at once, while it is in the processor's cache.
-
-    def _decide_control(self, observation: Batch) -> None:
-        """Has the control policy decide on its next actions."""
-        assert self._control_policy is not None
-        self._control_actions, _ = self._control_policy.predict(observation)
-        self._control_means = _means(observation["links"])
-
     def _extended(self, observation: Batch) -> Batch:
         """The observation with what this class adds to it; of the control difference the means of
         the links, from which those of the control are still to be subtracted."""
         observation = dict(observation)
-        if self.control_env is not None:
-            observation["control_difference"] = _means(observation["links"])
+        # What reads a whole observation does so at once, while it is in the processor's cache.
+        if self.control is not None:
+            observation["control_difference"] = link_means(observation["links"])
         if self._adviser is not None:
             observation["advice"] = advise(self._adviser, observation)
         return observation
@@ -144,26 +138,29 @@ class QKDVecEnv(VecEnv):
 
     def step_wait(self) -> Any:
         """Steps all environments; infos are empty but for those that ended."""
+        intervals = self.env.core.simulator.state.episodes["interval"]
+        before = intervals.copy()
         seen, rewards, _, ended, infos = self.env.step(self._actions)
         observation = self._extended(seen)
         for name in _ACCOUNTS:
             self.totals[name] += float(infos[name].sum())
         self._returns += rewards
         self._lengths += 1
-        if self.control_env is not None:
-            seen, others, _, _, control_infos = self.control_env.step(self._control_actions)
-            self._decide_control(seen)
-            observation["control_difference"] -= self._control_means
-            rewards = rewards - others
+        if self.control is not None:
+            if self._task.decides_releases:
+                passed = np.flatnonzero((intervals != before) | ended)
+                rewards = rewards - self.control.let_interval_pass(passed)
+            else:
+                rewards = rewards - self.control.step()
+            observation["control_difference"] -= self.control.means
         elif self.subtract_offered:
             rewards = rewards - infos["offered_bits"] / self._mean_offered()
         scaled = (self.reward_scale * rewards).astype(np.float32)
         reported: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
         for i in np.flatnonzero(ended):
             last = infos["final_obs"][i]
-            if self.control_env is not None:
-                control = control_infos["final_obs"][i]
-                difference = _means(last["links"][None])[0] - _means(control["links"][None])[0]
+            if self.control is not None:
+                difference = link_means(last["links"][None])[0] - self.control.last_means[i]
                 last = {**last, "control_difference": difference}
             reported[i] = {
                 "terminal_observation": last,
@@ -190,8 +187,8 @@ class QKDVecEnv(VecEnv):
     def close(self) -> None:
         """Ends the use of the environments, which then raise Gymnasium's error."""
         self.env.close()
-        if self.control_env is not None:
-            self.control_env.close()
+        if self.control is not None:
+            self.control.close()
 
     def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
         """The vector environment's attribute, once per asked member."""
@@ -215,17 +212,3 @@ class QKDVecEnv(VecEnv):
     def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> list[bool]:
         """No member is wrapped."""
         return [False for _ in self._get_indices(indices)]
-
-
-@compiled
-def _means(links: np.ndarray) -> NDArray[np.float32]:
-    """Mean features of all links and padding, (B, features), of (B, E, features)."""
-    batch, n_links, features = links.shape
-    means = np.zeros((batch, features), np.float32)
-    for b in range(batch):
-        for e in range(n_links):
-            for i in range(features):
-                means[b, i] += links[b, e, i]
-        for i in range(features):
-            means[b, i] /= np.float32(n_links)
-    return means

@@ -6,12 +6,16 @@ import pytest
 pytest.importorskip("stable_baselines3")
 
 from qkd_gym.baselines import make_policy
+from qkd_gym.features import LINK
 from qkd_gym.sb3 import QKDVecEnv
+from qkd_gym.scoring import ScoredSchedule
+from qkd_gym.scoring.weights import starting_weights
 
 SHORT = {"episode_s": 600.0, "bank_size": 2}
+SCHEDULING = "qkd_gym/LinkScheduling-v0"
 
 
-@pytest.mark.parametrize("env_id", ["qkd_gym/LinkActivation-v0", "qkd_gym/Network-v0"])
+@pytest.mark.parametrize("env_id", ["qkd_gym/LinkActivation-v0", "qkd_gym/Network-v0", SCHEDULING])
 @pytest.mark.parametrize("seed", [None, 3])
 def test_whoever_plays_as_the_control_policy_earns_nothing(env_id, seed):
     control_policy = make_policy("demand-deficit+exponential-price")
@@ -73,3 +77,65 @@ def test_the_control_difference_is_what_the_links_differ_by():
     assert env.observation_space["control_difference"].contains(
         observation["control_difference"][0]
     )
+
+
+def test_a_schedule_that_plays_as_itself_earns_nothing():
+    schedule = ScoredSchedule(starting_weights(0))
+    env = QKDVecEnv(SCHEDULING, num_envs=4, control_policy=schedule, **SHORT)
+    observation, switched, ended = env.reset(), 0, 0
+    while ended < 8:
+        actions, _ = schedule.predict(observation)
+        switched += (actions < observation["links"].shape[1]).sum()
+        observation, rewards, dones, _ = env.step(actions)
+        np.testing.assert_array_equal(rewards, 0.0)
+        ended += dones.sum()
+    assert switched
+
+
+def test_rewards_of_the_same_interval_are_subtracted():
+    """Members that hold pass an interval by each step, their control by several steps."""
+    policy = make_policy("demand-deficit")
+    relative, plain, alone = (
+        QKDVecEnv(SCHEDULING, num_envs=4, **SHORT, **more)
+        for more in ({"control_policy": policy, "reward_scale": 0.5}, {}, {})
+    )
+    for env in (relative, plain, alone):
+        env.seed(3)
+        seen = env.reset()
+    hold = np.full(4, plain.action_space.n - 1)
+    own, given, ended = [], [], 0
+    for _ in range(40):
+        own.append(plain.step(hold)[1])
+        observation, rewards, dones, infos = relative.step(hold)
+        given.append(rewards)
+        ended += dones.sum()
+        for i in np.flatnonzero(dones):
+            assert infos[i]["terminal_observation"]["control_difference"].any()
+            assert not observation["control_difference"][i].any()
+    assert ended
+    others = [[] for _ in range(4)]
+    steps = 0
+    while min(map(len, others)) < 40:
+        before = alone.env.core.simulator.state.episodes["interval"].copy()
+        seen, rewards, _, _ = alone.step(policy.predict(seen)[0])
+        steps += 4
+        for i in np.flatnonzero(alone.env.core.simulator.state.episodes["interval"] != before):
+            others[i].append(rewards[i])
+    assert steps > 1.1 * sum(map(len, others))
+    expected = np.array([one[:40] for one in others]).T
+    np.testing.assert_allclose(given, 0.5 * (np.array(own) - expected), atol=1e-6)
+
+
+def test_while_no_time_passes_the_control_waits():
+    env = QKDVecEnv(SCHEDULING, num_envs=4, control_policy=make_policy("demand-deficit"), **SHORT)
+    env.seed(0)
+    observation = env.reset()
+    means = env.control.means.copy()
+    # Every member switches a link off but the first, which holds.
+    actions = observation["links"][..., LINK.active].argmax(axis=1)
+    actions[0] = env.action_space.n - 1
+    observation, rewards, _, _ = env.step(actions)
+    np.testing.assert_array_equal(rewards[1:], 0.0)
+    np.testing.assert_array_equal(env.control.means[1:], means[1:])
+    assert (env.control.means[0] != means[0]).any()
+    assert (observation["control_difference"][1:, LINK.active] < 0.0).all()

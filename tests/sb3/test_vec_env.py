@@ -97,7 +97,7 @@ def test_closing_closes_the_environments():
     env.reset()
     env.close()
     assert env.env.closed
-    assert env.control_env.closed
+    assert env.control.env.closed
     with pytest.raises(ClosedEnvironmentError):
         env.step(np.zeros(2, np.int64))
 
