@@ -20,12 +20,12 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 from qkd_gym.sb3 import QKDVecEnv
-from qkd_gym.sb3.recipe import Recipe, load_recipes
+from qkd_gym.sb3.recipe import Recipe, load_recipe
 from speed import cleanrl_style
 from speed.naive import OneByOne
 
 ENV_ID = "qkd_gym/LinkActivation-v0"
-RECIPE = load_recipes(Path(__file__).parents[1] / "agents" / "LinkActivation.toml")["pointer"]
+RECIPE = load_recipe(Path(__file__).parents[1] / "agents" / "LinkActivation.toml", "pointer")
 SCENARIO = "metro"
 # Of rewards without a control policy, whose variance is larger.
 REWARD_SCALE = 0.05
