@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
+import numpy as np
 
 import qkd_gym
 from qkd_gym.baselines import make_policy
+from qkd_gym.baselines.registry import in_environment
 from qkd_gym.benchmark.policies import agent_digest, is_agent, rows_of
 from qkd_gym.benchmark.replay import finite
 from qkd_gym.benchmark.suites import get_split, get_suite
@@ -188,18 +190,20 @@ def _fingerprint(policy: str, env_id: str, scenario: str, split: str) -> str:
     """Changes with whatever an episode depends on besides its seed and the version: the
     environment, the scenario's fields, an agent's recipe and weights, a baseline's parameters."""
     config = as_mapping(resolve(scenario, {"split": split}))
-    facts = json.dumps([config, policy, env_id, _contents(policy, scenario)], sort_keys=True)
+    contents = _contents(policy, env_id, scenario)
+    facts = json.dumps([config, policy, env_id, contents], sort_keys=True)
     return hashlib.sha256(facts.encode()).hexdigest()
 
 
-def _contents(policy: str, scenario: str) -> str:
+def _contents(policy: str, env_id: str, scenario: str) -> str:
     if policy in (BOUND, REFERENCE):
         return ""
     if is_agent(policy):
         return agent_digest(policy)
-    made = make_policy(policy, scenario=scenario)
+    made = make_policy(in_environment(policy, get_task(env_id)), scenario=scenario)
     rules = made.activation, made.routing, made.fallback_activation, made.fallback_routing
-    return json.dumps([_described(rule) for rule in rules])
+    # Those that follow a schedule have its weights.
+    return json.dumps([_described(rule) for rule in rules], default=np.ndarray.tolist)
 
 
 def _described(rule: Any) -> list[Any]:
