@@ -62,6 +62,7 @@ def test_a_form_learns_on_from_where_it_was(tiny):
     assert not torch.equal(weights_of(twice), weights_of(once))
 
 
+@pytest.mark.slow
 def test_stock_forms_act_as_masks_allow(tiny):
     """What is illegal is never chosen with masks, and is without."""
     illegal = {}
@@ -175,6 +176,7 @@ def test_every_part_is_in_one_group():
     assert sorted(grouped) == sorted([*parts.FUNCTIONS, parts.REST])
 
 
+@pytest.mark.slow
 def test_forms_are_compared(tiny, monkeypatch):
     monkeypatch.setattr(training, "TURN_S", 0.01)
     names = ("recipe", STOCK)

@@ -28,6 +28,7 @@ def small(monkeypatch):
     monkeypatch.setattr(study, "available", lambda: ("slovenia",))
 
 
+@pytest.mark.slow
 def test_study_writes_its_page_and_goes_on(tmp_path, small, monkeypatch):
     out, work = tmp_path / "docs", tmp_path / "work"
     arguments = ["--out", str(out), "--work", str(work), "--effort", "0.02"]
