@@ -25,6 +25,7 @@ from qkd_gym.commands import exit_status
 from qkd_gym.envs.tasks import TASKS, Task
 from qkd_gym.errors import InvalidInput, require_choice, require_integer, shown
 from qkd_gym.evaluation import EvaluationResult, compare, evaluate, print_comparison
+from qkd_gym.evaluation.episodes import HELD_OUT_SEED
 from qkd_gym.evaluation.report import comparison_table
 from qkd_gym.files import write_bytes, write_figure, write_json
 from qkd_gym.network.scenarios import resolve
@@ -37,8 +38,6 @@ from qkd_gym.search.run import SearchRun
 
 # Recipes of the agents: a file per environment.
 AGENTS = Path(__file__).with_name("agents")
-# Held-out episodes: networks of the test bank, seeds that training never uses.
-HELD_OUT_SEED = 1_000_000
 
 
 @dataclass

@@ -24,6 +24,7 @@ from qkd_gym.commands import exit_status
 from qkd_gym.envs.tasks import LINK_ACTIVATION, TASKS
 from qkd_gym.errors import InvalidInput, require_integer, shown
 from qkd_gym.evaluation import EvaluationResult, compare, evaluate, print_comparison
+from qkd_gym.evaluation.episodes import HELD_OUT_SEED
 from qkd_gym.evaluation.report import points_text
 from qkd_gym.files import require_writable_file, write_bytes
 from qkd_gym.network.scenarios import available_scenarios, resolve
@@ -73,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
         help="environment of the baselines",
     )
     zero.add_argument("--episodes", type=int, default=100)
-    zero.add_argument("--seed", type=int, default=1_000_000, help="seed of the first episode")
+    zero.add_argument("--seed", type=int, default=HELD_OUT_SEED, help="seed of the first episode")
 
     one = command("benchmark", _benchmark, "run a suite")
     one.add_argument("--suite", default="metro", help=f"one of {', '.join(available_suites())}")

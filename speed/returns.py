@@ -18,11 +18,12 @@ from qkd_gym.baselines.policy import Observation
 from qkd_gym.commands import exit_status
 from qkd_gym.errors import require_integer, require_number
 from qkd_gym.evaluation import evaluate
+from qkd_gym.evaluation.episodes import VALIDATION_SEED
 from speed.forms import ENV_ID, FORMS, SCENARIO, STOCK
 from speed.training import Trial
 
 NAMES = ("recipe", "from-nothing", STOCK)
-VALIDATION_SEED, VALIDATION_EPISODES = 500_000, 64
+VALIDATION_EPISODES = 64
 
 
 class Masked:

@@ -106,10 +106,8 @@ class ScoredActivation(Tunable, ABC):
         """The link to activate, or to hold; where the operator says which links make way, first
         those of the least price."""
         if task_of(obs).decides_releases:
-            score = self.score(obs)
-            price = self.price(obs, score)
-            limits = self.dwell_s, self.least_gain
-            return np.asarray(switches(*networks(obs), mask, score, price, *limits))
+            gain, makes_way = self.switch_gain(obs, mask)
+            return np.asarray(switches(gain, makes_way, networks(obs).ends, self.least_gain))
         gain = self.gain(obs, mask)
         worth = gain.max(axis=1) > self.least_gain
         return np.asarray(np.where(worth, gain.argmax(axis=1), mask.shape[1] - 1))

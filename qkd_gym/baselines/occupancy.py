@@ -156,30 +156,6 @@ def gains(
     return gain
 
 
-@inlined
-def _write_switches(
-    links: F32, nodes: F32, ends: I64, legal: Flags, score: F64, price: F64, dwell_s: float,
-    first: I64, cost: F64, gain: F64,
-) -> None:  # fmt: skip
-    """Writes what `switch_gains` describes for one network; ``cost`` is scratch, (N,)."""
-    n_links = count_links(ends)
-    for v in range(len(first)):
-        first[v] = -1
-        cost[v] = np.inf if is_full(nodes, v) else 0.0
-    for e in range(n_links):
-        young = dwell_s > 0.0 and _ran_s(links, e) < dwell_s
-        if is_active(links, e) and legal[e] and not young:
-            for side in range(2):
-                v = ends[e, side]
-                if is_full(nodes, v) and price[e] < cost[v]:
-                    first[v], cost[v] = e, price[e]
-    for e in range(len(ends)):
-        u, v = ends[e, 0], ends[e, 1]
-        together = cost[u] if first[u] == first[v] and first[u] >= 0 else cost[u] + cost[v]
-        is_option = e < n_links and legal[e] and not is_active(links, e)
-        gain[e] = score[e] - together if is_option else -np.inf
-
-
 @compiled
 def switch_gains(
     links: F32, nodes: F32, ends: I64, legal: Flags, score: F64, price: F64, dwell_s: float
@@ -193,47 +169,49 @@ def switch_gains(
         no option; and the link that makes way at each site, (B, N), -1 for none.
     """
     gain = np.empty_like(score)
-    makes_way = np.empty(nodes.shape[:2], np.int64)
+    makes_way = np.full(nodes.shape[:2], -1)
     cost = np.empty(nodes.shape[1])
     for b in range(len(gain)):
-        _write_switches(
-            links[b], nodes[b], ends[b], legal[b], score[b], price[b], dwell_s,
-            makes_way[b], cost, gain[b],
-        )  # fmt: skip
+        n_links, first = count_links(ends[b]), makes_way[b]
+        for v in range(len(first)):
+            cost[v] = np.inf if is_full(nodes[b], v) else 0.0
+        for e in range(n_links):
+            young = dwell_s > 0.0 and _ran_s(links[b], e) < dwell_s
+            if is_active(links[b], e) and legal[b, e] and not young:
+                for side in range(2):
+                    v = ends[b, e, side]
+                    if is_full(nodes[b], v) and price[b, e] < cost[v]:
+                        first[v], cost[v] = e, price[b, e]
+        for e in range(ends.shape[1]):
+            u, v = ends[b, e, 0], ends[b, e, 1]
+            together = cost[u] if first[u] == first[v] and first[u] >= 0 else cost[u] + cost[v]
+            is_option = e < n_links and legal[b, e] and not is_active(links[b], e)
+            gain[b, e] = score[b, e] - together if is_option else -np.inf
     return gain, makes_way
 
 
 @compiled
-def switches(
-    links: F32,
-    nodes: F32,
-    ends: I64,
-    legal: Flags,
-    score: F64,
-    price: F64,
-    dwell_s: float,
-    least_gain: float,
-) -> I64:
+def switches(gain: F64, makes_way: I64, ends: I64, least_gain: float) -> I64:
     """The next switch where the operator says which links make way, (B,); E to hold.
 
-    The link with the largest of the `switch_gains`, if that is more than ``least_gain``. While one
-    of those that make way for it runs, it is what is switched. Arguments as for `gains`.
+    The link with the largest gain, if that is more than ``least_gain``. While one of those that
+    make way for it runs, it is what is switched.
+
+    Args:
+        gain: From `switch_gains`, as the next one, (B, E).
+        makes_way: See there, (B, N).
+        ends: Sites of each link, (B, E, 2).
+        least_gain: Smallest gain that is worth a switch.
     """
-    choice = np.empty(len(links), np.int64)
-    first, cost = np.empty(nodes.shape[1], np.int64), np.empty(nodes.shape[1])
-    gain = np.empty(ends.shape[1])
+    choice = np.full(len(gain), ends.shape[1])
     for b in range(len(choice)):
-        _write_switches(
-            links[b], nodes[b], ends[b], legal[b], score[b], price[b], dwell_s, first, cost, gain
-        )
         best, most = -1, least_gain
-        for e in range(len(gain)):
-            if gain[e] > most:
-                best, most = e, gain[e]
-        choice[b] = ends.shape[1]
+        for e in range(gain.shape[1]):
+            if gain[b, e] > most:
+                best, most = e, gain[b, e]
         if best >= 0:
-            u, v = ends[b, best, 0], ends[b, best, 1]
-            choice[b] = first[u] if first[u] >= 0 else first[v] if first[v] >= 0 else best
+            first, second = makes_way[b, ends[b, best, 0]], makes_way[b, ends[b, best, 1]]
+            choice[b] = first if first >= 0 else second if second >= 0 else best
     return choice
 
 

@@ -7,7 +7,6 @@ of a trained agent, under its own or another name (``FOLDER``, ``NAME=FOLDER``).
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -18,9 +17,7 @@ from qkd_gym.baselines.registry import in_environment, parameter_names
 from qkd_gym.envs.tasks import TASKS, Task, get_task
 from qkd_gym.errors import InvalidInput, require_choice, shown
 from qkd_gym.scoring import ScoredSchedule, find_schedule, shipped_schedule
-from qkd_gym.scoring.weights import as_vector
-
-_AGENT = "agent:"
+from qkd_gym.scoring.agents import PREFIX
 
 
 class Row(NamedTuple):
@@ -74,8 +71,8 @@ def file_name(label: str) -> str:
 
 
 def _row(word: str, task: Task) -> Row:
-    if word.startswith(_AGENT):
-        return Row(word, word, shipped_schedule(word.removeprefix(_AGENT)).env_id)
+    if word.startswith(PREFIX):
+        return Row(word, word, shipped_schedule(word.removeprefix(PREFIX)).env_id)
     name, equals, folder = word.partition("=")
     if equals or os.sep in word or Path(word).is_dir():
         path = Path(folder if equals else word)
@@ -108,7 +105,7 @@ def _env_id(word: str, folder: Path) -> str:
 
 def is_agent(policy: str) -> bool:
     """Whether the policy of a row is an agent."""
-    return policy.startswith(_AGENT) or os.sep in policy
+    return policy.startswith(PREFIX) or os.sep in policy
 
 
 def load(policy: str, env_id: str, settings: Mapping[str, Any], seed: int | None = None) -> Any:
@@ -145,7 +142,7 @@ def agent_digest(policy: str) -> str:
     """
     schedule = _schedule(policy)
     if schedule is not None:
-        return hashlib.sha256(as_vector(schedule.weights).tobytes()).hexdigest()
+        return schedule.digest()
     from qkd_gym.sb3 import agents  # here, so that others need no torch
 
     return agents.agent_digest(Path(policy))
@@ -153,6 +150,6 @@ def agent_digest(policy: str) -> str:
 
 def _schedule(policy: str) -> ScoredSchedule | None:
     """The scored schedule that an agent is, if it is one."""
-    if policy.startswith(_AGENT):
-        return shipped_schedule(policy.removeprefix(_AGENT))
+    if policy.startswith(PREFIX):
+        return shipped_schedule(policy.removeprefix(PREFIX))
     return find_schedule(Path(policy))

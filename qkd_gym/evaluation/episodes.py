@@ -22,6 +22,11 @@ from qkd_gym.evaluation.account import Account, Totals
 from qkd_gym.evaluation.result import EvaluationResult
 from qkd_gym.features import HOUR_S
 
+# First seeds of episodes that no training plays: agents are chosen on the former, with networks of
+# the validation bank, and reported on the latter, with those of the test bank.
+VALIDATION_SEED = 500_000
+HELD_OUT_SEED = 1_000_000
+
 _BATCH = 64
 _MOST_EPISODES = 1_000_000
 _LAST_SEED = 2**63 - 1  # results hold seeds as int64

@@ -6,15 +6,12 @@ path of a schedule's ``.json`` file.
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 from qkd_gym.baselines import make_policy
 from qkd_gym.baselines.policy import Policy
 from qkd_gym.scoring import ScoredSchedule, load_schedule, shipped_schedule
-from qkd_gym.scoring.weights import as_vector
-
-_AGENT = "agent:"
+from qkd_gym.scoring.agents import PREFIX
 
 
 def named_schedule(name: str) -> ScoredSchedule | None:
@@ -23,8 +20,8 @@ def named_schedule(name: str) -> ScoredSchedule | None:
     Raises:
         InvalidInput: If no agent of that name is shipped, or the file is missing or damaged.
     """
-    if name.startswith(_AGENT):
-        return shipped_schedule(name.removeprefix(_AGENT))
+    if name.startswith(PREFIX):
+        return shipped_schedule(name.removeprefix(PREFIX))
     return load_schedule(Path(name), name) if name.endswith(".json") else None
 
 
@@ -46,4 +43,4 @@ def named_digest(name: str) -> str:
     schedule = named_schedule(name)
     if schedule is None:
         return ""
-    return hashlib.sha256(as_vector(schedule.weights).tobytes()).hexdigest()
+    return schedule.digest()

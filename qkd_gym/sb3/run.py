@@ -16,6 +16,7 @@ from stable_baselines3.common.policies import BasePolicy
 from qkd_gym import __version__
 from qkd_gym.envs.tasks import Task
 from qkd_gym.errors import InvalidInput, shown
+from qkd_gym.evaluation.episodes import VALIDATION_SEED
 from qkd_gym.evaluation.plots import plot_learning_curve
 from qkd_gym.files import require_writable_folder
 from qkd_gym.gnn import load_pretrained
@@ -32,9 +33,6 @@ from qkd_gym.sb3.group import together
 from qkd_gym.sb3.named import named_digest
 from qkd_gym.sb3.recipe import Recipe
 from qkd_gym.sb3.training import Training, Validation
-
-# Checkpoints are chosen on episodes of the validation bank, never on held-out ones.
-VALIDATION_SEED = 500_000
 
 
 class GradientRun:

@@ -22,6 +22,7 @@ from qkd_gym.scoring.policy import ScoredSchedule
 from qkd_gym.scoring.weights import HIGHEST_RULE, LOWEST_RULE, RULE_NAMES, Weights
 
 FORMAT = 1
+PREFIX = "agent:"  # before the names of shipped agents, where other policies are named too
 SCHEDULE = "schedule.json"  # of a trained agent's folder
 SHIPPED = files("qkd_gym.scoring") / "data"
 _MOST = 1e6  # of a weight, all of which are of order one

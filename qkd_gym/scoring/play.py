@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from qkd_gym.envs.observation import Observation, observe_one
-from qkd_gym.jit import compiled
+from qkd_gym.jit import compiled, inlined
 from qkd_gym.network.accounts import ACCOUNT
 from qkd_gym.network.bank import Bank
 from qkd_gym.network.compiled.workspace import Workspace
@@ -13,6 +13,26 @@ from qkd_gym.network.dynamics.step import step_one
 from qkd_gym.network.state import State
 from qkd_gym.scoring.choice import Scratch, choose
 from qkd_gym.scoring.weights import Weights
+
+
+@inlined
+def decide(
+    w: Weights,
+    s: State,
+    o: Observation,
+    bank: Bank,
+    p: np.record,
+    b: int,
+    work: Workspace,
+    scratch: Scratch,
+) -> int:
+    """Observes episode ``b`` and makes the schedule's choice; arguments as for `play_on`."""
+    observe_one(o, s, bank, p, b, work)
+    n_links = bank.networks[s.episodes[b].network].n_links
+    return choose(
+        w, o.links[b], o.nodes[b], o.link_endpoints[b], n_links,
+        o.action_mask[b], o.context[b], o.setting[b], scratch,
+    )  # fmt: skip
 
 
 @compiled
@@ -61,12 +81,6 @@ def play_on(
     for b in range(len(s.episodes)):
         stop = min(s.episodes[b].interval + intervals, p.intervals)
         while s.episodes[b].interval < stop:
-            observe_one(o, s, bank, p, b, work)
-            link = choose(
-                w, o.links[b], o.nodes[b], o.link_endpoints[b],
-                bank.networks[s.episodes[b].network].n_links,
-                o.action_mask[b], o.context[b], o.setting[b], scratch,
-            )  # fmt: skip
-            step_one(s, bank, p, b, 0, link, work)
+            step_one(s, bank, p, b, 0, decide(w, s, o, bank, p, b, work, scratch), work)
             delivered[b] += s.accounts[b, ACCOUNT.delivered_bits]
             offered[b] += s.accounts[b, ACCOUNT.offered_bits]

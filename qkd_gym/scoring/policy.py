@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
@@ -14,7 +15,7 @@ from qkd_gym.errors import InvalidInput, shown
 from qkd_gym.network.compiled.memory import padded
 from qkd_gym.scoring.choice import new_scratch
 from qkd_gym.scoring.play import choose_all
-from qkd_gym.scoring.weights import Weights
+from qkd_gym.scoring.weights import Weights, as_vector
 
 
 class Choices(NamedTuple):
@@ -48,6 +49,10 @@ class ScoredSchedule:
 
     weights: Weights
     name: str = "scored-schedule"
+
+    def digest(self) -> str:
+        """Changes with the weights, as hexadecimal digits."""
+        return hashlib.sha256(as_vector(self.weights).tobytes()).hexdigest()
 
     def predict(
         self,

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from qkd_gym.envs.observation import Observation, observe_one
+from qkd_gym.envs.observation import Observation
 from qkd_gym.features import COVER_S
 from qkd_gym.jit import compiled, inlined
 from qkd_gym.network.accounts import ACCOUNT
@@ -14,7 +14,8 @@ from qkd_gym.network.bank import Bank
 from qkd_gym.network.compiled.workspace import Workspace
 from qkd_gym.network.dynamics.step import step_one
 from qkd_gym.network.state import LINK_ROW, POOL_ROW, State
-from qkd_gym.scoring.choice import Scratch, choose
+from qkd_gym.scoring.choice import Scratch
+from qkd_gym.scoring.play import decide
 from qkd_gym.scoring.weights import Weights
 
 _LEAST_COVER = 0.05  # of a pool's capacity, beside half an hour of its demand
@@ -96,7 +97,6 @@ def roll_out(
     p = params[0]
     for m in range(len(futures.episodes)):
         stop = min(futures.episodes[m].interval + intervals, p.intervals)
-        n_links = bank.networks[futures.episodes[m].network].n_links
         for c in range(len(firsts)):
             _copy(copy, futures, m)
             value = 0.0
@@ -104,11 +104,7 @@ def roll_out(
                 if firsts[c, i] != NO_SWITCH:
                     value += _step(copy, bank, p, firsts[c, i], work)
             while copy.episodes[0].interval < stop:
-                observe_one(o, copy, bank, p, 0, work)
-                link = choose(
-                    w, o.links[0], o.nodes[0], o.link_endpoints[0], n_links,
-                    o.action_mask[0], o.context[0], o.setting[0], scratch,
-                )  # fmt: skip
+                link = decide(w, copy, o, bank, p, 0, work, scratch)
                 value += _step(copy, bank, p, link, work)
             if stop < p.intervals:
                 value += stock_weight * stock_value(copy, bank, p, 0)

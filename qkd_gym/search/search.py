@@ -23,6 +23,7 @@ import numpy as np
 
 from qkd_gym import __version__
 from qkd_gym.errors import InvalidInput, shown
+from qkd_gym.evaluation.episodes import VALIDATION_SEED
 from qkd_gym.extras import require_extra
 from qkd_gym.files import read_journal
 from qkd_gym.network.bank import shared_bank
@@ -43,9 +44,7 @@ require_extra("search", "cmaes", "matplotlib", "tqdm")
 
 import cmaes
 
-# Seeds of training episodes; those of validation and of held-out episodes lie above.
-_FIRST_SEED, _LAST_SEED = 10_000, 500_000
-VALIDATION_SEED = _LAST_SEED
+_FIRST_SEED = 10_000  # of training episodes, which end before those of validation
 _VALIDATION_EPISODES = 64
 _KEPT = 0.9  # of the running mean
 
@@ -182,7 +181,7 @@ class Search:
     def _exercises(self, number: int) -> tuple[Exercise, ...]:
         """The training episodes of a generation; other seeds play others."""
         most = max(practice.episodes for practice in self.practices)
-        slots = (_LAST_SEED - _FIRST_SEED) // most
+        slots = (VALIDATION_SEED - _FIRST_SEED) // most
         slot = (self.seed * self.recipe.generations + number - 1) % slots
         return tuple(
             Exercise(

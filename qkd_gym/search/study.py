@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from qkd_gym.commands import exit_status
 from qkd_gym.errors import require_integer
 from qkd_gym.evaluation import EvaluationResult, evaluate
+from qkd_gym.evaluation.episodes import HELD_OUT_SEED
 from qkd_gym.evaluation.intervals import interval_over_both
 from qkd_gym.evaluation.report import points_text
 from qkd_gym.files import require_writable_folder, write_bytes, write_figure, write_json
@@ -25,7 +26,6 @@ from qkd_gym.search.recipe import load_search_recipe
 from qkd_gym.search.search import Search
 from qkd_gym.workers import WorkerCount, Workers, add_workers, start_workers
 
-_HELD_OUT_SEED = 1_000_000
 # The fixed reference first, then the rules that play the agents' own environment.
 BASELINES = ("demand-deficit", "LinkScheduling:demand-deficit", "LinkScheduling:max-weight")
 
@@ -100,7 +100,7 @@ def _play(
 
 
 def _played(scenario: str, episodes: int, policy: Any) -> EvaluationResult:
-    return evaluate(policy, None, episodes, _HELD_OUT_SEED, scenario=scenario)
+    return evaluate(policy, None, episodes, HELD_OUT_SEED, scenario=scenario)
 
 
 def draw(path: Path, curves: list[list[tuple[int, float]]], decisions: float) -> None:
