@@ -9,7 +9,9 @@ pytest.importorskip("torch")
 
 # Blocks of 8 MiB, which glibc gives back to the system at once unless it is told otherwise.
 FAULTS = """
-import resource, torch
+import ctypes, resource, torch
+# Without huge pages, which the system gives or not: one stands for 512 of those that are counted.
+ctypes.CDLL(None).prctl(41, 1, 0, 0, 0)  # PR_SET_THP_DISABLE
 from qkd_gym.sb3.memory import keep_freed_memory
 {call}
 def touch():
