@@ -72,6 +72,9 @@ class HiddenQuality:
 
 
 REFERENCE = HiddenQuality()
+# The spreads of the reference halved, and half as large again and doubled.
+WEAKER = HiddenQuality(site_misalignment=0.01, link_excess_loss_db=0.5)
+STRONGER = HiddenQuality(site_misalignment=0.03, link_excess_loss_db=2.0)
 
 
 def draw(

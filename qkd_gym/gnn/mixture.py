@@ -10,7 +10,8 @@ import numpy as np
 
 from qkd_gym.features import NODE
 from qkd_gym.gnn.data import ViabilityGraph, by_network, simulate
-from qkd_gym.gnn.hidden import REFERENCE, HiddenQuality, draw
+from qkd_gym.gnn.hidden import draw
+from qkd_gym.gnn.settings import draw_setting
 from qkd_gym.topology import Topology
 from qkd_gym.topology.checks import SHORTCUT, SHORTCUT_KM
 from qkd_gym.topology.generators import clustered, source_study
@@ -19,8 +20,7 @@ MIN_SITES, MAX_SITES = 10, 50
 # Dense graphs cost most and teach least that sparse ones do not.
 _DENSE_SHARE, _DENSE_SITES = 0.1, 30
 # Networks in the field are often smaller and sparser than generated metros, their spans longer.
-_FIELD_SHARE, _FIELD_LEAST_SITES, _FIELD_MOST_KM = 0.3, 3, 120.0
-_REFERENCE_SHARE = 0.7
+_FIELD_SHARE, _FIELD_LEAST_SITES, _FIELD_MOST_KM = 0.4, 3, 120.0
 _SIMULATED_SHARE = 0.12
 # Scenario, sites, and its part of ten networks.
 _SIMULATED = (("hidden", 10, 3), ("hidden", 20, 4), ("hidden", 40, 1), ("metro", 20, 2))
@@ -108,8 +108,8 @@ def simulated_graphs(
 class TrainingMixture:
     """Draws training networks.
 
-    Most are in the reference setting; some have other spreads, other shares of measured links, or
-    active links seen just now; and some come from the simulator, whose links also fail.
+    Most have spreads, measured and active links of their own, see `qkd_gym.gnn.settings`; some come
+    from the simulator, whose links also fail.
 
     Args:
         topologies: Topologies to draw on.
@@ -125,20 +125,6 @@ class TrainingMixture:
     ) -> None:
         self.topologies, self.simulated, self.rng = topologies, simulated, rng
 
-    def setting(self) -> HiddenQuality:
-        """What is hidden and measured in the next network."""
-        rng = self.rng
-        if rng.random() < _REFERENCE_SHARE:
-            return REFERENCE
-        return dataclasses.replace(
-            REFERENCE,
-            site_misalignment=rng.uniform(0.0, 0.03),
-            link_excess_loss_db=rng.uniform(0.0, 2.0),
-            drift_std=rng.uniform(0.004, 0.012),
-            measured_share=rng.uniform(0.1, 0.9),
-            active_share=rng.uniform(0.0, 0.6),
-        )
-
     def batch(self, size: int) -> list[ViabilityGraph]:
         """Some networks; those that are not simulated are never the same again."""
         return [self._next() for _ in range(size)]
@@ -147,7 +133,7 @@ class TrainingMixture:
         if self.simulated and self.rng.random() < _SIMULATED_SHARE:
             return self.simulated[int(self.rng.integers(len(self.simulated)))]
         topology = self.topologies[int(self.rng.integers(len(self.topologies)))]
-        graph = draw(topology, self.rng, self.setting())
+        graph = draw(topology, self.rng, draw_setting(self.rng, topology.n_links))
         # Turned and stretched: where sites lie tells nothing about quality.
         angle = self.rng.uniform(0.0, 2.0 * np.pi)
         stretch = np.exp(self.rng.uniform(-1.5, 1.5))
@@ -158,14 +144,14 @@ class TrainingMixture:
 
 
 def _field(n_sites: int, rng: np.random.Generator) -> Topology:
-    """A network as fibre plants in the field have them: a tree or chain, and some rings.
+    """A network as fibre plants in the field have them: a chain, star or tree, and some rings.
 
-    Every site hangs on an earlier one, the last with a chance that differs from network to
-    network; some more links join sites at random, unless they are much too far apart for the
-    length drawn. Lengths are lognormal. Fibre laid long ago loses more than the reference, and
-    patch panels and switches add some decibels.
+    Every site hangs on the last, on the first or on any earlier one, with chances that differ from
+    network to network; some more links join the ends and sites at random, unless they are much too
+    far apart for the length drawn. Lengths are lognormal. Fibre laid long ago loses more than the
+    reference, and patch panels and switches add some decibels.
     """
-    chain, rings = rng.random(), rng.choice([0.0, rng.random()])
+    habits, rings = rng.dirichlet([0.5, 0.5, 0.5]), rng.choice([0.0, rng.random()])
     typical_km, spread = np.exp(rng.uniform(np.log(3.0), np.log(50.0))), rng.uniform(0.0, 0.8)
     loss_db_per_km, panels_db = rng.uniform(0.2, 0.35), rng.choice([0.0, rng.uniform(0.0, 5.0)])
 
@@ -178,14 +164,15 @@ def _field(n_sites: int, rng: np.random.Generator) -> Topology:
     graph = nx.Graph(name=f"field-{n_sites}")
     for site in range(n_sites):
         if site:
-            other = site - 1 if rng.random() < chain else int(rng.integers(site))
+            other = int(rng.choice([site - 1, 0, rng.integers(site)], p=habits))
             graph.add_edge(other, site, **link())
             angle = rng.uniform(0.0, 2.0 * np.pi)
             away = 0.8 * graph.edges[other, site]["length_km"]
             position[site] = position[other] + away * np.array([np.cos(angle), np.sin(angle)])
         graph.add_node(site, x_km=position[site, 0], y_km=position[site, 1], district=0)
-    for _ in range(round(rings * n_sites)):
-        first, second = rng.choice(n_sites, 2, replace=False).tolist()
+    count = round(rings * n_sites)
+    others = [rng.choice(n_sites, 2, replace=False).tolist() for _ in range(count - 1)]
+    for first, second in [(0, n_sites - 1), *others][:count]:
         facts = link()
         line_km = np.linalg.norm(position[first] - position[second])
         if line_km <= SHORTCUT * facts["length_km"] + SHORTCUT_KM:

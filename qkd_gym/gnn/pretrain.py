@@ -2,8 +2,8 @@
 
 Every step sees networks that were never drawn before, so nothing can be learned by heart;
 validation networks decide which weights are kept and when to stop. The card beside the weights
-says how good they are on further networks of sizes up to five times the largest trained on, and
-on topologies left out by five-fold cross-validation.
+says how good they are on further networks of sizes up to five times the largest trained on, with
+weaker and stronger spreads, and on topologies left out by five-fold cross-validation.
 
 The network and each fold are saved every few seconds in a folder beside the weights, from which the
 same command goes on if it was interrupted, to the same weights and card, byte for byte. The folder
@@ -35,7 +35,7 @@ from qkd_gym.errors import InvalidInput, require_integer
 from qkd_gym.files import require_writable_file, require_writable_folder, write_figure
 from qkd_gym.gnn.checkpoint import Check
 from qkd_gym.gnn.data import ViabilityGraph, simulate
-from qkd_gym.gnn.hidden import draw
+from qkd_gym.gnn.hidden import REFERENCE, STRONGER, WEAKER, HiddenQuality, draw
 from qkd_gym.gnn.mixture import (
     MAX_SITES,
     MIN_SITES,
@@ -48,6 +48,7 @@ from qkd_gym.gnn.mixture import (
 from qkd_gym.gnn.model import LinkViabilityGNN
 from qkd_gym.gnn.predict import predict
 from qkd_gym.gnn.scores import calibration_curve, score_network
+from qkd_gym.gnn.settings import draw_setting
 from qkd_gym.gnn.training import BATCH, Training, train
 from qkd_gym.gnn.weights import save_weights
 from qkd_gym.topology import Topology, clustered
@@ -61,6 +62,7 @@ from qkd_gym.workers import (
 )
 
 TEST_SITES = (10, 20, 50, 100, 250)
+SPREAD_SITES = (20, 100)
 FOLDS = 5
 _STEPS_PER_MINUTE = 700  # of one worker
 _TOPOLOGIES = 50  # whose betweenness a worker finds at a time, half a second of work
@@ -135,7 +137,8 @@ def cross_validate(setting: Setting, steps: int, fold: int) -> dict[str, float]:
     held = setting.topologies[fold::FOLDS]
     played = [g for i, g in enumerate(setting.simulated) if i % FOLDS != fold]
     networks = setting.networks
-    validation = [draw(used[i], rng) for i in rng.integers(len(used), size=networks)]
+    chosen = [used[i] for i in rng.integers(len(used), size=networks)]
+    validation = [draw(t, rng, draw_setting(rng, t.n_links)) for t in chosen]
     model = LinkViabilityGNN()
     mixture = TrainingMixture(used, played, rng)
     label = f"fold {fold + 1} of {FOLDS}"
@@ -152,19 +155,24 @@ def training_topologies(count: int, seed: int) -> tuple[list[Topology], np.rando
 
 
 def validation_networks(count: int, seed: int) -> list[ViabilityGraph]:
-    """Metros in the reference setting, of the sizes trained on."""
+    """Networks of the kinds and settings trained on, but for those of the simulator."""
     rng = np.random.default_rng([seed, 1])
-    sizes = rng.integers(MIN_SITES, MAX_SITES + 1, count)
-    return [draw(clustered(int(n), rng), rng) for n in sizes]
+    return [
+        draw(topology, rng, draw_setting(rng, topology.n_links))
+        for topology in draw_topologies(count, rng)
+    ]
 
 
 def unseen_networks(
-    sites: Sequence[int], networks: int, seed: int
+    sites: Sequence[int], networks: int, seed: int, setting: HiddenQuality = REFERENCE
 ) -> dict[int, list[ViabilityGraph]]:
     """Metros to test on by number of sites, fewer of the large ones."""
     rng = np.random.default_rng([seed, 2])
     return {
-        n: [draw(clustered(n, rng), rng) for _ in range(max(2, networks * 20 // max(20, n)))]
+        n: [
+            draw(clustered(n, rng), rng, setting)
+            for _ in range(max(2, networks * 20 // max(20, n)))
+        ]
         for n in sites
     }
 
@@ -247,11 +255,13 @@ def pretrain(
         trainings: list[Callable[[], Any]] = [
             partial(train_network, setting, steps, validation, rng),
             partial(unseen_networks, TEST_SITES, networks, seed),
+            partial(unseen_networks, SPREAD_SITES, networks, seed, WEAKER),
+            partial(unseen_networks, SPREAD_SITES, networks, seed, STRONGER),
         ]
         trainings += [
             partial(cross_validate, setting, steps // FOLDS, fold) for fold in range(FOLDS)
         ]
-        (weights, history), tests, *folds = team.do(call, trainings)
+        (weights, history), tests, weaker, stronger, *folds = team.do(call, trainings)
     model = LinkViabilityGNN()
     model.load_state_dict({name: torch.as_tensor(array) for name, array in weights.items()})
     facts = {
@@ -266,7 +276,9 @@ def pretrain(
         "steps": steps,
         "seed": seed,
         "parameters": sum(weight.numel() for weight in model.parameters()),
-        "unseen_networks": {str(n): score_network(model, graphs) for n, graphs in tests.items()},
+        "unseen_networks": _scores(model, tests),
+        "unseen_weaker_spreads": _scores(model, weaker),
+        "unseen_stronger_spreads": _scores(model, stronger),
         "cross_validation": {
             "steps": steps // FOLDS,
             "mean": {key: float(np.mean([row[key] for row in folds])) for key in folds[0]},
@@ -285,6 +297,13 @@ def pretrain(
     shutil.rmtree(checkpoints, ignore_errors=True)
     # Not in the card, which repeats byte for byte.
     return {**facts, "seconds": time.monotonic() - started}
+
+
+def _scores(
+    model: LinkViabilityGNN, tests: Mapping[int, Sequence[ViabilityGraph]]
+) -> dict[str, dict[str, float]]:
+    """Scores by number of sites."""
+    return {str(n): score_network(model, graphs) for n, graphs in tests.items()}
 
 
 def _done(workers: Workers, what: str, pieces: Sequence[Callable[[], Any]]) -> list[Any]:
@@ -321,10 +340,13 @@ def main() -> None:
     with exit_status(f"{kept}; the same command goes on from there."):
         facts = pretrain(options.out, options.steps, options.seed, workers=options.workers)
     rows = {f"{n} sites": row for n, row in facts["unseen_networks"].items()}
+    for name in ("weaker", "stronger"):
+        spreads = facts[f"unseen_{name}_spreads"]
+        rows |= {f"{n} sites, {name}": row for n, row in spreads.items()}
     rows["cross-validated"] = facts["cross_validation"]["mean"]
     rows["simulator"] = facts["unseen_simulated"]
     for name, row in rows.items():
-        print(f"{name:>16}  " + "  ".join(f"{k} {v:.3f}" for k, v in row.items()))
+        print(f"{name:>19}  " + "  ".join(f"{k} {v:.3f}" for k, v in row.items()))
     print(f"written to {options.out}, with its card and plot, in {facts['seconds']:.0f} s")
 
 

@@ -82,5 +82,9 @@ def test_weights_are_read_anew_when_they_have_changed():
     after, expected = both(model, observation, embed)
     assert np.abs(after - before).max() > 1e-3
     np.testing.assert_allclose(after, expected, atol=1e-5)
+    model.edge_mlp[3].weight.data = model.edge_mlp[3].weight.data * 0.5
+    again, expected = both(model, observation, embed)
+    assert np.abs(again - after).max() > 1e-3
+    np.testing.assert_allclose(again, expected, atol=1e-5)
     model.load_state_dict(load_pretrained().state_dict())
     np.testing.assert_array_equal(both(model, observation, embed)[0], before)

@@ -6,6 +6,7 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("torch_geometric")
 
+from qkd_gym.features import LINK
 from qkd_gym.gnn import mixture, simulate
 from qkd_gym.gnn.data import ViabilityGraph
 from qkd_gym.gnn.mixture import (
@@ -14,6 +15,7 @@ from qkd_gym.gnn.mixture import (
     simulations,
     with_betweenness,
 )
+from qkd_gym.topology import clustered
 from qkd_gym.workers import call, start_workers
 
 
@@ -69,6 +71,33 @@ def test_betweenness_is_kept_and_travels():
     for topology, other in zip(topologies, travelled, strict=True):
         assert "betweenness" in vars(other)
         np.testing.assert_array_equal(topology.betweenness, other.betweenness)
+
+
+def test_field_networks_are_chains_stars_trees_and_rings():
+    rng = np.random.default_rng(0)
+    shapes = set()
+    for _ in range(300):
+        topology = mixture._field(8, rng)
+        degree = np.sort(np.bincount(topology.link_endpoints.ravel(), minlength=8))
+        if topology.n_links == 7:
+            shapes.add({2: "chain", 7: "star"}.get(int(degree[-1]), "tree"))
+        elif (degree == 2).all():
+            shapes.add("ring")
+    assert shapes == {"chain", "star", "tree", "ring"}
+
+
+def test_training_networks_range_from_hardly_to_wholly_viable():
+    """What a network must tell from its measurements: in the reference a third is viable."""
+    rng = np.random.default_rng(0)
+    topologies = [clustered(40, rng) for _ in range(4)]
+    graphs = mixture.TrainingMixture(topologies, [], rng).batch(200)
+    viable = np.array([graph.viable.mean() for graph in graphs])
+    measured = np.array([(graph.links[:, LINK.freshness] > 0.0).mean() for graph in graphs])
+    assert (viable < 0.1).mean() > 0.1
+    assert (viable > 0.8).mean() > 0.15
+    assert ((viable > 0.25) & (viable < 0.5)).mean() > 0.1
+    assert measured.min() < 0.1
+    assert measured.max() > 0.8
 
 
 def test_no_network_of_the_field_is_refused():

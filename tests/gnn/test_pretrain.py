@@ -27,6 +27,7 @@ RESULTS = ("a.json", "a.png", "a.safetensors")
 @pytest.fixture
 def few_tests(monkeypatch):
     monkeypatch.setattr(pretrain, "TEST_SITES", (10,))
+    monkeypatch.setattr(pretrain, "SPREAD_SITES", (10,))
 
 
 def tiny():
@@ -106,6 +107,9 @@ def test_an_interrupted_pretraining_ends_as_if_it_never_had_been(tmp_path, monke
     assert len(whole["cross_validation"]["folds"]) == 5
     assert load_weights(out).card() == LinkViabilityGNN().card()
     assert whole["history"][-1]["validation"] < 0.69
+    # The same sites with more and with less hidden.
+    scores = [whole[f"unseen_{name}"]["10"] for name in ("weaker_spreads", "stronger_spreads")]
+    assert scores[0] != scores[1] != whole["unseen_networks"]["10"] != scores[0]
 
 
 @pytest.mark.slow

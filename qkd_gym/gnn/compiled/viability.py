@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.utils import parameters_to_vector
 
 from qkd_gym.features import LINK
 from qkd_gym.gnn.compiled.layers import (
@@ -124,17 +125,13 @@ def _norm(layer: Any) -> Norm:
 class Embedder:
     """A model in compiled code, whose weights are laid out anew only when they have changed.
 
-    Whether they have, torch's own count of changes tells, which whoever writes to a parameter's
-    ``data`` bypasses.
-
     Args:
-        model: A model on a processor that `fits`, whose parameters stay the same tensors.
+        model: A model on a processor that `fits`.
     """
 
     def __init__(self, model: LinkViabilityGNN) -> None:
         self._model = model
-        self._parameters = list(model.parameters())
-        self._changes: list[int] = []
+        self._values = torch.empty(0)
         self._weights: Weights
 
     def __call__(self, nodes: F32, links: F32, ends: I64, n_links: I64) -> NDArray[np.float32]:
@@ -146,9 +143,9 @@ class Embedder:
             ends: (B, E, 2) int64, sites of each link.
             n_links: (B,) int64, number of links; those after them are padding.
         """
-        changes = [parameter._version for parameter in self._parameters]
-        if changes != self._changes:
-            self._changes, self._weights = changes, weights_of(self._model)
+        values = parameters_to_vector(self._model.parameters()).detach()
+        if not values.equal(self._values):
+            self._values, self._weights = values, weights_of(self._model)
         embedding = np.zeros((*links.shape[:2], self._model.hidden), np.float32)
         nodes, links = np.ascontiguousarray(nodes), np.ascontiguousarray(links)
         _embed(nodes, links, ends, n_links, self._model.passes, self._weights, embedding)

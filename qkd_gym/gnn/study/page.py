@@ -46,6 +46,7 @@ _REAL = {
     "ECE": f"{{scores[{GNN}][calibration_error]:.3f}}",
     "AUC, best per link": "{best[auc]:.3f}",
     "AUC, exact posterior": f"{{scores[{BOUND}][auc]:.3f}}",
+    "ECE, exact posterior": f"{{scores[{BOUND}][calibration_error]:.3f}}",
     **_TO_OTHERS,
 }
 _QUALITY = {"QBER": "{qber:.2%}", "km": "{length_km:.1f}"}
@@ -71,17 +72,8 @@ def page(results: Mapping[str, Any]) -> str:
     Args:
         results: What `qkd_gym.gnn.study.run.run` collected.
     """
-    sizes, settings, real = (
-        {
-            name: {
-                **case,
-                "best": case["scores"][case["best_per_link"]],
-                "to_best": case["difference"][case["best_per_link"]],
-            }
-            for name, case in results[part].items()
-        }
-        for part in ("sizes", "settings", "real")
-    )
+    sizes, settings, real = (_to_best(results[part]) for part in ("sizes", "settings", "real"))
+    sparse = {name: _to_best(cases) for name, cases in results["sparse"].items()}
     # From the worst rule to the best.
     limited = {
         n: dict(sorted(case["rules"].items(), key=lambda rule: rule[1]["rate_bps"]))
@@ -103,6 +95,7 @@ def page(results: Mapping[str, Any]) -> str:
         settings=_score_table("setting", settings),
         setting_differences=_table(settings, _DIFFERENCES, "setting"),
         real=_table(real, _REAL, "network"),
+        sparse=_table(sparse, _REAL, "setting", "network"),
         behind=", ".join(behind) or "none",
         badly_calibrated=", ".join(badly) or "none",
         simulator=_table(results["simulator"], _SCORES, "sites"),
@@ -113,6 +106,18 @@ def page(results: Mapping[str, Any]) -> str:
         large_ms=timings["large_s"] * 1e3,
         **timings,
     )
+
+
+def _to_best(cases: Mapping[str, Any]) -> dict[str, Any]:
+    """Cases with the scores of the best predictor per link, and the difference to it."""
+    return {
+        name: {
+            **case,
+            "best": case["scores"][case["best_per_link"]],
+            "to_best": case["difference"][case["best_per_link"]],
+        }
+        for name, case in cases.items()
+    }
 
 
 def _range(values: Iterable[float]) -> tuple[float, float]:

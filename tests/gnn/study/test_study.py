@@ -24,7 +24,9 @@ def small(monkeypatch):
     monkeypatch.setattr("qkd_gym.gnn.study.link_prediction._EPOCHS", 3)
     monkeypatch.setattr(study, "_SIMULATED_NETWORKS", {10: 8})
     monkeypatch.setattr(study, "_LARGE_SITES", 40)
-    monkeypatch.setattr(study, "SETTINGS", {"reference": study.REFERENCE})
+    monkeypatch.setattr(study, "SETTINGS", {"weaker spreads": study.WEAKER})
+    monkeypatch.setattr(study, "SETTING_SITES", (20,))
+    monkeypatch.setattr(study, "_OTHER_SPREADS", ("weaker spreads",))
     monkeypatch.setattr(study, "available", lambda: ("slovenia",))
 
 
