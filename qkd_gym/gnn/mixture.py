@@ -20,7 +20,9 @@ MIN_SITES, MAX_SITES = 10, 50
 # Dense graphs cost most and teach least that sparse ones do not.
 _DENSE_SHARE, _DENSE_SITES = 0.1, 30
 # Networks in the field are often smaller and sparser than generated metros, their spans longer.
-_FIELD_SHARE, _FIELD_LEAST_SITES, _FIELD_MOST_KM = 0.4, 3, 120.0
+_FIELD_SHARE, _FIELD_LEAST_SITES, _FIELD_MOST_KM = 0.5, 3, 200.0
+# Of these so many are small, for their few links count for little beside those of others.
+_SMALL_SHARE, _SMALL_SITES = 0.3, 9
 _SIMULATED_SHARE = 0.12
 # Scenario, sites, and its part of ten networks.
 _SIMULATED = (("hidden", 10, 3), ("hidden", 20, 4), ("hidden", 40, 1), ("metro", 20, 2))
@@ -33,8 +35,9 @@ def draw_topologies(count: int, rng: np.random.Generator) -> list[Topology]:
     for _ in range(count):
         kind = rng.random()
         least = _FIELD_LEAST_SITES if kind < _FIELD_SHARE else MIN_SITES
+        most = _SMALL_SITES if kind < _SMALL_SHARE * _FIELD_SHARE else MAX_SITES
         # As many small networks as large ones: their few links would count for little otherwise.
-        n_sites = round(np.exp(rng.uniform(np.log(least), np.log(MAX_SITES))))
+        n_sites = round(np.exp(rng.uniform(np.log(least), np.log(most))))
         if kind < _FIELD_SHARE:
             topology = _field(n_sites, rng)
         elif kind < _FIELD_SHARE + _DENSE_SHARE:
@@ -152,7 +155,7 @@ def _field(n_sites: int, rng: np.random.Generator) -> Topology:
     reference, and patch panels and switches add some decibels.
     """
     habits, rings = rng.dirichlet([0.5, 0.5, 0.5]), rng.choice([0.0, rng.random()])
-    typical_km, spread = np.exp(rng.uniform(np.log(3.0), np.log(50.0))), rng.uniform(0.0, 0.8)
+    typical_km, spread = np.exp(rng.uniform(np.log(3.0), np.log(80.0))), rng.uniform(0.0, 0.8)
     loss_db_per_km, panels_db = rng.uniform(0.2, 0.35), rng.choice([0.0, rng.uniform(0.0, 5.0)])
 
     def link() -> dict[str, float]:

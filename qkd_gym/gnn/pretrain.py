@@ -64,7 +64,7 @@ from qkd_gym.workers import (
 TEST_SITES = (10, 20, 50, 100, 250)
 SPREAD_SITES = (20, 100)
 FOLDS = 5
-_STEPS_PER_MINUTE = 700  # of one worker
+_STEPS_PER_MINUTE = 1200  # of one worker
 _TOPOLOGIES = 50  # whose betweenness a worker finds at a time, half a second of work
 
 F64 = NDArray[np.float64]
@@ -179,7 +179,7 @@ def unseen_networks(
 
 def pretrain(
     out: Path,
-    steps: int = 7000,
+    steps: int = 12000,
     seed: int = 0,
     topologies: int = 2000,
     simulated: int = 100,
@@ -332,7 +332,7 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description="Pretrain the link-viability network.")
     parser.add_argument("--out", type=Path, default=Path("runs/link_viability.safetensors"))
-    parser.add_argument("--steps", type=int, default=7000)
+    parser.add_argument("--steps", type=int, default=12000)
     parser.add_argument("--seed", type=int, default=0)
     add_workers(parser)
     options = parser.parse_args()
