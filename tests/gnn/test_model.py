@@ -23,8 +23,9 @@ from qkd_gym.gnn import (  # noqa: E402
 )
 from qkd_gym.gnn.data import simulate  # noqa: E402
 from qkd_gym.gnn.graphs import PyGObservation  # noqa: E402
-from qkd_gym.gnn.hidden import draw  # noqa: E402
-from qkd_gym.gnn.scores import score_network  # noqa: E402
+from qkd_gym.gnn.hidden import STRONGER, WEAKER, draw  # noqa: E402
+from qkd_gym.gnn.predict import predict  # noqa: E402
+from qkd_gym.gnn.scores import score_network, scores  # noqa: E402
 from qkd_gym.topology.generators import clustered  # noqa: E402
 
 
@@ -126,6 +127,21 @@ def test_shipped_weights_beat_guessing_on_unseen_networks():
     assert row["auc"] > 0.8
     assert row["brier"] < 0.75 * rate * (1 - rate)
     assert row["calibration_error"] < 0.06
+
+
+@pytest.mark.parametrize("setting", [WEAKER, STRONGER])
+def test_shipped_weights_infer_spreads_that_they_are_not_told(setting):
+    """Weights trained on the reference's spreads alone are off by .08 and .05."""
+    rng = np.random.default_rng(78)
+    graphs = [draw(clustered(40, rng), rng, setting) for _ in range(60)]
+    chance, viable = (
+        np.concatenate(parts)
+        for parts in zip(
+            *((predict(load_pretrained(), graph), graph.viable) for graph in graphs), strict=True
+        )
+    )
+    assert abs(chance.mean() - viable.mean()) < 0.035
+    assert scores(chance, viable)["calibration_error"] < 0.04
 
 
 def test_shipped_weights_know_the_simulator_too():
