@@ -64,7 +64,7 @@ from qkd_gym.workers import (
 TEST_SITES = (10, 20, 50, 100, 250)
 SPREAD_SITES = (20, 100)
 FOLDS = 5
-_STEPS_PER_MINUTE = 1200  # of one worker
+_STEPS_PER_MINUTE = 1600  # of one worker
 _TOPOLOGIES = 50  # whose betweenness a worker finds at a time, half a second of work
 
 F64 = NDArray[np.float64]
