@@ -1,7 +1,6 @@
 """Settings of training networks: what one network must learn to infer, and what it cannot."""
 
 import numpy as np
-
 import pytest
 
 pytest.importorskip("torch")

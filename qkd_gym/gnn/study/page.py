@@ -82,8 +82,13 @@ def page(results: Mapping[str, Any]) -> str:
     timings = results["timings"]
     behind = [n for n, case in real.items() if case["difference"][SITE_POSTERIOR]["auc"][2] < 0.0]
     badly = [n for n, case in real.items() if case["scores"][GNN]["calibration_error"] > 0.03]
+    command = "python -m qkd_gym.gnn.study"
+    if results["effort"] != 1.0:
+        command += f" --effort {results['effort']:g}"
     template = resources.files("qkd_gym.gnn.study").joinpath("page.md")
     return template.read_text(encoding="utf-8").format(
+        command=command,
+        fitted=results["fitted_networks"],
         auc=_range(case["scores"][GNN]["auc"] for case in sizes.values()),
         auc_per_link=_range(case["best"]["auc"] for case in sizes.values()),
         auc_bound=_range(case["scores"][BOUND]["auc"] for case in sizes.values()),

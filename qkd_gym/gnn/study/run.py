@@ -65,12 +65,16 @@ class Study:
         model: The pretrained network.
         effort: Multiplies the number of networks of every part; 1 is what the shipped page shows.
         seed: Seed of everything.
+
+    Attributes:
+        fitted_networks: Number of networks that classical predictors are fitted on.
     """
 
     def __init__(self, model: LinkViabilityGNN, effort: float = 1.0, seed: int = 0) -> None:
         require_between("effort", effort, 0.0, low_open=True)
         require_integer("seed", seed, 0)
         self.model, self.effort, self.seed = model.eval(), effort, seed
+        self.fitted_networks = self._count(_FITTED_NETWORKS, 20)
         self._fitted: dict[HiddenQuality, ClassicalPredictors] = {}
 
     def parts(self) -> dict[str, Callable[[], Any]]:
@@ -180,7 +184,7 @@ class Study:
     def _predictors(self, setting: HiddenQuality) -> ClassicalPredictors:
         if setting not in self._fitted:
             rng = np.random.default_rng([self.seed, 100])
-            sizes = rng.integers(MIN_SITES, MAX_SITES + 1, self._count(_FITTED_NETWORKS, 20))
+            sizes = rng.integers(MIN_SITES, MAX_SITES + 1, self.fitted_networks)
             graphs = [draw(clustered(int(n), rng), rng, setting) for n in sizes]
             self._fitted[setting] = ClassicalPredictors(graphs, setting)
         return self._fitted[setting]
@@ -242,7 +246,12 @@ def run(out: Path, work: Path, effort: float = 1.0, seed: int = 0) -> dict[str, 
     require_writable_folder(work, "work")
     require_writable_folder(out, "out")
     content = digest(model)
-    results: dict[str, Any] = {"version": __version__, "effort": effort, "seed": seed}
+    results: dict[str, Any] = {
+        "version": __version__,
+        "effort": effort,
+        "seed": seed,
+        "fitted_networks": study.fitted_networks,
+    }
     parts = study.parts()
     print(
         f"{len(parts)} parts, some of many minutes; each is kept in {work} once finished.",
