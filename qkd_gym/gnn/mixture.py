@@ -167,7 +167,7 @@ def _field(n_sites: int, rng: np.random.Generator) -> Topology:
     graph = nx.Graph(name=f"field-{n_sites}")
     for site in range(n_sites):
         if site:
-            other = int(rng.choice([site - 1, 0, rng.integers(site)], p=habits))
+            other = int(rng.choice([site - 1, 0, int(rng.integers(site))], p=habits))
             graph.add_edge(other, site, **link())
             angle = rng.uniform(0.0, 2.0 * np.pi)
             away = 0.8 * graph.edges[other, site]["length_km"]
