@@ -35,7 +35,7 @@ class ClassReservation(Tunable):
             request need leave nothing; below it the reserve falls linearly with the worth.
     """
 
-    reserve: float = parameter(0.3, 0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 0.9)
+    reserve: float = parameter(0.3, 0.0, 0.1, 0.2, 0.25, 0.3, 0.4, 0.5)
     free_worth: float = parameter(1.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
 
     def __call__(self, obs: Observation, mask: NDArray[np.bool_]) -> NDArray[np.int64]:

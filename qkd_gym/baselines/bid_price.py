@@ -27,7 +27,7 @@ from qkd_gym.features import HOUR_S, NODE, PATH, REQUEST
 from qkd_gym.network.bank import gravity
 
 F64 = NDArray[np.float64]
-_PRICE_DECIMALS = 6
+_PRICE_DECIMALS, _DEMAND_DECIMALS = 6, 9
 _MOST_BUSY = 5.0  # a site's recent demand counts this many times its mean at most
 
 
@@ -51,11 +51,11 @@ class BidPrice(Tunable, RuleWithMemory):
 
     solves_programs: ClassVar[bool] = True
 
-    strictness: float = parameter(1.0, 0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
-    pool_weight: float = parameter(0.03, 0.001, 0.01, 0.03, 0.06, 0.1, 0.2)
-    horizon_s: float = parameter(3600.0, 900.0, 1800.0, 3600.0, 7200.0)
-    recent_weight: float = parameter(0.5, 0.0, 0.25, 0.5, 0.75, 1.0)
-    period_s: float = parameter(180.0, 180.0)
+    strictness: float = parameter(0.5, 0.0, 0.25, 0.5, 0.75, 1.0)
+    pool_weight: float = parameter(0.06, 0.01, 0.03, 0.06, 0.08, 0.1, 0.15)
+    horizon_s: float = parameter(3600.0, 1800.0, 3600.0, 7200.0)
+    recent_weight: float = parameter(0.5, 0.0, 0.25, 0.5, 0.75)
+    period_s: float = parameter(300.0, 300.0)
 
     def watch(self, env: QKDVectorEnv) -> None:
         """Takes what an operator knows of the networks of an environment from it.
@@ -154,25 +154,13 @@ class _Network:
         self._first, self._second = np.triu_indices(len(demand), 1)
         self._mean = demand[self._first, self._second]
         self._of_sites = demand.sum(axis=1)
-        self._share, self._n_links = share, n_links
-        pairs, classes = len(self._mean), len(value)
-        pair, path = np.nonzero(paths[:, :, 0] >= 0)
-        columns, links = paths[pair, path], np.arange(len(pair))
-        nth, hop = np.nonzero(columns >= 0)
-        self._columns = columns
+        self._value, self._share, self._n_links = value, share, n_links
+        self._pair, path = np.nonzero(paths[:, :, 0] >= 0)
+        links = paths[self._pair, path]
+        nth, hop = np.nonzero(links >= 0)
         self._uses = coo_array(
-            (np.ones(len(nth)), (columns[nth, hop], nth)), shape=(n_links, len(pair))
-        ).tocsr()
-        # What flows over the paths of a pair is what is admitted of its classes.
-        admitted = np.repeat(np.arange(pairs), classes)
-        self._balance = hstack(
-            [
-                coo_array((np.ones(len(pair)), (pair, links)), shape=(pairs, len(pair))),
-                coo_array((-np.ones(len(admitted)), (admitted, np.arange(len(admitted))))),
-            ],
-            format="csr",
-        )
-        self._gain = np.concatenate([np.zeros(len(pair)), np.tile(value, pairs)])
+            (np.ones(len(nth)), (links[nth, hop], nth)), shape=(n_links, len(links))
+        ).tocsc()
 
     def expected(self, recent: F64, seen: float, weight: float) -> F64:
         """Demand of each pair to be expected, in pool capacities per hour, (P,).
@@ -193,19 +181,27 @@ class _Network:
             supply: Key that each link will have, in pool capacities, (E,).
             demand: Demand of each pair, likewise, (P,).
         """
-        n_paths = self._uses.shape[1]
-        none = csr_array((self._n_links, len(self._gain) - n_paths))
-        highest = np.concatenate(
-            [np.full(n_paths, np.inf), (demand[:, None] * self._share).ravel()]
-        )
+        # Of paths over links without key and of pairs without paths the program need not know.
+        possible = np.flatnonzero(self._uses.T @ (supply <= 0.0) == 0.0)
+        if not len(possible):
+            return np.zeros(self._n_links)
+        pairs, pair = np.unique(self._pair[possible], return_inverse=True)
+        n_paths, classes = len(possible), len(self._value)
+        admitted = np.repeat(np.arange(len(pairs)), classes)
+        of_class = coo_array((np.ones(len(admitted)), (admitted, np.arange(len(admitted)))))
+        of_path = coo_array((np.ones(n_paths), (pair, np.arange(n_paths))))
+        none = csr_array((self._n_links, len(admitted)))
         # Rounded, so that no price hangs on the last bits of a processor's functions.
+        most = np.round((demand[pairs, None] * self._share).ravel(), _DEMAND_DECIMALS)
+        highest = np.concatenate([np.full(n_paths, np.inf), most])
         solved = linprog(
-            -self._gain,
-            A_ub=hstack([self._uses, none], format="csr"),
+            -np.concatenate([np.zeros(n_paths), np.tile(self._value, len(pairs))]),
+            A_ub=hstack([self._uses[:, possible], none], format="csr"),
             b_ub=np.round(supply, _PRICE_DECIMALS),
-            A_eq=self._balance,
-            b_eq=np.zeros(self._balance.shape[0]),
-            bounds=np.stack([np.zeros_like(highest), np.round(highest, 9)], axis=1),
+            # What flows over the paths of a pair is what is admitted of its classes.
+            A_eq=hstack([of_path, -of_class], format="csr"),
+            b_eq=np.zeros(len(pairs)),
+            bounds=np.stack([np.zeros_like(highest), highest], axis=1),
             method="highs",
         )
         if solved.x is None:

@@ -28,8 +28,8 @@ _STATIONARY: dict[str, Any] = {
 # the most key and for little per bit; a few urgent requests cannot wait. Shares, sizes, worth and
 # patience are assumed: see docs/classes.md for what is known of such services.
 _CLASSES: tuple[dict[str, Any], ...] = (
-    {"name": "rekey", "share": 0.5, "size": 0.5, "value": 4.0, "patience_s": 300.0},
-    {"name": "one-time-pad", "share": 0.4, "size": 2.0, "value": 1.0, "patience_s": 600.0},
+    {"name": "rekey", "share": 0.5, "size": 0.5, "value": 4.0, "patience_s": 180.0},
+    {"name": "one-time-pad", "share": 0.4, "size": 2.0, "value": 1.0, "patience_s": 300.0},
     {"name": "urgent", "share": 0.1, "size": 0.5, "value": 8.0, "patience_s": 0.0},
 )
 
@@ -87,9 +87,10 @@ _SCENARIOS: dict[str, dict[str, Any]] = {
     "modules-busy": {"modules_per_site": 3, "load": 1.5},
     "modules-outages": {"modules_per_site": 3, "outages_per_link_minute": 1 / 200},
     "modules-expiry": {"modules_per_site": 3, "key_lifetime_s": 1800.0},
-    # Requests that are worth more or less, and may wait or not, where not all can be served.
-    "classes": {"modules_per_site": 3, "load": 1.2, "service_classes": _CLASSES},
-    "classes-busy": {"modules_per_site": 3, "load": 1.5, "service_classes": _CLASSES},
+    # Requests that are worth more or less, and may wait or not, where not all can be served; with
+    # four modules nearly every request has a path over links that run, and most a choice.
+    "classes": {"modules_per_site": 4, "load": 1.5, "service_classes": _CLASSES},
+    "classes-busy": {"modules_per_site": 4, "load": 2.0, "service_classes": _CLASSES},
 }
 
 

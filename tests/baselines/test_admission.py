@@ -87,7 +87,7 @@ def test_expected_demand_follows_the_recent_one_as_far_as_it_has_been_seen():
 
 def test_bid_prices_refuse_what_costs_more_than_it_brings():
     env, _ = moment(0)
-    policy = make_policy("bid-price", pool_weight=0.0)
+    policy = make_policy("bid-price", strictness=1.0, pool_weight=0.0)
     with pytest.raises(InvalidInput, match="must be shown its environment"):
         policy.predict(env.reset(seed=2)[0])
     policy.watch(env)

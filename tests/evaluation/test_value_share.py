@@ -12,7 +12,7 @@ CLASSES = [
     {"name": "rekey", "share": 0.5, "size": 0.5, "value": 4.0, "patience_s": 300.0},
     {"name": "bulk", "share": 0.5, "size": 2.0},
 ]
-SMALL = {"n_sites": 10, "bank_size": 2, "episode_s": 1800.0, "load": 1.5}
+SMALL = {"n_sites": 10, "bank_size": 2, "episode_s": 5400.0, "load": 2.5}
 ROUTING = "qkd_gym/Routing-v0"
 NAMES = ("offered_bits", "delivered_bits", "offered_value_bits", "delivered_value_bits")
 
