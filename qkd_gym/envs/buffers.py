@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from qkd_gym.envs.observation import Observation, allocate, readable
 from qkd_gym.envs.tasks import Task
-from qkd_gym.envs.transition import NUMBERS, Results, allocate_results
+from qkd_gym.envs.transition import Results, allocate_results
 from qkd_gym.network.accounts import ACCOUNT_NAMES
 from qkd_gym.network.reward import REWARD_TERMS
 from qkd_gym.network.simulator import Simulator
@@ -47,8 +47,10 @@ class Frame:
         self.accounts: dict[str, NDArray[Any]] = dict(
             zip(ACCOUNT_NAMES, results.accounts, strict=True)
         )
-        for name in NUMBERS:
-            self.accounts[name] = getattr(results, name)
+        self.accounts["qber_weighted_bits"] = results.qber_weighted_bits
+        self.accounts["offered_value_bits"] = results.offered_value_bits
+        self.accounts["delivered_value_bits"] = results.delivered_value_bits
+        self.accounts["elapsed_s"] = results.elapsed_s
         self.terms = dict(zip(REWARD_TERMS, results.reward_terms, strict=True))
         self.masks: NDArray[np.bool_] = self.buffer.action_mask.view(np.bool_)
         self.accounts["action_mask"] = self.masks

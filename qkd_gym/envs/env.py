@@ -13,7 +13,6 @@ from qkd_gym.envs.core import Core, Scenario
 from qkd_gym.envs.snapshot import Snapshot
 from qkd_gym.envs.starting import not_ready, read_options, read_seed
 from qkd_gym.envs.tasks import LINK_ACTIVATION, LINK_SCHEDULING, NETWORK, ROUTING, Task
-from qkd_gym.envs.transition import NUMBERS
 from qkd_gym.errors import UnknownArgument, require_choice, require_instance, require_known_keys
 from qkd_gym.network.accounts import ACCOUNT_NAMES
 from qkd_gym.network.config import FIELDS
@@ -168,8 +167,10 @@ class QKDEnv(Branching, gym.Env[dict[str, NDArray[Any]], Any]):
         info: dict[str, Any] = dict(
             zip(ACCOUNT_NAMES, results.accounts.ravel().tolist(), strict=True)
         )
-        for name in NUMBERS:
-            info[name] = getattr(results, name).item()
+        info["qber_weighted_bits"] = results.qber_weighted_bits.item()
+        info["offered_value_bits"] = results.offered_value_bits.item()
+        info["delivered_value_bits"] = results.delivered_value_bits.item()
+        info["elapsed_s"] = results.elapsed_s.item()
         terms = results.reward_terms.ravel().tolist()
         info["reward_terms"] = dict(zip(REWARD_TERMS, terms, strict=True))
         info["action_mask"] = self.action_masks()

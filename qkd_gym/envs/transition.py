@@ -31,10 +31,6 @@ class Results(NamedTuple):
     terminated: NDArray[np.bool_]  # (B,), never: time alone ends an episode
 
 
-# What infos have beside the accounts.
-NUMBERS = ("qber_weighted_bits", "offered_value_bits", "delivered_value_bits", "elapsed_s")
-
-
 def allocate_results(batch: int) -> Results:
     """Zeroed results of ``batch`` episodes."""
     arrays = zeros(
