@@ -1,12 +1,12 @@
 # `make train` and `make test` need Python 3.11, 3.12 or 3.13 and nothing else: they make .venv themselves.
 PYTHON ?= python3
-SCENARIO ?= metro
+SCENARIO ?=
 ARGS ?=
 
 .PHONY: train test lint bench profile clean
 
 train: .venv/installed
-	.venv/bin/python train.py --scenario $(SCENARIO) $(ARGS)
+	.venv/bin/python train.py $(if $(SCENARIO),--scenario $(SCENARIO)) $(ARGS)
 
 test: .venv/installed
 	.venv/bin/python -m pytest $(ARGS)

@@ -44,8 +44,9 @@ AGENTS = Path(__file__).with_name("agents")
 class Options:
     """Train an agent on a QKD network and measure it against classical baselines."""
 
-    scenario: str = "metro"
-    """Scenario: a tier such as metro or hidden, a real network such as madrid, or a .json file."""
+    scenario: str = ""
+    """Scenario: a tier such as metro or hidden, a real network such as madrid, or a .json file; by
+    default the environment's own."""
     network: Annotated[tuple[tuple[str, ...], ...], tyro.conf.UseAppendAction] = ()
     """Changes to the scenario as FIELD=VALUE, for instance load=1.2 modules_per_site=3."""
     env: Literal[tuple(TASKS)] = "LinkScheduling"  # type: ignore[valid-type]
@@ -80,6 +81,7 @@ def main() -> None:
 def run(options: Options) -> None:
     """Trains, evaluates and reports."""
     task = TASKS[options.env]
+    options = dataclasses.replace(options, scenario=options.scenario or task.default_scenario)
     path = AGENTS / f"{task.name}.toml"
     names = list(read_tables(path, "recipes"))
     agent = options.agent or names[0]

@@ -1,4 +1,5 @@
-"""Writes `configuration.md` from `NetworkConfig`: ``python docs/configuration.py``."""
+"""Writes `configuration.md` from `NetworkConfig` and `ServiceClass`:
+``python docs/configuration.py``."""
 
 from __future__ import annotations
 
@@ -6,10 +7,12 @@ import ast
 import dataclasses
 import inspect
 from pathlib import Path
+from typing import Any
 
 from qkd_gym.files import write_bytes
 from qkd_gym.markdown import markdown_table
 from qkd_gym.network import NetworkConfig
+from qkd_gym.network.services import ServiceClass
 
 TARGET = Path(__file__).parent / "configuration.md"
 PAGE = """# Configuration
@@ -19,12 +22,21 @@ keyword argument of `gym.make`, and `FIELD=VALUE` after `train.py --network`; de
 the scenario `metro`. Units are in the names: seconds, bits, km, dB.
 
 {table}
+
+## Service classes
+
+Generated from `qkd_gym/network/services.py`; see [classes.md](classes.md). A class in
+`service_classes` is a `ServiceClass` or a mapping of its fields, as in
+`service_classes=[{{"name": "rekey", "share": 0.6, "patience_s": 300}}, {{"name": "bulk",
+"share": 0.4}}]`.
+
+{classes}
 """
 
 
-def descriptions() -> dict[str, str]:
-    """What stands below each field in the source of `NetworkConfig`."""
-    (body,) = ast.parse(inspect.getsource(NetworkConfig)).body
+def descriptions(record: type) -> dict[str, str]:
+    """What stands below each field in the source of a dataclass."""
+    (body,) = ast.parse(inspect.getsource(record)).body
     assert isinstance(body, ast.ClassDef)
     found = {}
     for field, text in zip(body.body, body.body[1:], strict=False):
@@ -35,14 +47,18 @@ def descriptions() -> dict[str, str]:
     return found
 
 
+def fields_of(record: Any) -> str:
+    """The fields of a dataclass as a table."""
+    texts, rows = descriptions(record), []
+    for f in dataclasses.fields(record):
+        default = "" if f.default is dataclasses.MISSING else f"`{f.default!r}`"
+        rows.append([f"`{f.name}`", default, f.metadata.get("allowed", ""), texts[f.name]])
+    return markdown_table(["field", "default", "allowed", "meaning"], rows)
+
+
 def page() -> str:
     """The page in Markdown."""
-    texts = descriptions()
-    rows = [
-        [f"`{f.name}`", f"`{f.default!r}`", f.metadata.get("allowed", ""), texts[f.name]]
-        for f in dataclasses.fields(NetworkConfig)
-    ]
-    return PAGE.format(table=markdown_table(["field", "default", "allowed", "meaning"], rows))
+    return PAGE.format(table=fields_of(NetworkConfig), classes=fields_of(ServiceClass))
 
 
 if __name__ == "__main__":

@@ -128,6 +128,11 @@ class RequestFeatures(NamedTuple):
     """Hops of the lightest candidate path / 10."""
     feasible_paths: int
     """Candidate paths that can serve the request / number of candidates."""
+    value: int
+    """Worth of a bit of its service class / that of the mean offered bit, at most 100; 1 where
+    there are no classes."""
+    patience: int
+    """log1p(minutes for which it may still wait); 0 if refusing it blocks it."""
 
 
 class PathFeatures(NamedTuple):

@@ -279,6 +279,21 @@ def test_without_options_it_searches():
         assert names[0] == ("search" if env == "LinkScheduling" else "pointer")
 
 
+@pytest.mark.parametrize("env", TASKS)
+def test_an_environment_is_trained_for_in_its_own_scenario(env, monkeypatch):
+    asked = []
+
+    def refuse(scenario, overrides):
+        asked.append(scenario)
+        raise InvalidInput("enough")
+
+    monkeypatch.setattr(train, "resolve", refuse)
+    for options in (train.Options(env=env), train.Options(env=env, scenario="madrid")):
+        with pytest.raises(InvalidInput, match="enough"):
+            train.run(options)
+    assert asked == [TASKS[env].default_scenario, "madrid"]
+
+
 POINTER = ["--env", "LinkActivation"]
 
 

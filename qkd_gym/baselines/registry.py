@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Sequence
 from typing import Any
 
-from qkd_gym.baselines import activation, mpc, planned, routing, tuned
+from qkd_gym.baselines import activation, admission, bid_price, mpc, planned, routing, tuned
 from qkd_gym.baselines.lookahead import Lookahead
 from qkd_gym.baselines.policy import RulePolicy
 from qkd_gym.baselines.rules import RandomChoice, Tunable
@@ -41,6 +41,8 @@ ROUTING_RULES: dict[str, type[Any]] = {
     "inverse-key": routing.InverseKey,
     "back-pressure": routing.BackPressure,
     "trunk-reservation": routing.TrunkReservation,
+    "class-reservation": admission.ClassReservation,
+    "bid-price": bid_price.BidPrice,
 }
 
 # Combinations that play `Network` by default: the strongest rule for links with every kind of

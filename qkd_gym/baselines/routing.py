@@ -31,6 +31,14 @@ def along(obs: Observation, values: NDArray[np.floating]) -> NDArray[np.float64]
     return np.asarray(padded[np.arange(len(values))[:, None, None], obs["path_links"]])
 
 
+def fill_left(obs: Observation) -> NDArray[np.float64]:
+    """Fill of the emptiest pool of every candidate path after the request, shape (B, K)."""
+    paths = np.asarray(obs["paths"], dtype=np.float64)
+    fill = paths[..., PATH.bottleneck]
+    cover = np.maximum(paths[..., PATH.cover], 1e-9)  # fill / (fill + request)
+    return np.asarray(fill - fill * (1.0 / cover - 1.0))
+
+
 class ShortestPath:
     """Fewest hops; of equals, the lightest."""
 
@@ -150,10 +158,7 @@ class TrunkReservation(Tunable):
 
     def __call__(self, obs: Observation, mask: NDArray[np.bool_]) -> NDArray[np.int64]:
         """One path per observation."""
-        paths = np.asarray(obs["paths"], dtype=np.float64)
-        fill = paths[..., PATH.bottleneck]
-        cover = np.maximum(paths[..., PATH.cover], 1e-9)  # fill / (fill + request)
-        left = fill - fill * (1.0 / cover - 1.0)
+        left = fill_left(obs)
         allowed = mask.copy()
         allowed[:, 1:-1] &= left[:, 1:] >= self.reserve
         # The first path is the lightest; of the others, the one that leaves the most.

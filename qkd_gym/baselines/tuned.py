@@ -16,7 +16,7 @@ class Tuned(msgspec.Struct, forbid_unknown_fields=True):
 
     Attributes:
         parameters: The rule's parameters by name.
-        default_share: Mean delivered share of the defaults, on training episodes that the search
+        default_share: Mean value share of the defaults, on training episodes that the search
             had not seen.
         gain: Paired difference of the parameters to the defaults there: mean, and ends of its 95 %
             interval.

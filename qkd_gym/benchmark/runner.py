@@ -37,7 +37,7 @@ from qkd_gym.files import read_journal, require_writable_folder, write_bytes
 from qkd_gym.network.scenarios import as_mapping, resolve
 from qkd_gym.workers import WorkerCount, start_workers, worker_count
 
-FORMAT = 4
+FORMAT = 5
 HEURISTICS = "heuristics"  # stands for all fast baselines of a suite
 
 # Wide enough for whatever an episode adds up, and narrow enough to be added up itself.

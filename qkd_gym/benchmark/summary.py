@@ -15,7 +15,7 @@ from qkd_gym.benchmark.worker import BOUND, REFERENCE, Unit
 from qkd_gym.errors import InvalidInput
 from qkd_gym.evaluation.comparison import differences_to_best
 from qkd_gym.evaluation.intervals import Interval, bootstrap_interval
-from qkd_gym.evaluation.result import METRICS
+from qkd_gym.evaluation.result import METRICS, OBJECTIVE
 from qkd_gym.network.scenarios import as_mapping, resolve
 
 F64 = NDArray[np.float64]
@@ -101,7 +101,7 @@ def _scenario(
     bound = parts.pop(BOUND, None)
     if bound is not None:
         _check_bound(scenario, parts, bound)
-    shares = {label: np.asarray(part["delivered_share"]) for label, part in parts.items()}
+    shares = {label: np.asarray(part[OBJECTIVE]) for label, part in parts.items()}
     means = {label: float(np.nanmean(share)) for label, share in shares.items()}
     # The reference has played the first episodes only.
     whole = {label: share for label, share in shares.items() if label != REFERENCE}

@@ -15,10 +15,13 @@ from qkd_gym.errors import InvalidInput
 from qkd_gym.evaluation.comparison import differences_to_best
 from qkd_gym.evaluation.episodes import metrics_of
 from qkd_gym.evaluation.report import interval_text, points_text
+from qkd_gym.evaluation.result import OBJECTIVE
 from qkd_gym.markdown import markdown_table
 from qkd_gym.network.config import NetworkConfig
 
 _SHARE_COLUMNS = ("delivered share [95 %]", "IQM")
+# Where there are service classes, whose requests are worth more or less.
+_VALUE_COLUMNS = ("value share [95 %]", "IQM", "delivered share")
 # Column: metric, factor to the column's unit, format.
 _MEAN_COLUMNS = {
     "blocked": ("blocked_share", 1.0, "{:.4f}"),
@@ -30,10 +33,8 @@ _MEAN_COLUMNS = {
     "recovery (s)": ("recovery_s", 1.0, "{:.0f}"),
 }
 _DIFFERENCE_COLUMNS = ("points to best baseline [95 %]", "distance closed")
-_HEADER = ("policy", "environment", *_SHARE_COLUMNS, *_MEAN_COLUMNS, *_DIFFERENCE_COLUMNS)
 _RANKED_MEANS = ("mean QBER", "fairness", "switches/h")
 _TO_FIRST = "points to the first [95 %]"
-_RANKED_HEADER = ("policy", "environment", "episodes", *_SHARE_COLUMNS, *_RANKED_MEANS, _TO_FIRST)
 
 
 def markdown(results: Mapping[str, Any]) -> str:
@@ -51,9 +52,10 @@ def markdown(results: Mapping[str, Any]) -> str:
                 f"No policy can deliver more than {bound} of the offered key in the first "
                 f"{results['bounds']} episodes (clairvoyant linear program)."
             )
-        best = scenario["best_baseline"]
-        rows = (_row(label, facts, best) for label, facts in scenario["policies"].items())
-        parts.append(markdown_table(_HEADER, rows))
+        best, valued = scenario["best_baseline"], _has_classes(scenario["config"])
+        header = ("policy", "environment", *_share_columns(valued), *_MEAN_COLUMNS)
+        rows = (_row(label, facts, best, valued) for label, facts in scenario["policies"].items())
+        parts.append(markdown_table((*header, *_DIFFERENCE_COLUMNS), rows))
     return "\n\n".join(parts) + "\n"
 
 
@@ -67,12 +69,21 @@ def latency_markdown(timings: Mapping[str, Mapping[str, float]]) -> str:
     return markdown_table(("policy", *timings), rows) + "\n"
 
 
-def _metric_cells(metrics: Mapping[str, Any], columns: Iterable[str]) -> list[str]:
-    """Cells of a policy's row in `_SHARE_COLUMNS` and in some of `_MEAN_COLUMNS`."""
-    share = metrics["delivered_share"]
-    cells = ["-", "-"]  # where no key was asked for
+def _has_classes(config: Mapping[str, Any]) -> bool:
+    return bool(config.get("service_classes"))
+
+
+def _share_columns(valued: bool) -> tuple[str, ...]:
+    return _VALUE_COLUMNS if valued else _SHARE_COLUMNS
+
+
+def _metric_cells(metrics: Mapping[str, Any], columns: Iterable[str], valued: bool) -> list[str]:
+    """Cells of a policy's row in `_share_columns` and in some of `_MEAN_COLUMNS`."""
+    share = metrics[OBJECTIVE]
+    cells = ["-"] * len(_share_columns(valued))  # where no key was asked for
     if share["mean"] is not None:
         cells = [interval_text(interval_of(share)), f"{share['interquartile_mean']:.4f}"]
+        cells += [f"{metrics['delivered_share']['mean']:.4f}"] if valued else []
     for column in columns:
         name, factor, form = _MEAN_COLUMNS[column]
         mean = metrics[name]["mean"]
@@ -80,14 +91,14 @@ def _metric_cells(metrics: Mapping[str, Any], columns: Iterable[str]) -> list[st
     return cells
 
 
-def _row(label: str, facts: Mapping[str, Any], best: str | None) -> tuple[str, ...]:
+def _row(label: str, facts: Mapping[str, Any], best: str | None, valued: bool) -> tuple[str, ...]:
     difference = facts.get("difference_to_best_baseline")
     closed = facts.get("to_reference", {}).get("closed")
     otherwise = "best baseline" if label == best else "-"
     return (
         label,
         get_task(facts["env_id"]).name,
-        *_metric_cells(facts["metrics"], _MEAN_COLUMNS),
+        *_metric_cells(facts["metrics"], _MEAN_COLUMNS, valued),
         points_text(difference and interval_of(difference), otherwise),
         "-" if closed is None else f"{100.0 * closed:.0f} %",
     )
@@ -169,13 +180,15 @@ def _ranking(scenario: str, policies: dict[_Policy, dict[int, Episode]]) -> str:
         metrics[policy] = metrics_of(
             {key: np.array([row[key] for row in rows], np.float64) for key in rows[0]}
         )
-    shares = {policy: values["delivered_share"] for policy, values in metrics.items()}
+    shares = {policy: values[OBJECTIVE] for policy, values in metrics.items()}
     ranked = sorted(shares, key=lambda policy: (-float(np.nanmean(shares[policy])), policy))
     _, differences = differences_to_best(shares, ranked[:1])
-    shown = ("delivered_share", *(_MEAN_COLUMNS[column][0] for column in _RANKED_MEANS))
+    valued = any(_has_classes(e.config) for of_one in policies.values() for e in of_one.values())
+    shown = (OBJECTIVE, "delivered_share", *(_MEAN_COLUMNS[column][0] for column in _RANKED_MEANS))
     table = []
     for policy in ranked:
         described = {key: describe(metrics[policy][key]) for key in shown}
-        cells = _metric_cells(described, _RANKED_MEANS)
+        cells = _metric_cells(described, _RANKED_MEANS, valued)
         table.append((*policy, str(len(seeds)), *cells, points_text(differences.get(policy))))
-    return markdown_table(_RANKED_HEADER, table)
+    header = ("policy", "environment", "episodes", *_share_columns(valued), *_RANKED_MEANS)
+    return markdown_table((*header, _TO_FIRST), table)

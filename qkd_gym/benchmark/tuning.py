@@ -23,7 +23,7 @@ from qkd_gym.envs import QKDVectorEnv
 from qkd_gym.errors import InvalidInput, require_integer, shown
 from qkd_gym.evaluation.episodes import evaluate
 from qkd_gym.evaluation.intervals import Interval, bootstrap_interval
-from qkd_gym.evaluation.result import EvaluationResult
+from qkd_gym.evaluation.result import OBJECTIVE, EvaluationResult
 from qkd_gym.files import read_journal, write_json
 from qkd_gym.network.scenarios import as_mapping
 from qkd_gym.reading import read_json
@@ -38,13 +38,13 @@ class _Entry(msgspec.Struct, forbid_unknown_fields=True):
     """A trial as the journal keeps it."""
 
     parameters: dict[str, float]
-    delivered_share: Annotated[float, msgspec.Meta(ge=0.0, le=1.0 + 1e-9)]  # a sum may round up
+    value_share: Annotated[float, msgspec.Meta(ge=0.0, le=1.0 + 1e-9)]  # a sum may round up
 
 
 class Trial(NamedTuple):
-    """Parameters and the mean delivered share that they reached."""
+    """Parameters and the mean share of the offered value that they delivered."""
 
-    delivered_share: float
+    value_share: float
     parameters: dict[str, float]
 
 
@@ -53,7 +53,7 @@ class Choice(NamedTuple):
 
     Attributes:
         parameters: The chosen parameters.
-        default_share: Mean delivered share of the defaults on fresh training episodes.
+        default_share: Mean value share of the defaults on fresh training episodes.
         gain: Paired difference of the chosen parameters to the defaults there.
     """
 
@@ -117,11 +117,11 @@ def tune(
                     f"journal {shown(str(journal))} has a trial with other parameters than "
                     f"{shown(list(space))}; delete it to start anew."
                 )
-            known[tuple(entry.parameters[key] for key in space)] = entry.delivered_share
+            known[tuple(entry.parameters[key] for key in space)] = entry.value_share
     tried: dict[tuple[float, ...], Trial] = {}
 
     def best() -> Trial:
-        return max(tried.values(), key=lambda trial: trial.delivered_share)
+        return max(tried.values(), key=lambda trial: trial.value_share)
 
     with start_workers(workers) as team:
 
@@ -132,10 +132,10 @@ def tune(
             new = [point for point in named if point not in known]
 
             def note(index: int, played: EvaluationResult) -> None:
-                trial = Trial(played.mean(), named[new[index]])
-                known[new[index]] = trial.delivered_share
+                trial = Trial(played.mean(OBJECTIVE), named[new[index]])
+                known[new[index]] = trial.value_share
                 if append is not None:
-                    append(_Entry(trial.parameters, trial.delivered_share))
+                    append(_Entry(trial.parameters, trial.value_share))
                 if on_trial is not None:
                     on_trial(trial)
 
@@ -155,7 +155,7 @@ def tune(
                 measure({**fixed, key: value} for value in values)
             if best() == before:
                 break
-    return sorted(tried.values(), key=lambda trial: -trial.delivered_share)
+    return sorted(tried.values(), key=lambda trial: -trial.value_share)
 
 
 def require_search(
@@ -217,7 +217,7 @@ def choose(
     finalists = [default, *(trial.parameters for trial in trials[:_FINALISTS])]
     with start_workers(workers) as team:
         played = team.do(partial(_played, name, episodes, seed, settings), finalists)
-    shares = [result.metrics["delivered_share"] for result in played]
+    shares = [result.metrics[OBJECTIVE] for result in played]
     base = shares[0]
     ranked = zip(shares, finalists, strict=True)
     best, parameters = max(ranked, key=lambda finalist: float(np.nanmean(finalist[0])))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from qkd_gym.bounds.trace import EpisodeTrace
-from qkd_gym.errors import require_integer
+from qkd_gym.errors import InvalidInput, require_integer
 from qkd_gym.planning.schedule import Program, optimise, relaxed_bound
 
 _CELLS = 5000
@@ -35,7 +35,16 @@ def episode_program(
         trace: The episode.
         switches_per_interval: Links that can be switched per interval.
         steps: Intervals per slot; with more than one the program is a relaxation.
+
+    Raises:
+        InvalidInput: If requests have service classes, of whose worth and patience the program
+            knows nothing.
     """
+    if trace.config.service_classes:
+        raise InvalidInput(
+            "service_classes has classes, but must have none for the bounds of tasks that decide "
+            "links; see routing_bound for those of paths alone."
+        )
     capacity = float(trace.config.pool_capacity_bits)
     n_links = len(trace.link_endpoints)
     slots = -(-trace.intervals // steps)

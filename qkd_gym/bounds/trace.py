@@ -14,6 +14,7 @@ from qkd_gym.errors import require_integer
 from qkd_gym.network.compiled.memory import padded
 from qkd_gym.network.config import NetworkConfig
 from qkd_gym.network.simulator import Simulator
+from qkd_gym.network.state import Records
 from qkd_gym.planning.paths import pair_index
 
 F64 = NDArray[np.float64]
@@ -41,6 +42,8 @@ class EpisodeTrace:
         request_interval: Interval of each request, ascending, shape (R,).
         request_sites: Its two sites, shape (R, 2).
         request_bits: Its size, shape (R,).
+        request_last: Last interval in which it may be served, shape (R,).
+        request_value: Worth of each of its bits over that of the mean offered bit, shape (R,).
         request_paths: Links of its candidate paths, shape (R, K, H), padded with -1; a path
             without links does not exist.
     """
@@ -58,6 +61,8 @@ class EpisodeTrace:
     request_interval: I64
     request_sites: I64
     request_bits: I64
+    request_last: I64
+    request_value: F64
     request_paths: NDArray[np.int16]
 
     @property
@@ -133,8 +138,19 @@ def episode_trace(config: NetworkConfig, seed: int) -> EpisodeTrace:
         request_interval=np.concatenate(times),
         request_sites=sites,
         request_bits=asked["bits"].copy(),
+        request_last=_last_interval(asked, np.concatenate(times), intervals),
+        request_value=_values(asked, bank.services),
         request_paths=np.where(paths < n_links, paths, -1),
     )
+
+
+def _last_interval(asked: Records, interval: I64, intervals: int) -> I64:
+    """A request of interval t is asked when t + 1 have passed, and those that wait later again."""
+    return np.clip(asked["until"].astype(np.int64) - 1, interval, intervals - 1)
+
+
+def _values(asked: Records, services: Records) -> F64:
+    return services["value"][asked["service"]] if len(services) else np.ones(len(asked))
 
 
 def _switch_everything_on(simulator: Simulator, n_links: int) -> None:

@@ -48,6 +48,8 @@ class Frame:
             zip(ACCOUNT_NAMES, results.accounts, strict=True)
         )
         self.accounts["qber_weighted_bits"] = results.qber_weighted_bits
+        self.accounts["offered_value_bits"] = results.offered_value_bits
+        self.accounts["delivered_value_bits"] = results.delivered_value_bits
         self.accounts["elapsed_s"] = results.elapsed_s
         self.terms = dict(zip(REWARD_TERMS, results.reward_terms, strict=True))
         self.masks: NDArray[np.bool_] = self.buffer.action_mask.view(np.bool_)

@@ -168,6 +168,8 @@ class QKDEnv(Branching, gym.Env[dict[str, NDArray[Any]], Any]):
             zip(ACCOUNT_NAMES, results.accounts.ravel().tolist(), strict=True)
         )
         info["qber_weighted_bits"] = results.qber_weighted_bits.item()
+        info["offered_value_bits"] = results.offered_value_bits.item()
+        info["delivered_value_bits"] = results.delivered_value_bits.item()
         info["elapsed_s"] = results.elapsed_s.item()
         terms = results.reward_terms.ravel().tolist()
         info["reward_terms"] = dict(zip(REWARD_TERMS, terms, strict=True))
@@ -183,7 +185,7 @@ class LinkActivationEnv(QKDEnv):
     active link fills its key pool; requests between distant sites draw key from the pools of
     every hop. Links drift, fail, fog over and are attacked, demand moves, and a newly activated
     link calibrates for minutes before it makes key. Requests are routed by the built-in router
-    (exponential prices over candidate paths).
+    (exponential prices over candidate paths); those that lack key wait if their service class may.
 
     ## Action Space
     ``Discrete(E + 1)``: the candidate link to toggle, or ``E`` to hold. Selecting an inactive
@@ -267,13 +269,16 @@ class RoutingEnv(QKDEnv):
 
     ## Action Space
     ``Discrete(K + 1)``: a candidate path, or ``K`` to refuse. Paths that lack the key, and whatever
-    is no path, are illegal; selecting one refuses the request and is counted.
+    is no path, are illegal; selecting one refuses the request and is counted. A request whose
+    service class is patient waits when it is refused: it is asked again in the next decision
+    interval, before new ones, and blocked once its patience has run out.
 
     ## Observation Space
     As `LinkActivationEnv`, with the request and its candidate paths.
 
     ## Rewards
-    As `LinkActivationEnv`, in units of the mean request.
+    As `LinkActivationEnv`, in units of the mean request. Where there are service classes, a bit
+    counts as much as its class is worth.
 
     ## Starting State
     As `LinkActivationEnv`, at the first request.

@@ -30,7 +30,15 @@ from qkd_gym.network.compiled.elementary import exp_single, log1p_single
 from qkd_gym.network.compiled.memory import padded, zeros
 from qkd_gym.network.compiled.vectors import fill, use_widest_vectors
 from qkd_gym.network.compiled.workspace import Workspace
-from qkd_gym.network.dynamics.relay import PRICE, count_lacking, pair_index, price_links
+from qkd_gym.network.dynamics.relay import (
+    PRICE,
+    count_lacking,
+    current_request,
+    is_asked,
+    pair_index,
+    price_links,
+    value_of,
+)
 from qkd_gym.network.dynamics.switching import is_protected, link_need, pool_fill
 from qkd_gym.network.state import LINK_ROW, POOL_ROW, SITE_ROW, State
 
@@ -287,10 +295,10 @@ def _write_request(
     o.request_endpoints[b] = 0
     o.action_mask[b, :candidates] = 0
     o.action_mask[b, candidates] = 1
-    at = s.episodes[b].cursor
-    if at >= s.episodes[b].n_requests:
+    episode = s.episodes[b]
+    if not is_asked(episode):
         return
-    request = s.requests[b, at]
+    request = current_request(s, b)
     first, second, bits = request.first, request.second, request.bits
     o.request_endpoints[b, 0], o.request_endpoints[b, 1] = first, second
     o.nodes[b, NODE.endpoint, first] = 1.0
@@ -329,6 +337,9 @@ def _write_request(
     o.request[b, REQUEST.size] = math.log1p(bits / bank.networks[g].mean_request_bits)
     o.request[b, REQUEST.hops] = bank.path_hops[g, row_of_pair, 0] / HOPS_SCALE
     o.request[b, REQUEST.feasible_paths] = feasible / candidates
+    patience_s = max(request.until - episode.interval, 0) * p.interval_s
+    o.request[b, REQUEST.value] = min(value_of(bank, request), FEATURE_LIMIT)
+    o.request[b, REQUEST.patience] = math.log1p(patience_s / 60.0)
 
 
 @inlined

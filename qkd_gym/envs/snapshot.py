@@ -144,7 +144,8 @@ def has_ended(episodes: Records, params: Records) -> NDArray[np.bool_]:
         episodes: EPISODE records, (B,).
         params: From `qkd_gym.network.state.kernel_params`.
     """
-    waiting = params["decides_paths"] & (episodes["cursor"] < episodes["n_requests"])
+    is_asked = episodes["cursor"] < episodes["n_held"] + episodes["n_requests"]
+    waiting = params["decides_paths"] & is_asked
     ended: NDArray[np.bool_] = (episodes["interval"] >= params["intervals"]) & (waiting == 0)
     return ended
 

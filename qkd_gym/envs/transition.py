@@ -11,6 +11,7 @@ from qkd_gym.envs.observation import observe_one
 from qkd_gym.jit import TypedOnce, compiled, compiled_without_references, inlined
 from qkd_gym.network.accounts import ACCOUNT_NAMES
 from qkd_gym.network.compiled.memory import zeros
+from qkd_gym.network.dynamics.relay import is_asked
 from qkd_gym.network.dynamics.reset import reset_one
 from qkd_gym.network.dynamics.step import step_one
 from qkd_gym.network.reward import REWARD_TERMS
@@ -23,6 +24,8 @@ class Results(NamedTuple):
     reward: NDArray[np.float64]  # (B,), the sum of its terms
     reward_terms: NDArray[np.float64]  # (len(REWARD_TERMS), B)
     qber_weighted_bits: NDArray[np.float64]  # (B,), delivered key times mean QBER of its links
+    offered_value_bits: NDArray[np.float64]  # (B,), offered key times the value of its class
+    delivered_value_bits: NDArray[np.float64]  # (B,), the same of delivered key
     elapsed_s: NDArray[np.float64]  # (B,), since the start of the episode
     over: NDArray[np.bool_]  # (B,)
     terminated: NDArray[np.bool_]  # (B,), never: time alone ends an episode
@@ -35,6 +38,8 @@ def allocate_results(batch: int) -> Results:
         reward=((batch,), np.float64),
         reward_terms=((len(REWARD_TERMS), batch), np.float64),
         qber_weighted_bits=((batch,), np.float64),
+        offered_value_bits=((batch,), np.float64),
+        delivered_value_bits=((batch,), np.float64),
         elapsed_s=((batch,), np.float64),
         over=((batch,), np.bool_),
         terminated=((batch,), np.bool_),
@@ -53,8 +58,10 @@ def _report(results, s, p, b):  # type: ignore[no-untyped-def]
         reward += s.reward_terms[b, i]
     results.reward[b] = reward
     results.qber_weighted_bits[b] = episode.qber_bits
+    results.offered_value_bits[b] = episode.offered_value_bits
+    results.delivered_value_bits[b] = episode.delivered_value_bits
     results.elapsed_s[b] = episode.interval * p.interval_s
-    waiting = p.decides_paths and episode.cursor < episode.n_requests
+    waiting = p.decides_paths and is_asked(episode)
     results.over[b] = episode.interval >= p.intervals and not waiting
     results.terminated[b] = False
 

@@ -48,6 +48,8 @@ class _Sums(NamedTuple):
     accounts: F64  # (len(ACCOUNT_NAMES), B)
     reward: F64  # (B,)
     qber_weighted_bits: F64  # (B,)
+    offered_value_bits: F64  # (B,)
+    delivered_value_bits: F64  # (B,)
     demand: F64  # (B, 2, N), demand and blocked demand in a unit that cancels in shares
     # (B, 5, N): links that yield key and that do not, as of the last step; how many must yield to
     # end the open fault, 0 if none is; scratch.
@@ -113,7 +115,10 @@ def _add_step(
             sums.accounts[k, b] += results.accounts[k, b] if running[b] else 0
     for b in range(len(running)):
         sums.reward[b] += results.reward[b] if running[b] else 0.0
-        sums.qber_weighted_bits[b] += results.qber_weighted_bits[b] if running[b] else 0.0
+        if running[b]:
+            sums.qber_weighted_bits[b] += results.qber_weighted_bits[b]
+            sums.offered_value_bits[b] += results.offered_value_bits[b]
+            sums.delivered_value_bits[b] += results.delivered_value_bits[b]
     for b in range(len(running)):
         sums.ends_now[b] = running[b] and results.over[b]
         if not running[b]:
@@ -159,6 +164,8 @@ class Account:
             accounts=np.zeros((len(ACCOUNT_NAMES), batch)),
             reward=np.zeros(batch),
             qber_weighted_bits=np.zeros(batch),
+            offered_value_bits=np.zeros(batch),
+            delivered_value_bits=np.zeros(batch),
             demand=np.zeros((batch, 2, n_sites)),
             sites=np.zeros((batch, 5, n_sites), np.int16),
             since_s=np.zeros((batch, n_sites)),
@@ -207,9 +214,19 @@ class Account:
             sums.demand[at] += last_bps / (1.0 - self._keep)
 
     def finish(self) -> Totals:
-        """All totals, with faults, their duration and the fairness of the episode."""
+        """All totals, with faults, their duration and the fairness of the episode.
+
+        Where there are service classes, also the value of offered and delivered key, and what
+        waits at the end. Without them values are bits and nothing waits.
+        """
         accounts = dict(zip(ACCOUNT_NAMES, self._sums.accounts, strict=True))
-        del accounts["stored_bits"]  # not a sum over the episode
+        # What there is after each step is no sum over the episode.
+        del accounts["stored_bits"], accounts["waiting_bits"]
+        if self._core.config.service_classes:
+            decided = accounts["delivered_bits"] + accounts["blocked_bits"]
+            accounts["waiting_bits"] = accounts["offered_bits"] - decided
+            accounts["offered_value_bits"] = self._sums.offered_value_bits
+            accounts["delivered_value_bits"] = self._sums.delivered_value_bits
         demand, blocked = self._sums.demand[:, 0], self._sums.demand[:, 1]
         asked = demand > 1e-9
         share = np.where(asked, 1.0 - blocked / np.maximum(demand, 1e-9), 0.0)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from qkd_gym.errors import InvalidInput, require_choice
 from qkd_gym.evaluation.intervals import Interval, bootstrap_interval
-from qkd_gym.evaluation.result import EvaluationResult
+from qkd_gym.evaluation.result import OBJECTIVE, EvaluationResult
 
 Name = TypeVar("Name")
 
@@ -54,7 +54,7 @@ def differences_to_best(
 
 def compare(
     results: Mapping[str, EvaluationResult],
-    metric: str = "delivered_share",
+    metric: str = OBJECTIVE,
     baselines: Collection[str] | None = None,
 ) -> list[Comparison]:
     """Compares policies on paired episodes, best first.

@@ -189,8 +189,11 @@ def metrics_of(totals: Totals) -> dict[str, NDArray[np.float64]]:
         below = totals[denominator]
         return np.divide(totals[numerator], below, out=np.full_like(below, np.nan), where=below > 0)
 
+    has_values = "offered_value_bits" in totals
+    valued = ("delivered_value_bits", "offered_value_bits")
     return {
         "delivered_share": ratio("delivered_bits", "offered_bits"),
+        "value_share": ratio(*(valued if has_values else ("delivered_bits", "offered_bits"))),
         "blocked_share": ratio("blocked_bits", "offered_bits"),
         "mean_qber": ratio("qber_weighted_bits", "delivered_bits"),
         "key_rate_bps": ratio("delivered_bits", "elapsed_s"),

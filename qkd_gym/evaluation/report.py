@@ -8,15 +8,10 @@ import numpy as np
 
 from qkd_gym.evaluation.comparison import Comparison
 from qkd_gym.evaluation.intervals import Interval
+from qkd_gym.evaluation.result import OBJECTIVE
 from qkd_gym.markdown import markdown_table
 
-_HEADER = (
-    "policy",
-    "delivered share",
-    "mean QBER",
-    "blocked share",
-    "points to best baseline [95 %]",
-)
+_FIRST, _LAST = ("policy", "delivered share"), "points to best baseline [95 %]"
 
 
 def interval_text(interval: Interval, form: str = ".4f") -> str:
@@ -42,34 +37,42 @@ def points_text(difference: Interval | None, otherwise: str = "-") -> str:
     return interval_text(Interval(*(100.0 * value for value in difference)), "+.2f")
 
 
-def _cells(rows: Sequence[Comparison]) -> list[tuple[str, ...]]:
-    """The table's cells as text, a row per policy."""
-    return [
+def _table(rows: Sequence[Comparison]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """The table's header and its cells as text, a row per policy.
+
+    The value share has a column where it is not the delivered share.
+    """
+    delivered = [row.metrics["delivered_share"].mean for row in rows]
+    valued = delivered != [row.metrics[OBJECTIVE].mean for row in rows]
+    shares = ("value share",) if valued else ()
+    cells = [
         (
             row.policy,
             f"{row.metrics['delivered_share'].mean:.4f}",
+            *([f"{row.metrics[OBJECTIVE].mean:.4f}"] if valued else []),
             f"{100.0 * row.metrics['mean_qber'].mean:.2f} %",
             f"{row.metrics['blocked_share'].mean:.4f}",
             points_text(row.difference, "best baseline" if row.policy == row.baseline else "-"),
         )
         for row in rows
     ]
+    return (*_FIRST, *shares, "mean QBER", "blocked share", _LAST), cells
 
 
 def comparison_table(rows: Sequence[Comparison]) -> str:
     """The table in Markdown.
 
     Args:
-        rows: From `qkd_gym.evaluation.compare` with the delivered share as its metric.
+        rows: From `qkd_gym.evaluation.compare` with the value share as its metric.
     """
-    return markdown_table(_HEADER, _cells(rows))
+    return markdown_table(*_table(rows))
 
 
 def print_comparison(rows: Sequence[Comparison], title: str = "") -> None:
     """Prints the table, with rich where it is installed.
 
     Args:
-        rows: From `qkd_gym.evaluation.compare` with the delivered share as its metric.
+        rows: From `qkd_gym.evaluation.compare` with the value share as its metric.
         title: Line above the table.
     """
     try:
@@ -79,8 +82,9 @@ def print_comparison(rows: Sequence[Comparison], title: str = "") -> None:
         print("\n".join(filter(None, [title, comparison_table(rows)])))
         return
     table = Table(title=title or None)
-    for i, column in enumerate(_HEADER):
+    header, cells = _table(rows)
+    for i, column in enumerate(header):
         table.add_column(column, justify="right" if i else "left", no_wrap=i == 0)
-    for line in _cells(rows):
+    for line in cells:
         table.add_row(*line)
     Console(markup=False).print(table)  # names are not markup

@@ -15,6 +15,7 @@ from qkd_gym.evaluation.intervals import bootstrap_interval
 # Name -> what it is. Shares are of the offered key unless they say otherwise.
 METRICS: dict[str, str] = {
     "delivered_share": "delivered / offered key",
+    "value_share": "the same, a bit counting as much as its service class is worth",
     "blocked_share": "blocked / offered key",
     "mean_qber": "mean QBER of the links that delivered key used, weighted by key",
     "key_rate_bps": "delivered key per second",
@@ -26,6 +27,9 @@ METRICS: dict[str, str] = {
     "illegal_actions": "illegal actions",
     "reward": "sum of the rewards",
 }
+
+OBJECTIVE = "value_share"
+"""What policies are compared by; without service classes it is the delivered share."""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from qkd_gym.network.config import NetworkConfig
 from qkd_gym.network.scenarios import available_scenarios, get_scenario
+from qkd_gym.network.services import ServiceClass
 from qkd_gym.network.simulator import Simulator
 
-__all__ = ["NetworkConfig", "Simulator", "available_scenarios", "get_scenario"]
+__all__ = ["NetworkConfig", "ServiceClass", "Simulator", "available_scenarios", "get_scenario"]

@@ -9,11 +9,13 @@ class Accounts(NamedTuple):
     """Accounts of one step by their columns: bits, then counts."""
 
     offered_bits: int
-    """Requested key."""
+    """Requested key, when it is asked for the first time."""
     delivered_bits: int
     """Key of the requests that were served."""
     blocked_bits: int
-    """Key of the requests that were not."""
+    """Key of the requests that were not, and may not wait any longer."""
+    waiting_bits: int
+    """Key of the requests that wait after the step, to be asked again."""
     generated_bits: int
     """Key that links have made."""
     consumed_bits: int
@@ -29,7 +31,7 @@ class Accounts(NamedTuple):
     illegal_actions: int
     """Actions that were illegal and did nothing."""
     requests: int
-    """Requests that were decided."""
+    """Requests that were served or blocked."""
 
 
 ACCOUNT_NAMES = Accounts._fields

@@ -15,7 +15,8 @@ from qkd_gym.features import DEGREE_SCALE, HOUR_S, LENGTH_SCALE_KM, LINK, NODE
 from qkd_gym.network.compiled.elementary import log1p_singles
 from qkd_gym.network.compiled.memory import padded, zeros
 from qkd_gym.network.compiled.rng import ALIAS, fill_alias_table
-from qkd_gym.network.config import GENERATED, MOST_PRESETS, SPLITS, NetworkConfig
+from qkd_gym.network.config import GENERATED, MOST_PRESETS, SPLITS, NetworkConfig, interval_s
+from qkd_gym.network.services import SERVICE, service_records
 from qkd_gym.network.tables import RateTable, rate_table
 from qkd_gym.planning.concurrent_flow import max_concurrent_flow
 from qkd_gym.planning.matching import round_plan
@@ -74,6 +75,7 @@ class Bank(NamedTuple):
     gravity: Records  # (G, N + 1, N) ALIAS
     attack_cumulative: F64  # (G, E)
     rates: F32  # (protocols, losses, misalignments, 3), see `RateTable`
+    services: Records  # (C,) SERVICE, none if all requests are alike
 
 
 class NetworkBank:
@@ -159,6 +161,7 @@ def _presets(config: NetworkConfig, topologies: dict[int, Topology]) -> list[str
 def _empty(size: int, n: int, links: int, config: NetworkConfig, tables: list[RateTable]) -> Bank:
     pairs, k, hops = n * (n - 1) // 2, config.candidate_paths, min(config.max_hops, n - 1)
     rates = np.stack([table.grid for table in tables])
+    services = service_records(config.service_classes, interval_s(n))
     arrays = zeros(
         f"bank_size is {size}, candidate_paths {k} and max_hops {config.max_hops}",
         networks=((size,), NETWORK),
@@ -172,9 +175,11 @@ def _empty(size: int, n: int, links: int, config: NetworkConfig, tables: list[Ra
         gravity=((size, n + 1, n), ALIAS),
         attack_cumulative=((size, links), np.float64),
         rates=(rates.shape, np.float32),
+        services=(services.shape, SERVICE),
     )
     arrays["path_links"][:] = padded(links)
     arrays["rates"][:] = rates
+    arrays["services"][:] = services
     return Bank(n_sites=n, **arrays)
 
 

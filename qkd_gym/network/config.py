@@ -17,6 +17,7 @@ from qkd_gym.errors import (
     shown,
 )
 from qkd_gym.fields import check_fields, choice, integer, number
+from qkd_gym.network.services import ServiceClass, read_classes
 from qkd_gym.physics import preset
 from qkd_gym.topology import Topology, available, from_mapping, load
 
@@ -141,6 +142,9 @@ class NetworkConfig:
     """Mean duration of a burst."""
     burst_off_s: float = number(2700.0, 1.0, _LONGEST_S, unit="s")
     """Mean pause of a burst source."""
+    service_classes: tuple[ServiceClass, ...] = ()
+    """Kinds of requests with their share, size, value and patience, each a `ServiceClass` or a
+    mapping of its fields, see below; without any, all requests are alike and none may wait."""
 
     episode_s: float = number(9000.0, 1.0, _LONGEST_S, unit="s")
     """Length of an episode."""
@@ -159,6 +163,7 @@ class NetworkConfig:
         check_fields(self)
         object.__setattr__(self, "topology", _read_topology(self.topology))
         self._check_presets()
+        object.__setattr__(self, "service_classes", read_classes(self.service_classes))
         if self.network_index is not None:
             require_integer("network_index", self.network_index, 0, self.bank_size - 1)
         # What real networks say themselves.

@@ -19,7 +19,8 @@ class RewardTerms(NamedTuple):
     """Terms of the reward of one step, signed and weighted; the reward is their sum."""
 
     key: float
-    """``key_weight`` x delivered key / mean offered key of a step."""
+    """``key_weight`` x delivered key / mean offered key of a step, a bit counting as much as its
+    service class is worth over the mean offered bit."""
     qber: float
     """-``qber_weight`` x mean QBER of the delivered key / QBER threshold; 0 if there is none."""
 
@@ -46,4 +47,5 @@ def reward_terms(
     qber = 0.0
     if delivered_bits > 0:
         qber = -p.qber_weight * episode.relative_qber_bits / delivered_bits
-    return RewardTerms(key=p.key_weight * (delivered_bits / mean_offered_bits), qber=qber)
+    key = p.key_weight * (episode.delivered_value_bits / mean_offered_bits)
+    return RewardTerms(key=key, qber=qber)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,16 @@ _STATIONARY: dict[str, Any] = {
     "link_excess_loss_db": 0.0,
     "fog_loss_db": 0.0,
 }
+
+# Three services side by side. Keys of encryptors that change them every so often are small, and the
+# encryptor goes on with the old one for a while; one-time-pad encryption of bulk traffic asks for
+# the most key and for little per bit; a few urgent requests cannot wait. Shares, sizes, worth and
+# patience are assumed: see docs/classes.md for what is known of such services.
+_CLASSES: tuple[dict[str, Any], ...] = (
+    {"name": "rekey", "share": 0.5, "size": 0.5, "value": 4.0, "patience_s": 180.0},
+    {"name": "one-time-pad", "share": 0.4, "size": 2.0, "value": 1.0, "patience_s": 300.0},
+    {"name": "urgent", "share": 0.1, "size": 0.5, "value": 8.0, "patience_s": 0.0},
+)
 
 _SCENARIOS: dict[str, dict[str, Any]] = {
     "metro": {},
@@ -76,6 +87,10 @@ _SCENARIOS: dict[str, dict[str, Any]] = {
     "modules-busy": {"modules_per_site": 3, "load": 1.5},
     "modules-outages": {"modules_per_site": 3, "outages_per_link_minute": 1 / 200},
     "modules-expiry": {"modules_per_site": 3, "key_lifetime_s": 1800.0},
+    # Requests that are worth more or less, and may wait or not, where not all can be served; with
+    # four modules nearly every request has a path over links that run, and most a choice.
+    "classes": {"modules_per_site": 4, "load": 1.5, "service_classes": _CLASSES},
+    "classes-busy": {"modules_per_site": 4, "load": 2.0, "service_classes": _CLASSES},
 }
 
 
@@ -129,8 +144,14 @@ def resolve(
 
 
 def as_mapping(config: NetworkConfig) -> dict[str, Any]:
-    """The configuration as plain values that JSON can hold, a network from a file included."""
+    """The configuration as plain values that JSON can hold, a network from a file included.
+
+    Without service classes it says nothing of them, as files did before there were any.
+    """
     values = {name: getattr(config, name) for name in FIELDS}
+    values["service_classes"] = [dataclasses.asdict(each) for each in config.service_classes]
+    if not config.service_classes:
+        del values["service_classes"]
     if isinstance(config.topology, Topology):
         values["topology"] = config.topology.to_mapping()
     return values

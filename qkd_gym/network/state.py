@@ -99,6 +99,8 @@ def kernel_params(
 
 
 _MOST_REQUESTS = 100_000
+MOST_WAITING = 64
+"""Requests that may wait in an episode; one more is blocked at once."""
 
 _READ_AS_THEY_ARE = (
     "calibration_s", "initial_fill", "misalignment", "drift_std", "drift_memory_s",
@@ -133,6 +135,12 @@ def request_capacity(config: NetworkConfig, n_sites: int) -> int:
     return kept
 
 
+def waiting_capacity(config: NetworkConfig, n_sites: int) -> int:
+    """Requests that may wait at the same time; where no class may, there is no room for any."""
+    may_wait = any(each.patience_s >= interval_s(n_sites) for each in config.service_classes)
+    return MOST_WAITING if may_wait else 0
+
+
 EPISODE = np.dtype(
     [
         ("key", "u8"),  # of all random streams
@@ -142,10 +150,15 @@ EPISODE = np.dtype(
         ("day_cos", "f8"),
         ("hot_spot", "i8"),  # site
         ("n_requests", "i8"),  # of this interval
-        ("cursor", "i8"),  # next of them
+        ("n_held", "i8"),  # requests that have waited for this interval and are asked again first
+        ("cursor", "i8"),  # next of the held ones and then of the interval's
+        ("n_waiting", "i8"),  # requests that wait for the next interval
         ("n_active", "i8"),  # active links
         ("switched_on", "i8"),  # links, since the last interval passed
         ("stored", "i8"),  # bits in all pools
+        ("waiting_bits", "i8"),  # of requests that wait, for this interval or the next
+        ("offered_value_bits", "f8"),  # offered bits times the value of their class, this step
+        ("delivered_value_bits", "f8"),  # the same of delivered bits
         ("qber_bits", "f8"),  # delivered bits times mean QBER of their paths, this step
         ("relative_qber_bits", "f8"),  # the same with QBERs in units of their protocols' thresholds
     ]
@@ -222,7 +235,15 @@ LINK_ROW = LinkRows(*range(len(LinkRows._fields)))
 POOL_ROW = PoolRows(*range(len(PoolRows._fields)))
 
 BURST = np.dtype([("on", "i8"), ("first", "i8"), ("second", "i8")])
-REQUEST = np.dtype([("first", "i8"), ("second", "i8"), ("bits", "i8")])  # first < second
+REQUEST = np.dtype(
+    [
+        ("first", "i8"),  # site, below the second one
+        ("second", "i8"),
+        ("bits", "i8"),
+        ("service", "i4"),  # its class
+        ("until", "i4"),  # interval in which it is asked for the last time
+    ]
+)
 
 
 class State(NamedTuple):
@@ -235,7 +256,8 @@ class State(NamedTuple):
     active: NDArray[np.int32]  # (B, A) the first `n_active` are the active links
     held: NDArray[np.int32]  # (B, N, M) active links at each site, as many as modules are used
     bursts: Records  # (B, S) BURST
-    requests: Records  # (B, R) REQUEST
+    requests: Records  # (B, R) REQUEST of this interval, in the order of their arrival
+    waiting: Records  # (B, W) REQUEST, those asked again in this interval or in the next
     stored_history: I64  # (B, E, lifetime + 1) `stored_ever` at past intervals
     accounts: I64  # (B, len(ACCOUNT_NAMES)) of the last step
     reward_terms: NDArray[np.float64]  # (B, len(REWARD_TERMS)) of the last step
@@ -260,6 +282,7 @@ def allocate(config: NetworkConfig, batch: int, n_sites: int, max_links: int) ->
         held=((batch, n_sites, modules), np.int32),
         bursts=((batch, config.burst_sources), BURST),
         requests=((batch, request_capacity(config, n_sites)), REQUEST),
+        waiting=((batch, waiting_capacity(config, n_sites)), REQUEST),
         stored_history=((batch, max_links, lifetime + 1 if lifetime else 0), np.int64),
         accounts=((batch, len(ACCOUNT_NAMES)), np.int64),
         reward_terms=((batch, len(REWARD_TERMS)), np.float64),

@@ -149,7 +149,7 @@ def test_every_policy_is_legal_in_batches_and_alone(env_id):
         "Network": [*available_policies(), "demand-deficit+exponential-price"],
     }[env_id]
     for name in rules:
-        if name == "lookahead":  # which plays LinkScheduling alone
+        if name in ("lookahead", "bid-price"):  # which must be shown their environment
             continue
         policy = make_policy(name)
         obs, _ = env.reset(seed=5)
@@ -298,13 +298,13 @@ def test_a_baseline_is_what_can_be_made_by_name(name, known):
             make_policy(name)
 
 
-def test_lookahead_and_predictive_controllers_alone_are_slow():
+def test_lookahead_predictive_controllers_and_bid_prices_alone_are_slow():
     slow = {name for name in available_policies() if solves_programs(name)}
-    assert slow == {"lookahead", "mpc", "mpc-belief"}
+    assert slow == {"lookahead", "mpc", "mpc-belief", "bid-price"}
     assert solves_programs("mpc+widest-path")
     assert not solves_programs("demand-deficit+widest-path")
     assert set(fast_policies(LINK_ACTIVATION)) == set(ACTIVATION_RULES) - slow
-    assert fast_policies(ROUTING) == tuple(ROUTING_RULES)
+    assert set(fast_policies(ROUTING)) == set(ROUTING_RULES) - slow
 
 
 @pytest.mark.parametrize("task", TASKS.values(), ids=lambda task: task.name)
@@ -385,7 +385,7 @@ def test_bad_names_and_parameters(name, parameters, message):
 
 def test_tuning_returns_trials_best_first_and_never_worse_than_the_defaults():
     trials = tune("lowest-pool-first", episodes=2, trials=2, sweeps=0, **SMALL)
-    shares = [trial.delivered_share for trial in trials]
+    shares = [trial.value_share for trial in trials]
     assert shares == sorted(shares, reverse=True)
     shipped = [current_parameters("lowest-pool-first", name) for name in (None, "metro")]
     tried = [trial.parameters for trial in trials]

@@ -28,6 +28,10 @@ SETTINGS = {
     "clear_s": 1200.0,
     "site_misalignment": 0.02,
     "max_hops": 3,  # so that some requests have fewer candidate paths
+    "service_classes": [
+        {"name": "patient", "share": 0.6, "size": 0.5, "value": 4.0, "patience_s": 300.0},
+        {"name": "bulk", "share": 0.4, "size": 2.0},
+    ],
 }
 
 
@@ -95,8 +99,10 @@ class Moment:
 
     @property
     def requests(self):
-        at = self.state.episodes["cursor"]
-        return self.state.requests[np.arange(BATCH), at]
+        members, episodes = np.arange(BATCH), self.state.episodes
+        new = episodes["cursor"] - episodes["n_held"]
+        held = self.sim.arrays.waiting[members, np.minimum(episodes["cursor"], 63)]
+        return np.where(new < 0, held, self.state.requests[members, np.maximum(new, 0)])
 
     def candidates(self, b):
         """Links of the candidate paths of member b's request."""
@@ -137,7 +143,7 @@ NODES = [
     (
         "endpoint",
         lambda m: np.array(
-            [np.isin(np.arange(m.sim.n_sites), [first, second]) for first, second, _ in m.requests]
+            [np.isin(np.arange(m.sim.n_sites), [r["first"], r["second"]]) for r in m.requests]
         ),
     ),
 ]
@@ -193,6 +199,14 @@ REQUEST = [
     (
         "feasible_paths",
         lambda m: m.along(m.holds).mean(1),
+    ),
+    # Offered bits are .3 and .8 of 1.1, so that the mean bit is worth 2 / 1.1.
+    ("value", lambda m: np.array([4.0, 1.0])[m.requests["service"]] * 1.1 / 2.0),
+    (
+        "patience",
+        lambda m: np.log1p(
+            (m.requests["until"] - m.state.episodes["interval"]) * m.params["interval_s"] / 60.0
+        ),
     ),
 ]
 PATHS = [

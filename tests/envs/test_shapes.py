@@ -37,7 +37,7 @@ def test_spaces_of_a_network(name):
     }
     if name != "LinkActivation":
         expected |= {
-            "request": spaces.Box(-100.0, 100.0, (3,), np.float32),
+            "request": spaces.Box(-100.0, 100.0, (5,), np.float32),
             "request_endpoints": spaces.Box(0, n - 1, (2,), np.int64),
             "paths": spaces.Box(-100.0, 100.0, (PATHS, 9), np.float32),
             "path_links": spaces.Box(0, links, (PATHS, HOPS), np.int64),

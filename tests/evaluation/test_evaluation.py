@@ -132,8 +132,8 @@ def test_comparison_is_paired_and_names_the_best_baseline():
         name: evaluate(name, episodes=8, **SMALL) for name in ("static-plan", "demand-deficit")
     }
     ours = dataclasses.replace(results["static-plan"], policy="ours", is_baseline=False)
-    delivered = results["demand-deficit"].metrics["delivered_share"] + 0.01
-    ours = dataclasses.replace(ours, metrics={**ours.metrics, "delivered_share": delivered})
+    delivered = results["demand-deficit"].metrics["value_share"] + 0.01
+    ours = dataclasses.replace(ours, metrics={**ours.metrics, "value_share": delivered})
     rows = compare({"ours": ours, **results})
     assert [row.policy for row in rows] == ["ours", "demand-deficit", "static-plan"]
     assert {row.baseline for row in rows} == {"demand-deficit"}

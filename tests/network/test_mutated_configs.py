@@ -51,9 +51,9 @@ def mutant(rng):
             case 3:
                 values.pop(name, None)
             case 4:
-                values[name] = rng.choice((str, repr, lambda value: [value]))(defaults[name])
+                values[name] = rng.choice((str, repr, lambda value: [value]))(defaults.get(name))
             case _:
-                values[name] = near(defaults[name], rng)
+                values[name] = near(defaults.get(name), rng)
     return values
 
 

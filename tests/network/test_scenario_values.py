@@ -17,6 +17,11 @@ STATIONARY = {
 }  # fmt: skip
 HIDDEN = {"misalignment": 0.01, "site_misalignment": 0.02, "link_excess_loss_db": 1}
 OFTEN = 0.005  # once in 200 link-minutes
+CLASSES = (
+    {"name": "rekey", "share": 0.5, "size": 0.5, "value": 4, "patience_s": 180},
+    {"name": "one-time-pad", "share": 0.4, "size": 2, "value": 1, "patience_s": 300},
+    {"name": "urgent", "share": 0.1, "size": 0.5, "value": 8, "patience_s": 0},
+)
 TIERS = {
     "metro": {},
     "metro-light": {"load": 0.6},
@@ -51,6 +56,8 @@ TIERS = {
     "modules-busy": {"modules_per_site": 3, "load": 1.5},
     "modules-outages": {"modules_per_site": 3, "outages_per_link_minute": OFTEN},
     "modules-expiry": {"modules_per_site": 3, "key_lifetime_s": 1800},
+    "classes": {"modules_per_site": 4, "load": 1.5, "service_classes": CLASSES},
+    "classes-busy": {"modules_per_site": 4, "load": 2, "service_classes": CLASSES},
 }  # fmt: skip
 
 

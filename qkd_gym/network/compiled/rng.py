@@ -25,7 +25,7 @@ _ZERO, _ONE_BIT, _ONE23 = np.uint32(0), np.uint32(1), np.uint32(127 << 23)  # th
 _UNIT = 1.0 / 9007199254740992.0  # 2**-53
 
 # Purposes. Link e uses pair e of the stream SHOT_NOISE.
-RESET, DRIFT, WEATHER, FAULTS, TRAFFIC, SHOT_NOISE = 0, 1, 2, 3, 4, 5
+RESET, DRIFT, WEATHER, FAULTS, TRAFFIC, SHOT_NOISE, SERVICES = 0, 1, 2, 3, 4, 5, 6
 
 
 @inlined

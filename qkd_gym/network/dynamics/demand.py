@@ -12,6 +12,7 @@ from qkd_gym.jit import inlined
 from qkd_gym.network.bank import Bank
 from qkd_gym.network.compiled.elementary import exp_single
 from qkd_gym.network.compiled.rng import (
+    SERVICES,
     TRAFFIC,
     draw_alias,
     normal_pair,
@@ -83,8 +84,17 @@ def _draw_sizes(
 
 
 @inlined
+def _service_of(services: np.ndarray, draw: float) -> int:
+    """The class of a uniform draw."""
+    found = 0
+    for k in range(len(services) - 1):
+        found += draw >= services[k].up_to
+    return found
+
+
+@inlined
 def draw_requests(s: State, bank: Bank, p: np.record, b: int, work: Workspace) -> None:
-    """Fills the request list of this interval.
+    """Fills the request list of this interval; those that wait will be asked again before.
 
     Every proposal has as many draws, used or not, and choices instead of branches, since the
     processor cannot foresee which kind it is.
@@ -107,6 +117,8 @@ def draw_requests(s: State, bank: Bank, p: np.record, b: int, work: Workspace) -
     _draw_sizes(state, proposals, bank.networks[g].mean_request_bits, p.request_size_sigma, sizes)
     from_bursts, hot_spot = burst_weight * bursting, episode.hot_spot
     from_hot_spot = from_bursts + p.hot_spot_share
+    # Classes have a stream of their own, so that all else is as without them.
+    services, kinds = bank.services, stream(episode.key, episode.interval, SERVICES)
     count = 0
     for i in range(proposals):
         state, draw = uniform(state)
@@ -129,10 +141,17 @@ def draw_requests(s: State, bank: Bank, p: np.record, b: int, work: Workspace) -
         request.first = min(first, second)
         request.second = max(first, second)
         request.bits = max(1, int(sizes[i]))
+        if len(services) > 0:
+            _, draw = uniform(skip(kinds, i))
+            service = _service_of(services, draw)
+            request.service = service
+            request.bits = max(1, int(sizes[i] * services[service].size))
+            request.until = episode.interval + 1 + services[service].patience
         # Which paths it has is far away in memory, and soon needed.
         row = pair_index(request.first, request.second, bank.n_sites)
         fetch(bank.path_hops[g, row])
         fetch(bank.path_links[g, row])
         count += threshold < 2.0 + p.diurnal_amplitude * swing
     episode.n_requests = count
+    episode.n_held, episode.n_waiting = episode.n_waiting, 0
     episode.cursor = 0

@@ -154,8 +154,31 @@ def record_shortage(s: State, b: int, path: np.ndarray, hops: int, bits: int) ->
 
 
 @inlined
+def is_asked(episode: np.record) -> bool:
+    """Whether a request of this interval is still to be decided."""
+    return episode.cursor < episode.n_held + episode.n_requests
+
+
+@inlined
+def current_request(s: State, b: int) -> np.record:
+    """The request to be decided: those that have waited, oldest first, then the new ones."""
+    episode = s.episodes[b]
+    if episode.cursor < episode.n_held:
+        return s.waiting[b, episode.cursor]
+    return s.requests[b, episode.cursor - episode.n_held]
+
+
+@inlined
+def value_of(bank: Bank, request: np.record) -> float:
+    """Worth of a bit of a request over that of the mean offered bit."""
+    return bank.services[request.service].value if len(bank.services) > 0 else 1.0
+
+
+@inlined
 def serve_request(s: State, bank: Bank, p: np.record, b: int, k: int, work: Workspace) -> None:
-    """Serves the current request over candidate path ``k``, or blocks it.
+    """Serves the current request over candidate path ``k``, has it wait if it may, or blocks it.
+
+    A request that waits is asked again in the next interval, until its patience has run out.
 
     Args:
         s: State.
@@ -169,8 +192,9 @@ def serve_request(s: State, bank: Bank, p: np.record, b: int, k: int, work: Work
     episode = s.episodes[b]
     g = episode.network
     pool = s.pools[b, POOL_ROW.pool]
-    request = s.requests[b, episode.cursor]
+    request, is_new = current_request(s, b), episode.cursor >= episode.n_held
     bits = request.bits
+    value_bits = bits * value_of(bank, request)
     row = pair_index(request.first, request.second, bank.n_sites)
     paths, hops = bank.path_links[g, row], bank.path_hops[g, row]
     lacking, nearest = 1, -1
@@ -182,14 +206,20 @@ def serve_request(s: State, bank: Bank, p: np.record, b: int, k: int, work: Work
         s.accounts[b, ACCOUNT.illegal_actions] += lacking > 0
     elif k != len(hops):
         s.accounts[b, ACCOUNT.illegal_actions] += 1
-    if lacking > 0 and nearest < 0:
+    waits = lacking > 0 and episode.interval < request.until
+    waits = waits and episode.n_waiting < s.waiting.shape[1]
+    if lacking > 0 and nearest < 0 and not waits:
         price_links(pool, bank.networks[g].n_links, p.capacity, work)
         nearest, _ = best_path(paths, hops, bits, work)
 
     gain = (1.0 - p.demand_decay) / p.interval_s * bits
     demand, blocked = s.sites[b, SITE_ROW.demand_average], s.sites[b, SITE_ROW.blocked_average]
-    demand[request.first] += gain
-    demand[request.second] += gain
+    if is_new:
+        demand[request.first] += gain
+        demand[request.second] += gain
+        s.accounts[b, ACCOUNT.offered_bits] += bits
+        episode.offered_value_bits += value_bits
+        episode.waiting_bits += bits
     if lacking == 0:
         qber, relative_qber = draw_key(s, bank.links[g], p, b, paths[k], hops[k], bits, work)
         s.accounts[b, ACCOUNT.delivered_bits] += bits
@@ -197,12 +227,18 @@ def serve_request(s: State, bank: Bank, p: np.record, b: int, k: int, work: Work
         episode.stored -= bits * hops[k]
         episode.qber_bits += bits * qber
         episode.relative_qber_bits += bits * relative_qber
+        episode.delivered_value_bits += value_bits
+    elif waits:
+        # What is written over has been decided: no more can wait than were asked.
+        s.waiting[b, episode.n_waiting] = request
+        episode.n_waiting += 1
     else:
         if nearest >= 0:
             record_shortage(s, b, paths[nearest], hops[nearest], bits)
         s.accounts[b, ACCOUNT.blocked_bits] += bits
         blocked[request.first] += gain
         blocked[request.second] += gain
-    s.accounts[b, ACCOUNT.offered_bits] += bits
-    s.accounts[b, ACCOUNT.requests] += 1
+    if not waits:
+        episode.waiting_bits -= bits
+        s.accounts[b, ACCOUNT.requests] += 1
     episode.cursor += 1

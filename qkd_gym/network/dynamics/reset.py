@@ -25,10 +25,15 @@ def _clear(s: State, b: int) -> None:
     episode = s.episodes[b]
     episode.interval = 0
     episode.n_requests = 0
+    episode.n_held = 0
     episode.cursor = 0
+    episode.n_waiting = 0
     episode.n_active = 0
     episode.switched_on = 0
     episode.stored = 0
+    episode.waiting_bits = 0
+    episode.offered_value_bits = 0.0
+    episode.delivered_value_bits = 0.0
     episode.qber_bits = 0.0
     episode.relative_qber_bits = 0.0
     s.sites[b] = 0.0

@@ -12,7 +12,13 @@ from qkd_gym.network.compiled.workspace import Workspace
 from qkd_gym.network.dynamics.demand import draw_requests
 from qkd_gym.network.dynamics.disturbance import advance_drift, advance_faults, advance_weather
 from qkd_gym.network.dynamics.generation import expire, generate
-from qkd_gym.network.dynamics.relay import BUILT_IN_ROUTER, NO_PATH, price_links, serve_request
+from qkd_gym.network.dynamics.relay import (
+    BUILT_IN_ROUTER,
+    NO_PATH,
+    is_asked,
+    price_links,
+    serve_request,
+)
 from qkd_gym.network.dynamics.switching import switch_before_time_passes, toggle
 from qkd_gym.network.reward import reward_terms
 from qkd_gym.network.state import LINK_ROW, POOL_ROW, SITE_ROW, State
@@ -81,8 +87,10 @@ def step_one(
     fill(s.accounts[b], 0, s.accounts.shape[1], 0)
     episode.qber_bits = 0.0
     episode.relative_qber_bits = 0.0
+    episode.offered_value_bits = 0.0
+    episode.delivered_value_bits = 0.0
     if p.decides_paths:
-        if episode.cursor < episode.n_requests:
+        if is_asked(episode):
             # What is negative is no path, and must not call the router.
             serve_request(s, bank, p, b, path if path >= 0 else NO_PATH, work)
         elif path != bank.path_hops.shape[2]:
@@ -99,7 +107,7 @@ def step_one(
         advance(s, bank, p, b, work)
         n_links = bank.networks[episode.network].n_links
         price_links(s.pools[b, POOL_ROW.pool], n_links, p.capacity, work)
-        while episode.cursor < episode.n_requests:
+        while is_asked(episode):
             serve_request(s, bank, p, b, BUILT_IN_ROUTER, work)
         average_demand(s, bank, p, b)
     account(s, bank, p, b)
@@ -108,7 +116,7 @@ def step_one(
 @inlined
 def wait_for_request(s: State, bank: Bank, p: np.record, b: int, work: Workspace) -> None:
     """Lets time pass until a request waits for a decision, or the episode is over."""
-    while s.episodes[b].cursor >= s.episodes[b].n_requests and s.episodes[b].interval < p.intervals:
+    while not is_asked(s.episodes[b]) and s.episodes[b].interval < p.intervals:
         average_demand(s, bank, p, b)
         advance(s, bank, p, b, work)
 
@@ -118,6 +126,7 @@ def account(s: State, bank: Bank, p: np.record, b: int) -> None:
     """Closes the accounts of the step: what is stored, and the terms of the reward."""
     episode = s.episodes[b]
     s.accounts[b, ACCOUNT.stored_bits] = episode.stored
+    s.accounts[b, ACCOUNT.waiting_bits] = episode.waiting_bits
     terms = reward_terms(s.accounts[b], episode, bank.networks[episode.network], p)
     for i in range(len(terms)):
         s.reward_terms[b, i] = terms[i]

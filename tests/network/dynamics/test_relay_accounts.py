@@ -18,7 +18,7 @@ class Waiting:
         state, bank = self.sim.state, self.sim.bank
         self.g = int(state.episodes["network"][0])
         self.interval = int(state.episodes["interval"][0])
-        first, second, bits = state.requests[0, state.episodes["cursor"][0]].tolist()
+        first, second, bits, *_ = state.requests[0, state.episodes["cursor"][0]].tolist()
         self.ends, self.bits = [first, second], bits
         n = self.sim.n_sites
         row = [(i, j) for i in range(n) for j in range(i + 1, n)].index((first, second))
