@@ -9,6 +9,8 @@ from qkd_gym.scoring.weights import starting_weights
 from tests.scoring.observations import observed, scored
 
 PRODUCTS = {
+    "lack_detour": ("lack", "detour"),
+    "lack_detour_demand": ("lack", "detour_demand"),
     "lack_demand": ("lack", "demand"),
     "lack_rate": ("lack", "rate"),
     "lack_site_blocked": ("lack", "site_blocked"),
@@ -29,6 +31,20 @@ FEATURES = {
     "running": LINK.running_time,
     "calibrating": LINK.calibration_left,
 }
+
+
+def round_the_link(values, ends):
+    """Of the links that lead from one end to the other over one site: the lesser, the best pair."""
+    by_ends = {frozenset(map(int, end)): value for end, value in zip(ends, values, strict=True)}
+    sites = {int(v) for v in ends.ravel()}
+    return np.array(
+        [
+            max(
+                min(by_ends.get(frozenset({end, w}), 0.0) for end in (u, v)) for w in sites - {u, v}
+            )
+            for u, v in ends.astype(int).tolist()
+        ]
+    )
 
 
 def definitions(observation):
@@ -53,12 +69,28 @@ def definitions(observation):
     calibration_h = (np.exp(setting[SETTING.calibration]) - 1.0) / 60.0
     episode_h = np.exp(setting[SETTING.episode]) - 1.0
     left_h = (1.0 - observation["context"][CONTEXT.elapsed]) * episode_h
+    rate = np.maximum(seen, 0.0) * np.expm1(links[:, LINK.nominal_rate])
+    demand = np.expm1(links[:, LINK.demand_average])
+    until_key = np.where(links[:, LINK.active] > 0.0, links[:, LINK.calibration_left], 1.0)
+
+    def gain(ahead_h):
+        made = rate * np.maximum(ahead_h - calibration_h * until_key, 0.0)
+        return np.minimum(np.maximum(demand * ahead_h - fill, 0.0), made)
+
+    failed = fresh * (links[:, LINK.observed_rate] < 0.1)
     inputs = {
         "one": 1.0,
+        "failed": failed,
+        "lack_failed": failed * (1.0 - fill),
+        "gain_soon": gain(0.25),
+        "gain_hour": gain(1.0),
+        "detour": round_the_link(fill, ends),
+        "detour_demand": round_the_link(links[:, LINK.demand_average], ends),
+        "blocked_share": observation["context"][CONTEXT.blocked_share],
         "lack": (1.0 - fill) * works,
         "empty": np.exp(-8.0 * fill) * works,
         "uncovered": (1.0 - links[:, LINK.pool_cover]) * works,
-        "rate": np.log1p(np.maximum(seen, 0.0) * np.expm1(links[:, LINK.nominal_rate])),
+        "rate": np.log1p(rate),
         "age": 1.0 - fresh,
         "error": links[:, LINK.observed_qber] * fresh,
         "site_demand": nodes[ends, NODE.demand_average].sum(axis=1),
@@ -81,11 +113,16 @@ def definitions(observation):
 @pytest.mark.parametrize(
     "changes",
     [
-        {},
-        {"calibration_s": 0.0, "n_sites": 13, "modules_per_site": 3},
+        {"attacks_per_link_minute": 0.02},
+        {
+            "calibration_s": 0.0,
+            "n_sites": 13,
+            "modules_per_site": 3,
+            "outages_per_link_minute": 0.02,
+        },
         {"site_misalignment": 0.04, "outages_per_link_minute": 0.02},
     ],
-    ids=["metro", "instant", "faults"],
+    ids=["attacks", "instant", "faults"],
 )
 def test_inputs_are_what_their_names_say(changes):
     varied = {name: set() for name in INPUT_NAMES}
