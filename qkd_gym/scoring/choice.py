@@ -42,7 +42,7 @@ class Scratch(NamedTuple):
             infinity where that is no option.
         works: 1 for links that seem to work, (E,).
         sites: Numbers per site, (3, N).
-        pairs: Numbers per pair of sites, (2, N, N); zero between choices.
+        pairs: Numbers per pair of sites, (3, N, N); zero between choices.
         makes_way: Link that a site without a free module gives up, E for none, (N,).
     """
 
@@ -66,7 +66,7 @@ def new_scratch(links: int, sites: int) -> Scratch:
             gain=((padded(links),), np.float32),
             works=((padded(links),), np.float32),
             sites=((3, sites), np.float32),
-            pairs=((2, sites, sites), np.float32),
+            pairs=((3, sites, sites), np.float32),
             makes_way=((sites,), np.int64),
         )
     )

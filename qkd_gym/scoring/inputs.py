@@ -50,28 +50,21 @@ class Inputs(NamedTuple):
     """Feature `calibration_left`."""
     end: int
     """Calibration time / (calibration time + what is left of the episode)."""
-    failed: int
-    """Freshness of an observation of less than a tenth of the nominal rate: the link is down, or
-    was when last seen."""
-    gain_soon: int
-    """Key that running the link would let through within a quarter of an hour, in pool capacities:
-    what is asked for beyond what is stored, as far as it can be made in that time, calibration
-    counted."""
-    gain_hour: int
-    """The same within an hour."""
     detour: int
     """Fill of the emptier of two pools that lead round the link over one other site, the best."""
     detour_demand: int
     """Feature `demand_average` of the less used of such two links, the largest."""
+    detour_rate: int
+    """`rate` of the slower of such two links that both run, the largest."""
     blocked_share: int
     """Feature `blocked_share` of the network."""
-    lack_failed: int
-    """(1 - pool fill) x failed."""
     lack_detour: int
     """Product, as the following ones: of few links much of both is asked. This one is lack x
     detour."""
     lack_detour_demand: int
     """lack x detour_demand."""
+    lack_detour_rate: int
+    """lack x detour_rate."""
     lack_demand: int
     """lack x demand."""
     lack_rate: int

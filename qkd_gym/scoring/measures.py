@@ -18,6 +18,7 @@ F32 = NDArray[np.float32]
 _PRODUCTS = (
     (INPUT.lack_detour, INPUT.lack, INPUT.detour),
     (INPUT.lack_detour_demand, INPUT.lack, INPUT.detour_demand),
+    (INPUT.lack_detour_rate, INPUT.lack, INPUT.detour_rate),
     (INPUT.lack_demand, INPUT.lack, INPUT.demand),
     (INPUT.lack_rate, INPUT.lack, INPUT.rate),
     (INPUT.lack_site_blocked, INPUT.lack, INPUT.site_blocked),
@@ -38,7 +39,6 @@ _SETTINGS = (
 )
 _ZERO, _ONE, _WORKS = np.float32(0.0), np.float32(1.0), np.float32(0.1)
 _HALF = np.float32(0.5)
-_HOUR, _QUARTER = np.float32(1.0), np.float32(0.25)  # in hours
 
 
 @inlined
@@ -129,58 +129,30 @@ def _write_quality(
 
 
 @inlined
-def _gain(
-    filled: np.float32, demand: np.float32, rate: np.float32, wait: np.float32, ahead: np.float32
-) -> np.float32:
-    """Key, in pool capacities, that a link would let through beyond what its pool lets through.
-
-    Args:
-        filled: Pool fill.
-        demand: Demand, in pool capacities per hour, as the key rate.
-        rate: Key rate while it runs.
-        wait: Hours until it yields key.
-        ahead: Hours to look ahead.
-    """
-    return min(max(demand * ahead - filled, _ZERO), rate * max(ahead - wait, _ZERO))
-
-
-@inlined
-def _write_prospects(x: F32, links: F32, setup_h: float) -> None:
-    """What running a link would bring soon, and whether it is down."""
-    use_widest_vectors()
-    setup = np.float32(setup_h)
-    for e in range(x.shape[1]):
-        filled = links[LINK.pool_fill, e]
-        demand = exp_single(x[INPUT.demand, e]) - _ONE
-        rate = exp_single(x[INPUT.rate, e]) - _ONE
-        wait = setup * (x[INPUT.calibrating, e] if links[LINK.active, e] > _ZERO else _ONE)
-        x[INPUT.gain_soon, e] = _gain(filled, demand, rate, wait, _QUARTER)
-        x[INPUT.gain_hour, e] = _gain(filled, demand, rate, wait, _HOUR)
-        is_down = links[LINK.observed_rate, e] < _WORKS
-        x[INPUT.failed, e] = links[LINK.freshness, e] if is_down else _ZERO
-        x[INPUT.lack_failed, e] = x[INPUT.failed, e] * (_ONE - filled)
-
-
-@inlined
 def _write_detours(x: F32, links: F32, ends: np.ndarray, n_links: int, pairs: F32) -> None:
     """What leads round a link over one other site; leaves the scratch space as it was, of zeros."""
     use_widest_vectors()
-    fills, demands = pairs[0], pairs[1]
+    fills, demands, rates = pairs[0], pairs[1], pairs[2]
     for e in range(n_links):
         u, v = ends[e, 0], ends[e, 1]
         fills[u, v] = fills[v, u] = links[LINK.pool_fill, e]
         demands[u, v] = demands[v, u] = links[LINK.demand_average, e]
+        rates[u, v] = rates[v, u] = links[LINK.active, e] * x[INPUT.rate, e]
     for e in range(n_links):
         u, v = ends[e, 0], ends[e, 1]
-        fullest, busiest = _ZERO, _ZERO
+        fullest, busiest, fastest = _ZERO, _ZERO, _ZERO
         for w in range(len(fills)):
             fullest = max(fullest, min(fills[u, w], fills[v, w]))
             busiest = max(busiest, min(demands[u, w], demands[v, w]))
+            fastest = max(fastest, min(rates[u, w], rates[v, w]))
         x[INPUT.detour, e] = fullest
         x[INPUT.detour_demand, e] = busiest
+        x[INPUT.detour_rate, e] = fastest
     for e in range(n_links):
         u, v = ends[e, 0], ends[e, 1]
-        fills[u, v] = fills[v, u] = demands[u, v] = demands[v, u] = _ZERO
+        fills[u, v] = fills[v, u] = _ZERO
+        demands[u, v] = demands[v, u] = _ZERO
+        rates[u, v] = rates[v, u] = _ZERO
 
 
 @inlined
@@ -208,7 +180,7 @@ def write_inputs(
         setting: Features of the setting, (len(SETTING),).
         works: Scratch, (E,).
         sites: Scratch, (3, N).
-        pairs: Scratch, (2, N, N), of zeros.
+        pairs: Scratch, (3, N, N), of zeros.
     """
     use_widest_vectors()
     n = x.shape[1]
@@ -218,7 +190,6 @@ def write_inputs(
     _write_quality(x, links, ends, n_links, sites[0], sites[1], sites[2])
     setup_h = math.expm1(setting[SETTING.calibration]) / 60.0
     left_h = (1.0 - context[CONTEXT.elapsed]) * math.expm1(setting[SETTING.episode])
-    _write_prospects(x, links, setup_h)
     _write_detours(x, links, ends, n_links, pairs)
     fill(x[INPUT.blocked_share], 0, n, context[CONTEXT.blocked_share])
     fill(x[INPUT.end], 0, n, setup_h / (setup_h + left_h) if setup_h > 0.0 else 0.0)
