@@ -25,12 +25,12 @@ TINY = Study(
     "vienna",
     64,
     {
-        "search": Form("search", SearchRecipe(population=4, generations=2, episodes=2), HOUR),
+        "search": Form("search", SearchRecipe(population=4, generations=3, episodes=2), HOUR),
         "nothing": Form("from nothing", PPO, HOUR),
         "schedule": Form("from the schedule", PPO, HOUR, starts_from="search"),
     },
     episodes=2,
-    validations=2,
+    validations=3,
 )
 
 
@@ -52,6 +52,18 @@ def test_forms_of_a_study_differ_in_one_thing():
         assert len(set(told)) == len(told), name
         for form in study.forms.values():
             assert form.starts_from in ("", *study.forms)
+
+
+def test_effort_is_the_length_of_every_training_and_nothing_else():
+    study = STUDIES["learning"]
+    assert study.scaled(1.0) == study
+    half = study.scaled(0.5)
+    assert (half.steps, half.validations, half.episodes) == (study.steps / 2, 4, study.episodes)
+    search, whole = half.forms["search"].recipe, study.forms["search"].recipe
+    assert search == dataclasses.replace(whole, generations=whole.generations // 2)
+    assert half.forms["schedule"] == study.forms["schedule"]
+    least = study.scaled(1e-9)
+    assert (least.steps, least.validations, least.forms["search"].recipe.generations) == (1, 3, 1)
 
 
 def test_validations_take_no_time(monkeypatch, tmp_path):
@@ -124,7 +136,7 @@ def test_a_training_of_something_else_is_not_taken_for_finished(tmp_path):
     assert training.finished(unit) is not None
     other = dataclasses.replace(PPO, learning_rate=0.5)
     slower = {**TINY.forms, "schedule": dataclasses.replace(TINY.forms["schedule"], recipe=other)}
-    longer = dataclasses.replace(TINY.forms["search"].recipe, generations=3)
+    longer = dataclasses.replace(TINY.forms["search"].recipe, generations=4)
     before = {**TINY.forms, "search": dataclasses.replace(TINY.forms["search"], recipe=longer)}
     for changes in ({"forms": slower}, {"forms": before}, {"steps": 96}, {"scenario": "madrid"}):
         assert training.finished(unit._replace(study=dataclasses.replace(TINY, **changes))) is None
@@ -139,6 +151,7 @@ def test_bad_input_is_one_sentence(tmp_path, capsys):
     for arguments, words in (
         (["lerning"], "Did you mean 'learning'"),
         (["learning", "--seeds", "1"], "seeds is 1"),
+        (["learning", "--effort", "0"], "effort is 0"),
         (["learning", "--workers", "0"], "workers is 0"),
     ):
         with pytest.raises(SystemExit) as stopped:
@@ -153,7 +166,7 @@ def test_bad_input_is_one_sentence(tmp_path, capsys):
 def test_a_study_goes_on_and_writes_its_page(tmp_path, monkeypatch):
     monkeypatch.setitem(STUDIES, "learning", TINY)
     work, out = tmp_path / "work", tmp_path / "out"
-    command.run("learning", 2, 1, work, out)
+    command.run("learning", 2, 1.0, 1, work, out)
     results = json.loads((out / "studies.json").read_text())
     text = (out / "studies.md").read_text()
     assert text == page(results)
@@ -172,7 +185,7 @@ def test_a_study_goes_on_and_writes_its_page(tmp_path, monkeypatch):
     assert start["cpu_s"] > end["cpu_s"]
     kept = {path.name: path.read_bytes() for path in (work / "learning").iterdir()}
     (work / "learning" / "nothing-1.json").unlink()
-    command.run("learning", 2, 1, work, out)
+    command.run("learning", 2, 1.0, 1, work, out)
     for path in (work / "learning").iterdir():
         assert (path.read_bytes() == kept[path.name]) or path.name == "nothing-1.json"
     again = json.loads((out / "studies.json").read_text())["learning"]["forms"]
