@@ -51,9 +51,12 @@ def run(name: str, seeds: int, effort: float, workers: WorkerCount, work: Path, 
     left = {form: [one for one in units[form] if finished(one) is None] for form in units}
     count = sum(map(len, left.values()))
     published = _published(out).get(name)
-    took = f", which took {published['cpu_minutes']:.0f} CPU minutes" if published else ""
+    takes = ""
+    if published:
+        a_seed = published["cpu_minutes"] / published["seeds"] / published["effort"]
+        takes = f" of {seeds * effort * a_seed:.0f} CPU minutes"
     print(
-        f"{name}: {seeds * len(units)} trainings{took}; {count} are left to do and are kept in "
+        f"{name}: {seeds * len(units)} trainings{takes}; {count} are left to do and are kept in "
         f"{folder}",
         flush=True,
     )
