@@ -20,7 +20,8 @@ from qkd_gym.network.compiled.simd import (
     store,
 )
 from qkd_gym.network.compiled.vectors import LANES, fill, use_widest_vectors
-from qkd_gym.scoring.inputs import INPUT, INPUT_NAMES, write_inputs
+from qkd_gym.scoring.inputs import INPUT, INPUT_NAMES
+from qkd_gym.scoring.measures import write_inputs
 from qkd_gym.scoring.weights import RULE, Weights
 
 F32 = NDArray[np.float32]
@@ -41,6 +42,7 @@ class Scratch(NamedTuple):
             infinity where that is no option.
         works: 1 for links that seem to work, (E,).
         sites: Numbers per site, (3, N).
+        pairs: Numbers per pair of sites, (3, N, N); zero between choices.
         makes_way: Link that a site without a free module gives up, E for none, (N,).
     """
 
@@ -50,6 +52,7 @@ class Scratch(NamedTuple):
     gain: F32
     works: F32
     sites: F32
+    pairs: F32
     makes_way: NDArray[np.int64]
 
 
@@ -63,6 +66,7 @@ def new_scratch(links: int, sites: int) -> Scratch:
             gain=((padded(links),), np.float32),
             works=((padded(links),), np.float32),
             sites=((3, sites), np.float32),
+            pairs=((3, sites, sites), np.float32),
             makes_way=((sites,), np.int64),
         )
     )
@@ -158,7 +162,10 @@ def choose(
         scratch: Scratch space; its `worth`, `price`, `gain` and `makes_way` say why.
     """
     x = scratch.inputs
-    write_inputs(x, links, nodes, ends, n_links, context, setting, scratch.works, scratch.sites)
+    write_inputs(
+        x, links, nodes, ends, n_links, context, setting,
+        scratch.works, scratch.sites, scratch.pairs,
+    )  # fmt: skip
     _score_by_rule(w, links, scratch)
     _add_network(w, scratch)
     _find_who_makes_way(links, nodes, ends, n_links, mask, scratch)

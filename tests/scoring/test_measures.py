@@ -9,6 +9,9 @@ from qkd_gym.scoring.weights import starting_weights
 from tests.scoring.observations import observed, scored
 
 PRODUCTS = {
+    "lack_detour": ("lack", "detour"),
+    "lack_detour_demand": ("lack", "detour_demand"),
+    "lack_detour_rate": ("lack", "detour_rate"),
     "lack_demand": ("lack", "demand"),
     "lack_rate": ("lack", "rate"),
     "lack_site_blocked": ("lack", "site_blocked"),
@@ -29,6 +32,20 @@ FEATURES = {
     "running": LINK.running_time,
     "calibrating": LINK.calibration_left,
 }
+
+
+def round_the_link(values, ends):
+    """Of the links that lead from one end to the other over one site: the lesser, the best pair."""
+    by_ends = {frozenset(map(int, end)): value for end, value in zip(ends, values, strict=True)}
+    sites = {int(v) for v in ends.ravel()}
+    return np.array(
+        [
+            max(
+                min(by_ends.get(frozenset({end, w}), 0.0) for end in (u, v)) for w in sites - {u, v}
+            )
+            for u, v in ends.astype(int).tolist()
+        ]
+    )
 
 
 def definitions(observation):
@@ -53,12 +70,17 @@ def definitions(observation):
     calibration_h = (np.exp(setting[SETTING.calibration]) - 1.0) / 60.0
     episode_h = np.exp(setting[SETTING.episode]) - 1.0
     left_h = (1.0 - observation["context"][CONTEXT.elapsed]) * episode_h
+    rate = np.maximum(seen, 0.0) * np.expm1(links[:, LINK.nominal_rate])
     inputs = {
         "one": 1.0,
+        "detour": round_the_link(fill, ends),
+        "detour_demand": round_the_link(links[:, LINK.demand_average], ends),
+        "detour_rate": round_the_link(np.log1p(rate) * links[:, LINK.active], ends),
+        "blocked_share": observation["context"][CONTEXT.blocked_share],
         "lack": (1.0 - fill) * works,
         "empty": np.exp(-8.0 * fill) * works,
         "uncovered": (1.0 - links[:, LINK.pool_cover]) * works,
-        "rate": np.log1p(np.maximum(seen, 0.0) * np.expm1(links[:, LINK.nominal_rate])),
+        "rate": np.log1p(rate),
         "age": 1.0 - fresh,
         "error": links[:, LINK.observed_qber] * fresh,
         "site_demand": nodes[ends, NODE.demand_average].sum(axis=1),
