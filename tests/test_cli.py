@@ -172,7 +172,7 @@ def test_tuned_parameters_join_those_of_the_table(tmp_path, monkeypatch, capsys)
     there = {"parameters": {"low": 0.5}, "default_share": 0.5, "gain": [0.0, 0.0, 0.0]}
     table = {"metro": {"threshold": {**there, "command": "tune"}}}
     (tmp_path / "tuned.json").write_text(json.dumps(table))
-    main([*TUNE, "--ship", "tuned.json"])
+    main([*TUNE, "--workers", "1", "--ship", "tuned.json"])
     written = json.loads((tmp_path / "tuned.json").read_text())
     assert written["metro"] == table["metro"]
     assert list(written["vienna"]) == ["threshold"]

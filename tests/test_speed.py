@@ -13,7 +13,7 @@ import gymnasium as gym
 import torch
 
 from qkd_gym.children import child_processes
-from speed import cleanrl_style, parts, report, training
+from speed import cleanrl_style, forms, parts, report, training
 from speed.clock import cpu_s, take_turns
 from speed.environments import legal_actions
 from speed.forms import FORMS, RECIPE, STOCK, Learner
@@ -26,9 +26,14 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 @pytest.fixture
 def tiny(monkeypatch):
-    """Forms with two environments and rollouts of a few steps."""
+    """Forms with two environments and short rollouts: a few steps, or two minibatches of 64."""
     ppo = {**RECIPE.ppo, "n_steps": 4, "batch_size": 4}
-    monkeypatch.setattr("speed.forms.RECIPE", dataclasses.replace(RECIPE, num_envs=2, ppo=ppo))
+    monkeypatch.setattr(forms, "RECIPE", dataclasses.replace(RECIPE, num_envs=2, ppo=ppo))
+    for name, form in FORMS.items():
+        if isinstance(form.make, partial):
+            algorithm, _, policy = form.make.args
+            make = partial(forms.stock, algorithm, 128, policy)
+            monkeypatch.setitem(FORMS, name, dataclasses.replace(form, make=make))
 
 
 def weights_of(learner):

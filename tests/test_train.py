@@ -27,15 +27,10 @@ TINY = [*SHORT, "--workers", "1"]
 SEARCH = [*VIENNA, "--workers", "1"]
 
 
-@pytest.fixture(autouse=True)
-def _small_recipes(tmp_path_factory, monkeypatch):
+@pytest.fixture(scope="module", autouse=True)
+def _small_recipes(tmp_path_factory):
     """The recipes in small: seconds of training instead of minutes."""
-    monkeypatch.setattr(run.GradientRun, "episodes", 2)
-    monkeypatch.setattr(run.GradientRun, "saves", 2)
-    fit = training.fit_critic
-    monkeypatch.setattr(training, "fit_critic", lambda *a, **more: fit(*a, **{**more, "steps": 30}))
     folder = tmp_path_factory.mktemp("agents")
-    monkeypatch.setattr(train, "AGENTS", folder)
     sizes = """
 total_timesteps = 64
 num_envs = 4
@@ -52,6 +47,43 @@ ppo = { n_steps = 8, batch_size = 32, n_epochs = 1, gamma = 0.97 }
             small = "population = 4\ngenerations = 3\nepisodes = 2\n"
             text = f"[search]\nmethod = 'search'\n{small}{text}"
         (folder / f"{env}.toml").write_text(text)
+    fit = training.fit_critic
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train, "AGENTS", folder)
+        patch.setattr(run.GradientRun, "episodes", 2)
+        patch.setattr(run.GradientRun, "saves", 2)
+        patch.setattr(training, "fit_critic", lambda *a, **more: fit(*a, **{**more, "steps": 30}))
+        yield
+
+
+def finished(tmp_path_factory, arguments):
+    folder = tmp_path_factory.mktemp("finished") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        call(patch, *arguments, "--out", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def finished_training(tmp_path_factory):
+    """The folder of a training by gradients."""
+    return finished(tmp_path_factory, TINY)
+
+
+@pytest.fixture(scope="module")
+def finished_search(tmp_path_factory):
+    """The folder of a search."""
+    return finished(tmp_path_factory, SEARCH)
+
+
+def stop(*arguments):
+    """Stands for what a test does not wait for."""
+    raise KeyboardInterrupt
+
+
+def stopped_call(monkeypatch, *arguments):
+    with pytest.raises(SystemExit) as stopped:
+        call(monkeypatch, *arguments)
+    assert stopped.value.code == 130
 
 
 def call(monkeypatch, *arguments):
@@ -97,10 +129,11 @@ def test_a_run_leaves_its_results(tmp_path, monkeypatch, capsys, arguments, env,
 
 
 def test_decisions_of_a_search_are_whole_generations(tmp_path, monkeypatch):
+    monkeypatch.setattr(train, "play_all", stop)
     # A generation plays 4 candidates in 2 episodes of 60 decisions.
     for decisions, generations in ((1, 1), (960, 2), (2800, 6)):
         out = tmp_path / str(decisions)
-        call(monkeypatch, *SEARCH, "--total-timesteps", str(decisions), "--out", str(out))
+        stopped_call(monkeypatch, *SEARCH, "--total-timesteps", str(decisions), "--out", str(out))
         assert len((out / "search.jsonl").read_bytes().splitlines()) == 1 + generations
         recipe = json.loads((out / "config.json").read_text())["recipe"]
         assert recipe["generations"] == generations
@@ -109,8 +142,9 @@ def test_decisions_of_a_search_are_whole_generations(tmp_path, monkeypatch):
 def test_network_may_be_given_once_or_several_times(tmp_path, monkeypatch):
     together = ["--network", "load=1.2", "modules_per_site=3"]
     apart = ["--network", "load=1.2", "--network", "modules_per_site=3"]
+    monkeypatch.setattr(run.GradientRun, "learn", stop)
     for name, words in (("together", together), ("apart", apart)):
-        call(monkeypatch, *TINY, "--agent", "ppo", *words, "--out", str(tmp_path / name))
+        stopped_call(monkeypatch, *TINY, "--agent", "ppo", *words, "--out", str(tmp_path / name))
         config = json.loads((tmp_path / name / "config.json").read_text())
         assert (config["network"]["load"], config["network"]["modules_per_site"]) == (1.2, 3)
         assert config["options"]["network"][-2:] == ["load=1.2", "modules_per_site=3"]
@@ -145,23 +179,22 @@ def test_the_dense_agent_runs(tmp_path, monkeypatch):
     assert (tmp_path / "run" / "metrics.json").exists()
 
 
-def test_the_same_command_gives_the_same_metrics(tmp_path, monkeypatch):
-    for name in ("a", "b"):
-        call(monkeypatch, *TINY, "--out", str(tmp_path / name))
-    first, second = ((tmp_path / name / "metrics.json").read_bytes() for name in ("a", "b"))
-    assert first == second
+def test_the_same_command_gives_the_same_metrics(tmp_path, monkeypatch, finished_training):
+    call(monkeypatch, *TINY, "--out", str(tmp_path))
+    first, second = (path / "metrics.json" for path in (finished_training, tmp_path))
+    assert first.read_bytes() == second.read_bytes()
 
 
-def test_workers_share_a_run(tmp_path, monkeypatch):
+def test_workers_share_a_run(tmp_path, monkeypatch, finished_training):
     """Evaluations do not depend on who makes them."""
-    runs = {"alone": TINY, "both": [*SHORT, "--workers", "2"]}
-    for name, arguments in runs.items():
-        call(monkeypatch, *arguments, "--out", str(tmp_path / name))
-    config = json.loads((tmp_path / "both" / "config.json").read_text())
+    call(monkeypatch, *SHORT, "--workers", "2", "--out", str(tmp_path))
+    config = json.loads((tmp_path / "config.json").read_text())
     assert config["workers"] == 2
-    alone, both = (json.loads((tmp_path / name / "metrics.json").read_text()) for name in runs)
+    alone, both = (
+        json.loads((path / "metrics.json").read_text()) for path in (finished_training, tmp_path)
+    )
     assert alone.keys() == both.keys()
-    agent = load_agent(tmp_path / "both", settings={**NETWORK, "split": "test"})
+    agent = load_agent(tmp_path, settings={**NETWORK, "split": "test"})
     again = evaluate(agent, None, 2, train.HELD_OUT_SEED, **NETWORK)
     played = [episode["delivered_share"] for episode in both.pop("agent")["episodes"]]
     assert again.metrics["delivered_share"].tolist() == played
@@ -182,9 +215,7 @@ def test_an_interrupted_run_goes_on_from_its_newest_checkpoint(tmp_path, monkeyp
 
     monkeypatch.setattr(training, "save_checkpoint", interrupt)
     folder = tmp_path / "run"
-    with pytest.raises(SystemExit) as stopped:
-        call(monkeypatch, *TINY, "--out", str(folder))
-    assert stopped.value.code == 130
+    stopped_call(monkeypatch, *TINY, "--out", str(folder))
     left = sorted(path.name for path in (folder / "checkpoints").iterdir())
     assert len(left) == 2
     monkeypatch.setattr(training, "save_checkpoint", saved)
@@ -225,16 +256,18 @@ def test_an_interrupted_run_goes_on_from_its_newest_checkpoint(tmp_path, monkeyp
 
 
 def test_a_recipe_that_is_no_table_is_refused(tmp_path, monkeypatch, capsys):
-    (train.AGENTS / "LinkScheduling.toml").write_text("search = 3")
+    (tmp_path / "LinkScheduling.toml").write_text("search = 3")
+    monkeypatch.setattr(train, "AGENTS", tmp_path)
     with pytest.raises(SystemExit) as stopped:
         call(monkeypatch, *SEARCH, "--out", str(tmp_path / "run"))
     assert stopped.value.code == 2
     assert "'search' is 3, but must be a table" in capsys.readouterr().err
 
 
-def test_an_interrupted_search_goes_on_to_the_same_agent(tmp_path, monkeypatch, capsys):
-    whole, folder = tmp_path / "whole", tmp_path / "run"
-    call(monkeypatch, *SEARCH, "--out", str(whole))
+def test_an_interrupted_search_goes_on_to_the_same_agent(
+    tmp_path, monkeypatch, capsys, finished_search
+):
+    whole, folder = finished_search, tmp_path / "run"
     fitness, left = search.fitness, 7  # a validation, a generation, and half another
 
     def interrupt(*arguments):
@@ -246,9 +279,7 @@ def test_an_interrupted_search_goes_on_to_the_same_agent(tmp_path, monkeypatch, 
 
     with monkeypatch.context() as patch:
         patch.setattr(search, "fitness", interrupt)
-        with pytest.raises(SystemExit) as stopped:
-            call(monkeypatch, *SEARCH, "--out", str(folder))
-    assert stopped.value.code == 130
+        stopped_call(monkeypatch, *SEARCH, "--out", str(folder))
     assert "--resume" in capsys.readouterr().err
     kept = {path.name: path.read_bytes() for path in folder.iterdir()}
     assert set(kept) == {"config.json", "search.jsonl"}
@@ -421,11 +452,13 @@ def test_malformed_topology_file(tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("kind", [TINY, SEARCH], ids=["gradients", "search"])
-def test_a_finished_folder_is_not_overwritten(tmp_path, monkeypatch, capsys, kind):
-    call(monkeypatch, *kind, "--out", str(tmp_path / "run"))
-    before = (tmp_path / "run" / "metrics.json").read_bytes()
+def test_a_finished_folder_is_not_overwritten(
+    monkeypatch, capsys, finished_training, finished_search, kind
+):
+    folder = finished_training if kind is TINY else finished_search
+    before = (folder / "metrics.json").read_bytes()
     with pytest.raises(SystemExit) as stopped:
-        call(monkeypatch, *kind, "--out", str(tmp_path / "run"))
+        call(monkeypatch, *kind, "--out", str(folder))
     assert stopped.value.code == 2
     assert "--resume" in capsys.readouterr().err
-    assert (tmp_path / "run" / "metrics.json").read_bytes() == before
+    assert (folder / "metrics.json").read_bytes() == before

@@ -121,7 +121,7 @@ def test_killed_runs_lose_only_the_episodes_in_flight(tmp_path, monkeypatch):
     small_run(tmp_path / "whole", episodes=episodes)
     journal, kept = out / "journal.jsonl", []
     moments = np.random.default_rng(0)
-    for workers in ("1", "2", "1"):
+    for workers in ("2", "1"):
         command = [sys.executable, "-m", "qkd_gym", "benchmark", "--suite", "sizes", "--out"]
         command += [str(out), "--scenarios", "metro-10", "--episodes", str(episodes)]
         command += ["--workers", workers, "--policy", *POLICIES]
@@ -140,7 +140,7 @@ def test_killed_runs_lose_only_the_episodes_in_flight(tmp_path, monkeypatch):
     )
     before = {tuple(json.loads(line)["key"]) for line in kept[1:]}
     total = episodes * len(POLICIES)
-    assert len(before) == len(kept) - 1 >= 3
+    assert len(before) == len(kept) - 1 >= 2
     assert progress == [(done, total) for done in range(len(before), total + 1)]
     assert len(played) == total - len(before)
     assert not before & set(played)
@@ -360,12 +360,13 @@ def test_command_line_writes_table_plot_and_episode_files(tmp_path, capsys):
     assert "| widest-path |" in out
     assert (tmp_path / "page.png").read_bytes().startswith(b"\x89PNG")
     assert "µs" in (tmp_path / "timings.md").read_text()
-    main(["leaderboard", str(tmp_path / "episodes"), "--out", str(tmp_path / "RESULTS.md")])
-    assert "| widest-path | Routing | 2 |" in (tmp_path / "RESULTS.md").read_text()
+    page = tmp_path / "RESULTS.md"
+    main(["leaderboard", str(tmp_path / "episodes"), "--workers", "1", "--out", str(page)])
+    assert "| widest-path | Routing | 2 |" in page.read_text()
     bad = next((tmp_path / "episodes").rglob("1000000.json"))
     bad.write_text(bad.read_text().replace('"seed":1000000', '"seed":1000005'))
     with pytest.raises(SystemExit) as stop:
-        main(["validate", str(tmp_path / "episodes")])
+        main(["validate", str(tmp_path / "episodes"), "--workers", "1"])
     assert stop.value.code == 2
     assert "checksum differs" in capsys.readouterr().err
 

@@ -127,10 +127,11 @@ def test_the_trace_is_what_the_environment_plays():
 @settings(max_examples=8, deadline=None, derandomize=True)
 @given(st.integers(0, 10_000), st.sampled_from(RULES), st.sampled_from([0.0, 60.0, 100.0, 180.0]))
 def test_no_policy_exceeds_the_bounds(seed, rule, calibration_s):
-    config = TINY.replace(calibration_s=calibration_s, load=1.5, initial_fill=0.02)
+    # Six intervals, which the exact program solves in a fraction of a second.
+    config = TINY.replace(calibration_s=calibration_s, load=1.5, initial_fill=0.02, episode_s=360.0)
     trace = episode_trace(config, seed)
     delivered = play(config, seed, make_policy(rule))[0]
-    exact = exact_optimum(trace, time_limit_s=3.0).delivered_bits
+    exact = exact_optimum(trace, time_limit_s=60.0).delivered_bits
     relaxed = clairvoyant_bound(trace).delivered_bits
     rounding = 1e-5 * trace.offered_bits
     assert delivered <= exact + rounding

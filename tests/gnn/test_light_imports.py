@@ -11,7 +11,11 @@ pytest.importorskip("torch_geometric")
 
 @pytest.mark.parametrize(
     ("module", "libraries"),
-    [("qkd_gym.gnn", "torch_geometric.nn"), ("qkd_gym.sb3.extractor", "sb3_contrib")],
+    [
+        # The other loads it too.
+        pytest.param("qkd_gym.gnn", "torch_geometric.nn", marks=pytest.mark.slow),
+        ("qkd_gym.sb3.extractor", "sb3_contrib"),
+    ],
 )
 def test_network_needs_no_scikit_learn_matplotlib_or_tqdm(module, libraries):
     pytest.importorskip(libraries)

@@ -102,7 +102,9 @@ def test_an_episode(name):
     assert digest(arrays) == EPISODES[name]
 
 
-@pytest.mark.parametrize("features", ["X86_V4", "X86_V4 X86_V3"])
+@pytest.mark.parametrize(
+    "features", [pytest.param("X86_V4", marks=pytest.mark.slow), "X86_V4 X86_V3"]
+)
 def test_another_vector_width_makes_the_same_networks(features):
     """NumPy has functions of its own for wide vectors, whose last bits differ from the others'."""
     env = {**os.environ, "NPY_DISABLE_CPU_FEATURES": features, "OPENBLAS_CORETYPE": "Prescott"}

@@ -59,7 +59,12 @@ def best_lim_rate(km, block):
 
 
 @pytest.mark.parametrize(
-    ("km", "block", "published"), [(50, 1e7, 4.99e-4), (100, 1e7, 4.64e-5), (100, 1e9, 8.17e-5)]
+    ("km", "block", "published"),
+    [
+        pytest.param(50, 1e7, 4.99e-4, marks=pytest.mark.slow),
+        (100, 1e7, 4.64e-5),
+        pytest.param(100, 1e9, 8.17e-5, marks=pytest.mark.slow),
+    ],
 )
 def test_lim_figure(km, block, published):
     """Fig. 1 of the source, digitised, within 5 %."""

@@ -44,7 +44,13 @@ def test_graph_network_beats_links_alone_on_unseen_networks(predictors):
     assert found["links"] == sum(len(graph.viable) for graph in graphs)
 
 
-@pytest.mark.parametrize("name", ["madrid", "nsfnet-x0.05", "slovenia"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "madrid",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("nsfnet-x0.05", "slovenia")),
+    ],
+)
 def test_graph_network_serves_real_topologies(predictors, name):
     rng = np.random.default_rng(3)
     graphs = [draw(load(name), rng) for _ in range(300)]

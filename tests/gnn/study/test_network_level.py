@@ -39,6 +39,7 @@ def test_predictions_are_worth_key():
             assert row["difference"][1] > 0.0, name
 
 
+@pytest.mark.slow
 def test_total_key_grows_with_the_links_that_nothing_limits():
     rng = np.random.default_rng(6)
     rows = without_limit(load_pretrained(), [draw(source_study(40, rng), rng) for _ in range(3)])

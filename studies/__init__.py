@@ -1,0 +1,1 @@
+"""Studies of training, each over several seeds: ``python -m studies learning``. Not installed."""
