@@ -53,6 +53,7 @@ def _copy(to: State, source: State, b: int) -> None:
     _copy_numbers(to.active[0], source.active[b])
     _copy_numbers(to.held[0].reshape(-1), source.held[b].reshape(-1))
     _copy_numbers(to.bursts[0], source.bursts[b])
+    _copy_numbers(to.waiting[0], source.waiting[b])
     _copy_numbers(to.stored_history[0].reshape(-1), source.stored_history[b].reshape(-1))
 
 

@@ -72,9 +72,12 @@ def test_planning_does_not_change_what_happens():
         start = over | cut
 
 
-@pytest.mark.parametrize("future", range(3))
-def test_roll_outs_are_what_stepping_the_model_gives(future):
-    env = gym.make(LINK_SCHEDULING.env_id, **SMALL).unwrapped
+PATIENT = [{"name": "patient", "patience_s": 1800.0}]
+
+
+@pytest.mark.parametrize(("future", "classes"), [(0, []), (1, []), (2, PATIENT)])
+def test_roll_outs_are_what_stepping_the_model_gives(future, classes):
+    env = gym.make(LINK_SCHEDULING.env_id, **SMALL, service_classes=classes).unwrapped
     schedule = ScoredSchedule(starting_weights())
     obs, _ = env.reset(seed=1)
     for _ in range(8):
