@@ -106,8 +106,6 @@ def test_an_interrupted_pretraining_ends_as_if_it_never_had_been(tmp_path, monke
         assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
     assert len(whole["cross_validation"]["folds"]) == 5
     assert load_weights(out).card() == LinkViabilityGNN().card()
-    checks = [check["validation"] for check in whole["history"]]
-    assert checks[-1] < checks[0], checks
     # The same sites with more and with less hidden.
     scores = [whole[f"unseen_{name}"]["10"] for name in ("weaker_spreads", "stronger_spreads")]
     assert scores[0] != scores[1] != whole["unseen_networks"]["10"] != scores[0]
