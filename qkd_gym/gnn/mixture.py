@@ -10,8 +10,7 @@ import numpy as np
 
 from qkd_gym.features import NODE
 from qkd_gym.gnn.data import ViabilityGraph, by_network, simulate
-from qkd_gym.gnn.hidden import draw
-from qkd_gym.gnn.settings import draw_setting
+from qkd_gym.gnn.settings import draw_in_any_setting
 from qkd_gym.topology import Topology
 from qkd_gym.topology.checks import SHORTCUT, SHORTCUT_KM
 from qkd_gym.topology.generators import clustered, source_study
@@ -136,7 +135,7 @@ class TrainingMixture:
         if self.simulated and self.rng.random() < _SIMULATED_SHARE:
             return self.simulated[int(self.rng.integers(len(self.simulated)))]
         topology = self.topologies[int(self.rng.integers(len(self.topologies)))]
-        graph = draw(topology, self.rng, draw_setting(self.rng, topology.n_links))
+        graph = draw_in_any_setting(topology, self.rng)
         # Turned and stretched: where sites lie tells nothing about quality.
         angle = self.rng.uniform(0.0, 2.0 * np.pi)
         stretch = np.exp(self.rng.uniform(-1.5, 1.5))

@@ -48,7 +48,7 @@ from qkd_gym.gnn.mixture import (
 from qkd_gym.gnn.model import LinkViabilityGNN
 from qkd_gym.gnn.predict import predict
 from qkd_gym.gnn.scores import calibration_curve, score_network
-from qkd_gym.gnn.settings import draw_setting
+from qkd_gym.gnn.settings import draw_in_any_setting
 from qkd_gym.gnn.training import BATCH, Training, train
 from qkd_gym.gnn.weights import save_weights
 from qkd_gym.topology import Topology, clustered
@@ -138,7 +138,7 @@ def cross_validate(setting: Setting, steps: int, fold: int) -> dict[str, float]:
     played = [g for i, g in enumerate(setting.simulated) if i % FOLDS != fold]
     networks = setting.networks
     chosen = [used[i] for i in rng.integers(len(used), size=networks)]
-    validation = [draw(t, rng, draw_setting(rng, t.n_links)) for t in chosen]
+    validation = [draw_in_any_setting(topology, rng) for topology in chosen]
     model = LinkViabilityGNN()
     mixture = TrainingMixture(used, played, rng)
     label = f"fold {fold + 1} of {FOLDS}"
@@ -157,10 +157,7 @@ def training_topologies(count: int, seed: int) -> tuple[list[Topology], np.rando
 def validation_networks(count: int, seed: int) -> list[ViabilityGraph]:
     """Networks of the kinds and settings trained on, but for those of the simulator."""
     rng = np.random.default_rng([seed, 1])
-    return [
-        draw(topology, rng, draw_setting(rng, topology.n_links))
-        for topology in draw_topologies(count, rng)
-    ]
+    return [draw_in_any_setting(topology, rng) for topology in draw_topologies(count, rng)]
 
 
 def unseen_networks(

@@ -6,7 +6,9 @@ import dataclasses
 
 import numpy as np
 
-from qkd_gym.gnn.hidden import REFERENCE, HiddenQuality
+from qkd_gym.gnn.data import ViabilityGraph
+from qkd_gym.gnn.hidden import REFERENCE, HiddenQuality, draw
+from qkd_gym.topology import Topology
 
 # From spreads that hardly matter to those that leave few links viable.
 SITE_MISALIGNMENT = (0.005, 0.05)
@@ -47,6 +49,16 @@ def draw_setting(rng: np.random.Generator, n_links: int) -> HiddenQuality:
         link_excess_loss_db=_between(LINK_EXCESS_LOSS_DB, link),
         drift_std=rng.uniform(*DRIFT_STD),
     )
+
+
+def draw_in_any_setting(topology: Topology, rng: np.random.Generator) -> ViabilityGraph:
+    """A network on a topology, in a setting of its own.
+
+    Args:
+        topology: Its sites and links.
+        rng: Source of randomness.
+    """
+    return draw(topology, rng, draw_setting(rng, topology.n_links))
 
 
 def _between(ends: tuple[float, float], place: float) -> float:

@@ -121,7 +121,7 @@ def test_killed_runs_lose_only_the_episodes_in_flight(tmp_path, monkeypatch):
     small_run(tmp_path / "whole", episodes=episodes)
     journal, kept = out / "journal.jsonl", []
     moments = np.random.default_rng(0)
-    for workers in ("2", "1"):
+    for workers in ("1", "2", "1"):
         command = [sys.executable, "-m", "qkd_gym", "benchmark", "--suite", "sizes", "--out"]
         command += [str(out), "--scenarios", "metro-10", "--episodes", str(episodes)]
         command += ["--workers", workers, "--policy", *POLICIES]
@@ -140,7 +140,7 @@ def test_killed_runs_lose_only_the_episodes_in_flight(tmp_path, monkeypatch):
     )
     before = {tuple(json.loads(line)["key"]) for line in kept[1:]}
     total = episodes * len(POLICIES)
-    assert len(before) == len(kept) - 1 >= 2
+    assert len(before) == len(kept) - 1 >= 3
     assert progress == [(done, total) for done in range(len(before), total + 1)]
     assert len(played) == total - len(before)
     assert not before & set(played)

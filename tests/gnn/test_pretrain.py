@@ -20,7 +20,7 @@ from qkd_gym.errors import InvalidInput  # noqa: E402
 from qkd_gym.gnn import LinkViabilityGNN, draw, load_weights, pretrain, training  # noqa: E402
 from qkd_gym.gnn.mixture import TrainingMixture, draw_topologies  # noqa: E402
 
-SMALL = {"steps": 60, "seed": 1, "topologies": 10, "simulated": 0, "networks": 4}
+SMALL = {"steps": 100, "seed": 1, "topologies": 10, "simulated": 0, "networks": 4}
 RESULTS = ("a.json", "a.png", "a.safetensors")
 
 
@@ -106,6 +106,7 @@ def test_an_interrupted_pretraining_ends_as_if_it_never_had_been(tmp_path, monke
         assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
     assert len(whole["cross_validation"]["folds"]) == 5
     assert load_weights(out).card() == LinkViabilityGNN().card()
+    assert whole["history"][-1]["validation"] < 0.69
     # The same sites with more and with less hidden.
     scores = [whole[f"unseen_{name}"]["10"] for name in ("weaker_spreads", "stronger_spreads")]
     assert scores[0] != scores[1] != whole["unseen_networks"]["10"] != scores[0]
@@ -114,7 +115,7 @@ def test_an_interrupted_pretraining_ends_as_if_it_never_had_been(tmp_path, monke
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_killed_pretraining_goes_on_and_leaves_no_child(tmp_path, few_tests):
-    settings = {**SMALL, "steps": 100}
+    settings = SMALL
     out = tmp_path / "killed" / "a.safetensors"
     code = f"""
 from pathlib import Path
