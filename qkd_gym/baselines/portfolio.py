@@ -24,7 +24,7 @@ from qkd_gym.errors import InvalidInput
 from qkd_gym.network.config import NetworkConfig
 from qkd_gym.scoring import ScoredSchedule, shipped_schedule, shipped_schedules
 from qkd_gym.scoring.episodes import Episodes
-from qkd_gym.scoring.weights import rule_weights
+from qkd_gym.scoring.weights import halved, rule_weights
 
 _RULE = "demand-deficit"
 # Scenarios that the rule was tuned for, as far as its parameters differ.
@@ -35,21 +35,23 @@ _FIRST_SEED = 400_000  # of training episodes, which end before those of validat
 
 
 def members() -> tuple[ScoredSchedule, ...]:
-    """The agents that ship, and a rule as it was tuned for several scenarios; of equals the first
-    is taken."""
+    """The agents that ship, half of what each adds to its rule, and a rule as it was tuned for
+    several scenarios; of equals the first is taken."""
+    agents = tuple(map(shipped_schedule, shipped_schedules()))
+    halves = (ScoredSchedule(halved(each.weights), f"{each.name}, halved") for each in agents)
     name = f"{LINK_SCHEDULING.name}:{_RULE}"
     rules = (
         ScoredSchedule(rule_weights(tuned.parameters(name, scenario)), f"{_RULE}, {scenario}")
         for scenario in _TUNED_FOR
     )
-    return (*map(shipped_schedule, shipped_schedules()), *rules)
+    return (*agents, *halves, *rules)
 
 
 @lru_cache(maxsize=64)  # an environment may be shown again and again
 def choose_schedule(config: NetworkConfig) -> ScoredSchedule:
     """The member that delivers most on training episodes of a configuration.
 
-    It plays some five hundred episodes: seconds for tens of sites, a minute for a hundred.
+    It plays some six hundred episodes: seconds for tens of sites, a minute for a hundred.
 
     Args:
         config: The configuration; of generated networks, those of the training bank are played.

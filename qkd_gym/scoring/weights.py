@@ -50,6 +50,12 @@ class Weights(NamedTuple):
     hidden_off: F32  # (H,)
 
 
+def halved(weights: Weights) -> Weights:
+    """Weights of which half is added to the rule's score, for networks unlike those of the search."""
+    outputs = ("on", "off", "hidden_on", "hidden_off")
+    return weights._replace(**{name: getattr(weights, name) * np.float32(0.5) for name in outputs})
+
+
 # Of demand-deficit for `metro`.
 _FOR_METRO = {
     "hysteresis": 0.5,
