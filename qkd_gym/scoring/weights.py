@@ -51,7 +51,7 @@ class Weights(NamedTuple):
 
 
 def halved(weights: Weights) -> Weights:
-    """Weights of which half is added to the rule's score, for networks unlike those of the search."""
+    """Half of what weights add to the rule's score, for networks unlike those of the search."""
     outputs = ("on", "off", "hidden_on", "hidden_off")
     return weights._replace(**{name: getattr(weights, name) * np.float32(0.5) for name in outputs})
 
