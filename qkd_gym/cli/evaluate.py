@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import count
 from typing import Any
 
 from qkd_gym.baselines.registry import is_baseline
 from qkd_gym.benchmark.policies import Row, load, rows_of
 from qkd_gym.cli.arguments import POLICIES, Commands, add_command
+from qkd_gym.cli.progress import Progress
 from qkd_gym.envs.tasks import LINK_ACTIVATION, TASKS
 from qkd_gym.errors import require_integer
 from qkd_gym.evaluation import EvaluationResult, compare, evaluate, print_comparison
@@ -47,8 +49,14 @@ def run(
     rows = rows_of(policies, task)
     settings = {"scenario": scenario or task.default_scenario, "split": "test"}
     resolve(settings["scenario"], {})
-    with start_workers(workers) as team:
-        found = team.do(partial(_evaluated, episodes, seed, settings), rows)
+    numbers = count(1)
+    with start_workers(workers) as team, Progress(" policies") as progress:
+        progress(0, len(rows))
+        found = team.do(
+            partial(_evaluated, episodes, seed, settings),
+            rows,
+            lambda *_: progress(next(numbers), len(rows)),
+        )
     results = {row.label: result for row, result in zip(rows, found, strict=True)}
     baselines = [row.label for row in rows if is_baseline(row.policy)]
     title = f"{settings['scenario']}: {episodes} held-out episodes from seed {seed}"
