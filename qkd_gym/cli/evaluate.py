@@ -46,6 +46,7 @@ def run(
     """Evaluates and prints the comparison."""
     task = TASKS[env]
     require_integer("episodes", episodes, 1)
+    require_integer("seed", seed, 0)
     rows = rows_of(policies, task)
     settings = {"scenario": scenario or task.default_scenario, "split": "test"}
     resolve(settings["scenario"], {})

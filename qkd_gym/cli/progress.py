@@ -30,6 +30,8 @@ class Progress:
         if not self._begun and done < total:
             announce_compilation()
         self._begun = True
+        if done == 0:
+            return
         try:
             from tqdm import tqdm
         except ImportError:
