@@ -37,3 +37,10 @@ def add_command(
     parser = commands.add_parser(name, help=summary, description=summary, formatter_class=form)
     parser.set_defaults(run=run, interrupted=interrupted)
     return parser
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Gives a command the option ``--json``, which it gets as ``as_json``."""
+    parser.add_argument(
+        "--json", dest="as_json", action="store_true", help="print JSON, for other programs"
+    )
