@@ -32,23 +32,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Args:
         arguments: Words of the command line; by default those of the process.
     """
-    options = vars(_parser().parse_args(arguments))
+    options = vars(parser().parse_args(arguments))
     run = options.pop("run")
     with exit_status(options.pop("interrupted")):
         run(**options)
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
     as_module = Path(sys.argv[0]).name == "__main__.py"
     name = "python -m qkd_gym" if as_module else "qkd-gym"
-    parser = argparse.ArgumentParser(
+    top = argparse.ArgumentParser(
         prog=name,
         description="Train, evaluate and compare operators of quantum-key-distribution networks.",
         epilog="The first command that plays an episode compiles the simulator, which takes about "
         "half a minute and is kept.",
     )
-    parser.add_argument("--version", action="version", version=f"qkd-gym {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    top.add_argument("--version", action="version", version=f"qkd-gym {__version__}")
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
     for command in COMMANDS:
         command.add(commands)
-    return parser
+    return top
