@@ -1,5 +1,6 @@
 """Pages say what the code says, their code runs, and they make a site."""
 
+import json
 import os
 import re
 import runpy
@@ -90,6 +91,13 @@ def test_the_site_builds_and_loads_nothing_from_elsewhere(tmp_path):
     for page in tmp_path.rglob("*.html"):
         loaded = r'<(?:script|img|link rel="stylesheet")[^>]*(?:src|href)="https?:'
         assert not re.search(loaded, page.read_text("utf-8")), page
+
+
+def test_the_notebook_has_the_code_of_the_quickstart():
+    cells = json.loads((DOCS / "quickstart.ipynb").read_text("utf-8"))["cells"]
+    code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    page = [block.rstrip("\n") for block in blocks(DOCS / "quickstart.md", "python")]
+    assert code[: len(page)] == page
 
 
 @pytest.mark.slow
