@@ -30,7 +30,7 @@ FLOORS = [
     {"evaluation"},
     {"search"},
     {"sb3"},
-    {"benchmark"},
+    {"benchmark", "training"},
     {"cli"},
     {"__main__"},
 ]
