@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
@@ -22,6 +24,7 @@ def candidate_paths(
     n_sites: int,
     k: int,
     max_hops: int,
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> tuple[NDArray[np.int16], NDArray[np.int8]]:
     """The k shortest loopless paths between every pair of sites (Yen, 1971).
 
@@ -34,6 +37,7 @@ def candidate_paths(
         n_sites: Number of sites.
         k: Paths per pair.
         max_hops: Links of the longest path that is kept.
+        on_progress: Told for how many pairs paths have been found, and of how many.
 
     Returns:
         ``path_links``, shape (P, k, max_hops): the links of each path from the lower to the higher
@@ -47,6 +51,8 @@ def candidate_paths(
     noise = np.random.default_rng(0).random(len(weights))
     graph = link_graph(link_between, weights * (1.0 + _TIE_BREAK * noise))
     for source in range(n_sites - 1):
+        if on_progress is not None:
+            on_progress(pair_index(source, source + 1, n_sites), n_pairs)
         sinks = range(source + 1, n_sites)
         found = [yen(graph, source, sink, k, return_predecessors=True)[1] for sink in sinks]
         sink_of = np.repeat(sinks, [len(paths) for paths in found])

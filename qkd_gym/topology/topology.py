@@ -32,6 +32,7 @@ from qkd_gym.topology.checks import (
     title,
 )
 from qkd_gym.topology.graphs import read_graph
+from qkd_gym.topology.relays import with_relays
 
 _DECIMALS = 6  # of kilometres and decibels
 
@@ -53,7 +54,8 @@ class Topology:
         loss_db: Total channel loss of each link in dB, (E,) float64.
         free_space: Whether a link crosses air rather than fibre, (E,) bool.
         district: District of each site, 0 to the number of districts - 1, (n,) int64.
-        site_weight: Weight of each site in gravity demand, (n,) float64.
+        site_weight: Weight of each site in gravity demand, (n,) float64; the least that there may
+            be, 1e-9, marks a trusted relay, which has no demand of its own.
         link_presets: Named link preset (protocol and parameters) of each link, E names; an empty
             one, and an empty tuple for all, leaves the choice to the simulation.
         source: Where the data come from.
@@ -264,3 +266,19 @@ class Topology:
             length_km=self.length_km * factor,
             loss_db=self.loss_db * factor,
         )
+
+    def with_relays(self, max_span_km: float) -> Topology:
+        """The same network with trusted relays, so that no link is longer.
+
+        A link that is too long becomes as many spans of equal length as it takes, over relays on
+        the straight line between its sites, ``A~B-1``, ``A~B-2`` and so on from A to B. They come
+        after the other sites, and have no demand of their own. Spans of fibre have an equal share
+        of the loss; those through air lose what `from_networkx` says. The name says so.
+
+        Args:
+            max_span_km: Length of the longest span in km, above 0.
+
+        Raises:
+            InvalidInput: If it is not above 0, or there would be too many sites or links.
+        """
+        return Topology.from_networkx(with_relays(self.to_networkx(), max_span_km))
