@@ -12,6 +12,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from qkd_gym import cli_topology
 from qkd_gym.baselines.registry import available_policies, is_baseline
 from qkd_gym.benchmark.plots import plot_suite
 from qkd_gym.benchmark.policies import Row, load, rows_of
@@ -120,6 +121,7 @@ def _parser() -> argparse.ArgumentParser:
     for each in (zero, one, two, three, four):
         add_workers(each)
     four.add_argument("--out", type=Path, default=Path("RESULTS.md"))
+    cli_topology.add(commands)
     return parser
 
 

@@ -20,7 +20,7 @@ from qkd_gym.topology.readers.table import read_csv
 from qkd_gym.topology.readers.topohub import PREFIX, topohub_graph
 from qkd_gym.topology.topology import Topology
 
-Source: TypeAlias = "str | Path | Topology | nx.Graph"
+Source: TypeAlias = str | Path | Topology | nx.Graph
 
 # Readers of other formats, by the end of a file's name.
 _READERS: dict[str, Callable[[Path], nx.Graph]] = {
