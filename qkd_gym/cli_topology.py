@@ -17,7 +17,7 @@ from qkd_gym.files import require_writable_file, write_figure
 from qkd_gym.network.config import NetworkConfig
 from qkd_gym.network.inspection import Inspection, inspect
 from qkd_gym.rendering.sites import draw_topology
-from qkd_gym.topology import RELAY_WEIGHT, Topology, load
+from qkd_gym.topology import Topology, load
 
 _LISTED = 10  # links or sites that are named
 
@@ -97,13 +97,12 @@ def _draw(path: Path, found: Inspection) -> None:
 
 
 def _description(network: Topology) -> list[str]:
-    relays = int((network.site_weight <= RELAY_WEIGHT).sum())
-    with_relays = f", {relays} of them relays" if relays else ""
+    relays = f", {network.relay.sum()} of them relays" if network.relay.any() else ""
     length_km = network.length_km
     return [
         f"name: {network.name}",
         f"source: {network.source or 'not named'}",
-        f"sites: {network.n_sites}{with_relays}",
+        f"sites: {network.n_sites}{relays}",
         f"links: {network.n_links} of {length_km.min():.3g} to {length_km.max():.4g} km, "
         f"{length_km.sum():,.4g} km in all",
     ]
@@ -112,13 +111,14 @@ def _description(network: Topology) -> list[str]:
 def _findings(found: Inspection, config: NetworkConfig, scale: float) -> list[str]:
     """What will happen, and what to do about it."""
     viable, rate_bps = found.viable, found.key_rate_bps
+    too_long = [_span(found, link) for link in np.flatnonzero(~viable).tolist()]
+    cut_off = [found.topology.site_names[site] for site in np.flatnonzero(found.cut_off)]
     rates = f", {_bps(rate_bps[viable].min())} to {_bps(rate_bps.max())}" if viable.any() else ""
     lines = [
         f"viable links: {viable.sum()} of {len(viable)} at preset {config.preset!r}{rates}",
-        f"spans too long: {(~viable).sum()}",
-        *_some([_span(found, link) for link in np.flatnonzero(~viable).tolist()]),
-        f"sites cut off: {found.cut_off.sum()}",
-        *_some([found.topology.site_names[site] for site in np.flatnonzero(found.cut_off)]),
+        f"spans too long: {len(too_long)}",
+        *(f"  {line}" for line in _some(too_long)),
+        f"sites cut off: {len(cut_off)}{': ' if cut_off else ''}{', '.join(_some(cut_off))}",
     ]
     if found.offered_bps is None:
         lines.append("load 1.0: none, since demand of sites that are cut off cannot be carried")
@@ -168,9 +168,9 @@ def _span(found: Inspection, link: int) -> str:
 
 
 def _some(lines: Sequence[str]) -> list[str]:
-    """Lines of a list, indented, and how many more there are."""
-    more = [f"  and {len(lines) - _LISTED} more"] if len(lines) > _LISTED else []
-    return [*(f"  {line}" for line in lines[:_LISTED]), *more]
+    """The first of a list, and how many more there are."""
+    more = [f"and {len(lines) - _LISTED} more"] if len(lines) > _LISTED else []
+    return [*lines[:_LISTED], *more]
 
 
 def _bps(rate: float) -> str:

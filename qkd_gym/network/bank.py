@@ -23,7 +23,6 @@ from qkd_gym.planning.concurrent_flow import max_concurrent_flow
 from qkd_gym.planning.matching import round_plan
 from qkd_gym.planning.paths import candidate_paths
 from qkd_gym.topology import (
-    RELAY_WEIGHT,
     Topology,
     clustered,
     clustered_max_links,
@@ -211,8 +210,7 @@ def gravity(topology: Topology, distance_km: float) -> F64:
     Raises:
         InvalidInput: If some site is so remote that it would have no demand at all.
     """
-    relay = topology.site_weight <= RELAY_WEIGHT
-    asking = np.flatnonzero(~relay) if (~relay).sum() > 1 else np.arange(topology.n_sites)
+    asking, relays = np.flatnonzero(~topology.relay), np.flatnonzero(topology.relay)
     gaps = topology.positions_km[:, None, :] - topology.positions_km[None, asking, :]
     to_asking = np.linalg.norm(gaps, axis=-1)
     apart = to_asking[asking]
@@ -232,9 +230,8 @@ def gravity(topology: Topology, distance_km: float) -> F64:
         )
     matrix = np.zeros((topology.n_sites, topology.n_sites))
     matrix[np.ix_(asking, asking)] = own
-    for site in np.setdiff1d(np.arange(topology.n_sites), asking):
-        nearest = asking[to_asking[site].argmin()]
-        matrix[site, nearest] = matrix[nearest, site] = 10.0**-_SHARE_DECIMALS
+    nearest = asking[to_asking[relays].argmin(axis=1)]
+    matrix[relays, nearest] = matrix[nearest, relays] = 10.0**-_SHARE_DECIMALS
     return matrix
 
 
@@ -269,8 +266,10 @@ def _fill(
     ends = topology.link_endpoints
     kind, rate, qber, threshold = nominal_links(topology, config, presets)
     traffic = gravity(topology, config.gravity_distance_km)
+    asking = ~topology.relay
+    demand = traffic * np.outer(asking, asking)
     plan = max_concurrent_flow(
-        n, ends, rate, traffic, config.modules_per_site, partial(tell, "static plan")
+        n, ends, rate, demand, config.modules_per_site, partial(tell, "static plan")
     )
     if not plan.scale > 0.0:
         raise InvalidInput(
@@ -321,7 +320,7 @@ def _fill(
     weights = 1.0 + topology.length_km / 40.0
     hops = bank.path_links.shape[-1]
     paths, bank.path_hops[g] = candidate_paths(
-        ends, weights, n, config.candidate_paths, hops, partial(tell, "candidate paths")
+        ends, weights, n, config.candidate_paths, hops, asking, partial(tell, "candidate paths")
     )
     np.copyto(bank.path_links[g], paths, where=paths >= 0)
     for row, weight in enumerate((*traffic, traffic.sum(axis=1))):

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from qkd_gym.errors import require_instance
 from qkd_gym.network.bank import NetworkBank, gravity, nominal_links
 from qkd_gym.network.config import NetworkConfig
 from qkd_gym.network.tables import LOSS_STEP_DB, rate_table
@@ -57,17 +56,16 @@ class Inspection:
 
 
 def inspect(config: NetworkConfig) -> Inspection:
-    """What the one network of a configuration will do, with the work before a first episode.
+    """What the first network of a configuration will do; takes as long as a first episode's start.
 
     Args:
-        config: A configuration whose topology is a `Topology`.
+        config: The configuration.
 
     Raises:
-        InvalidInput: If it is not, or a site is so remote that it would have no demand.
+        InvalidInput: If a site is so remote that it would have no demand.
     """
-    topology = config.topology
-    require_instance("topology", topology, Topology)
     bank = NetworkBank(config)
+    topology = bank.topology(0)
     kind, rate, _, _ = nominal_links(topology, config, bank.presets)
     limits = [_most_loss_db(name, config) for name in bank.presets]
     ends = topology.link_endpoints[rate > 0.0]

@@ -60,7 +60,13 @@ class _Shown:
             return
         if self._bar is None:
             self._bar = tqdm(
-                total=total or None, initial=done, desc=words, file=sys.stderr, leave=False
+                desc=words,
+                total=total or None,
+                initial=done,
+                unit=" steps",
+                mininterval=1.0,
+                leave=False,
+                file=sys.stderr,
             )
         self._bar.update(done - self._bar.n)
 

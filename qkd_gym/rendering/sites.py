@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkd_gym.extras import require_extra
-from qkd_gym.topology import RELAY_WEIGHT, Topology
+from qkd_gym.topology import Topology
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -48,7 +48,7 @@ def draw_topology(topology: Topology, viable: NDArray[np.bool_]) -> Figure:
             # One line with gaps, for one entry in the legend.
             x, y = np.insert(ends, 2, np.nan, axis=1).reshape(-1, 2).T
             axes.plot(x, y, color=colour, ls=style, lw=1.5, label=f"{label} ({len(ends)})")
-    relay = topology.site_weight <= RELAY_WEIGHT
+    relay = topology.relay
     for which, size, label in ((~relay, 60, "sites"), (relay, 12, "relays")):
         if which.any():
             x, y = topology.positions_km[which].T

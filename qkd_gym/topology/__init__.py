@@ -1,14 +1,12 @@
 """Where sites and candidate links are: generated metro networks and real ones."""
 
 from qkd_gym.topology.catalogue import available
-from qkd_gym.topology.checks import RELAY_WEIGHT
 from qkd_gym.topology.files import from_mapping
 from qkd_gym.topology.generators import clustered, clustered_max_links, source_study
 from qkd_gym.topology.loading import Source, is_own, load
 from qkd_gym.topology.topology import Topology
 
 __all__ = [
-    "RELAY_WEIGHT",
     "Source",
     "Topology",
     "available",

@@ -127,7 +127,8 @@ def _link(owner: str, facts: Facts) -> dict[str, Any]:
     if found.get("free_space") in (0, 1):  # as formats without truth values have them
         found["free_space"] = bool(found["free_space"])
     length = _first(facts, _LENGTH)
-    if length is None:
+    # topohub has 0 between sites of one city, which it knows to be in one place.
+    if length is None or ("length_km" not in facts and length == 0):
         return found
     low, high, unit = LIMITS["length_km"]
     require_number(f"{owner}: length_km", length, low, high, unit=unit)

@@ -93,7 +93,7 @@ def add_lengths(where: str, graph: nx.Graph, places: Places) -> list[Node]:
         The sites without coordinates that links without length lead to.
 
     Raises:
-        InvalidInput: If more than half of the sites are such.
+        InvalidInput: If more than half of the sites are such, or no other place or length is known.
     """
     bare = [ends for *ends, length in graph.edges(data="length_km") if length is None]
     touched = dict.fromkeys(node for link in bare for node in link)
@@ -104,7 +104,7 @@ def add_lengths(where: str, graph: nx.Graph, places: Places) -> list[Node]:
     if not lost:
         return lost
     others = [length for *_, length in graph.edges(data="length_km") if length is not None]
-    if 2 * len(lost) > len(graph) or not others:
+    if 2 * len(lost) > len(graph) or not (others and places.of):
         names = [graph.nodes[node]["name"] for node in lost]
         ends = [graph.nodes[node]["name"] for node in bare[0]]
         raise InvalidInput(

@@ -19,6 +19,7 @@ from qkd_gym.features import DEGREE_SCALE, FEATURE_LIMIT, LENGTH_SCALE_KM
 from qkd_gym.files import write_json
 from qkd_gym.physics.numerics import F64
 from qkd_gym.topology.checks import (
+    RELAY_WEIGHT,
     array_of,
     check_counts,
     check_limits,
@@ -160,6 +161,15 @@ class Topology:
     def n_links(self) -> int:
         """Number of candidate links."""
         return len(self.link_endpoints)
+
+    @property
+    def relay(self) -> NDArray[np.bool_]:
+        """Whether each site is a relay without demand of its own, (n,) bool; at least two are not.
+
+        Of a network in which no two sites would have demand, all have.
+        """
+        relay = self.site_weight <= RELAY_WEIGHT
+        return relay & ((~relay).sum() > 1)
 
     @cached_property
     def betweenness(self) -> F64:

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 from xml.etree import ElementTree
 from xml.parsers import expat
 
-from qkd_gym.errors import InvalidInput
+from qkd_gym.errors import InvalidInput, shown
 
 _DEEPEST = 64  # elements within one another
 
@@ -28,8 +28,8 @@ def refusals(where: str, format_name: str) -> Iterator[None]:
     # Their readers were not written for files that lie, and raise what comes: KeyError, TypeError,
     # RecursionError.
     except Exception as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise InvalidInput(f"{where} is not valid {format_name}: {reason[:120]}.") from None
+        reason = shown(str(error) or type(error).__name__, 120)
+        raise InvalidInput(f"{where} is not valid {format_name}: {reason}.") from None
 
 
 def parse_xml(content: bytes, where: str) -> ElementTree.Element:

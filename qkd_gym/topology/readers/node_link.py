@@ -30,11 +30,14 @@ def node_link_graph(content: Mapping[str, Any], where: str) -> nx.Graph:
         InvalidInput: If it is malformed, or an edge leads to a node that is not there.
     """
     edges = "links" if "links" in content else "edges"
-    for key in ("nodes", edges):
-        if not isinstance(content.get(key), list):
-            raise InvalidInput(
-                f"{where}: {key} is {shown(content.get(key))}, but must be a list of objects."
-            )
+    for key, kind, words in (
+        ("nodes", list, "a list"),
+        (edges, list, "a list"),
+        ("graph", dict, "an object"),
+    ):
+        value = content.get(key, {} if key == "graph" else None)
+        if not isinstance(value, kind):
+            raise InvalidInput(f"{where}: {key} is {shown(value)}, but must be {words}.")
     with refusals(where, "node-link JSON"):
         # As a multigraph, since d3 and others do not say whether it is one.
         graph = nx.node_link_graph({**content, "multigraph": True}, edges=edges)
