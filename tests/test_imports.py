@@ -30,7 +30,7 @@ FLOORS = [
     {"evaluation"},
     {"search"},
     {"sb3"},
-    {"benchmark"},
+    {"benchmark", "cli_topology"},
     {"cli"},
     {"__main__"},
 ]

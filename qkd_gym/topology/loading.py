@@ -100,7 +100,7 @@ def _read_file(path: Path) -> Topology:
         return _told(_READERS[suffix](path), path.stem)
     if suffix != ".json":
         raise InvalidInput(
-            f"topology is {shown(str(path))}, but a file must end in one of {', '.join(_SUFFIXES)}."
+            f"topology {shown(str(path))} must end in one of {', '.join(_SUFFIXES)}."
         )
     content: Any = read_json(path, object, "topology")
     if is_node_link(content):

@@ -96,8 +96,8 @@ def add_lengths(where: str, graph: nx.Graph, places: Places) -> list[Node]:
         InvalidInput: If more than half of the sites are such, or no other place or length is known.
     """
     bare = [ends for *ends, length in graph.edges(data="length_km") if length is None]
-    touched = dict.fromkeys(node for link in bare for node in link)
-    lost = [node for node in touched if node not in places.of]
+    touched = {node for link in bare for node in link}
+    lost = [node for node in graph if node in touched and node not in places.of]
     known = [link for link in bare if not set(link) & set(lost)]
     if known:
         _lengthen(graph, known, places.apart_km(known), _SHORTEST_KM)
