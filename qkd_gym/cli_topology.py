@@ -65,9 +65,10 @@ def run(
     for path, name in ((picture, "picture"), (save, "save")):
         if path is not None:
             require_writable_file(path, name)
-    print("\n".join(_description(network)))
     if save is not None:
         network.save(save)
+    print("\n".join(_description(network)))
+    if save is not None:
         print(f"saved: {save}")
     if check or picture:
         found = inspect(config)

@@ -1,7 +1,14 @@
 """Pages that are generated say what the code says."""
 
+import re
 import runpy
+import shlex
 from pathlib import Path
+
+import pytest
+
+from qkd_gym.cli import main
+from qkd_gym.network import report_preparation
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -9,3 +16,28 @@ DOCS = Path(__file__).parents[1] / "docs"
 def test_the_page_of_the_configuration_is_current():
     page = runpy.run_path(str(DOCS / "configuration.py"))["page"]()
     assert (DOCS / "configuration.md").read_text(encoding="utf-8") == page
+
+
+@pytest.mark.filterwarnings("ignore:topology")
+def test_the_page_on_own_networks_does_what_it_says(tmp_path, monkeypatch, capsys):
+    """Blocks that name a file are that file, Python runs, and commands print what is there."""
+    monkeypatch.chdir(tmp_path)
+    page = (DOCS / "networks.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```(\w+) ?(\S*)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    for _, name, content in blocks:
+        if name:
+            (tmp_path / name).write_text(content, encoding="utf-8")
+    names = {}
+    before = report_preparation(None)
+    for kind, name, content in blocks:
+        if kind == "python":
+            exec(content, names)
+        elif kind == "console":
+            command, _, printed = content.partition("\n")
+            capsys.readouterr()
+            main(shlex.split(command)[2:])
+            assert capsys.readouterr().out == printed
+        else:
+            assert name, content
+    report_preparation(before)
+    assert {path.name for path in tmp_path.glob("*.*")} > {"mine.json", "mine.png"}

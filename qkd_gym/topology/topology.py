@@ -14,7 +14,7 @@ import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 
-from qkd_gym.errors import InvalidInput, require_between, require_number
+from qkd_gym.errors import InvalidInput, require_between, require_number, shown
 from qkd_gym.features import DEGREE_SCALE, FEATURE_LIMIT, LENGTH_SCALE_KM
 from qkd_gym.files import write_json
 from qkd_gym.physics.numerics import F64
@@ -214,13 +214,18 @@ class Topology:
         about = {"name": self.name, "source": self.source, "licence": self.licence}
         return {**about, "nodes": nodes, "edges": edges}
 
-    def save(self, path: Path) -> None:
+    def save(self, path: str | Path) -> None:
         """Writes a topology file, from which `qkd_gym.topology.load` makes the same network.
 
         Args:
             path: The file; its name without ``.json`` becomes the network's.
+
+        Raises:
+            InvalidInput: If it does not end in ``.json``, or its folder is not there.
         """
-        write_json(path, self.to_mapping())
+        if Path(path).suffix != ".json":
+            raise InvalidInput(f"path is {shown(str(path))}, but must end in .json.")
+        write_json(Path(path), self.to_mapping())
 
     @cached_property
     def digest(self) -> str:
