@@ -26,7 +26,10 @@ _LINE_S = 10.0  # between two lines where there is no bar
 
 
 class _Shown:
-    """A bar, or without tqdm a line now and then, on standard error."""
+    """A bar, or without tqdm a line now and then, on standard error.
+
+    Processes that work for another one are silent: they would write over each other.
+    """
 
     def __init__(self) -> None:
         self._stage = ""
@@ -34,6 +37,8 @@ class _Shown:
         self._bar: Any = None
 
     def __call__(self, stage: str, done: int, total: int) -> None:
+        if parent_process() is not None:
+            return
         now_s = time.monotonic()
         if not self._stage:
             self._begin_s = now_s
@@ -71,8 +76,7 @@ class _Shown:
         self._bar.update(done - self._bar.n)
 
 
-# The processes that evaluate and train side by side would write over each other.
-_report: Report | None = _Shown() if parent_process() is None else None
+_report: Report | None = _Shown()
 
 
 def report_preparation(report: Report | None) -> Report | None:

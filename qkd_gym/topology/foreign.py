@@ -10,7 +10,7 @@ import networkx as nx
 import numpy as np
 
 from qkd_gym.errors import require_instance, require_number
-from qkd_gym.topology.checks import LIMITS, link_words, site_words, some_of, title
+from qkd_gym.topology.checks import LIMITS, check_counts, link_words, site_words, some_of, title
 from qkd_gym.topology.spans import PLANE, Node, Places, add_lengths, placed
 
 # Names of attributes, in small letters: topohub has `pos` and `dist`, the Topology Zoo `Latitude`
@@ -54,6 +54,7 @@ def in_own_terms(graph: nx.Graph, name: str) -> nx.Graph:
     main: set[Node] = max(nx.connected_components(own), key=len, default=set())
     apart = [node for node in own if node not in main]
     notes += _leave_out(own, apart, f"{where}sites without a way to the others")
+    check_counts(where, len(own), own.number_of_edges())
 
     places = _places(where, own, facts)
     lost = add_lengths(where, own, places)

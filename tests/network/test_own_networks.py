@@ -111,6 +111,7 @@ def test_every_form_is_played_alone_side_by_side_and_evaluated(tmp_path, form):
     assert vector.unwrapped.core.simulator.networks.topology(0) == resolve(network, {}).topology
     result = evaluate("static-plan", ENV, 1, 0, scenario=network, episode_s=600.0)
     assert 0.0 <= result.mean() <= 1.0
+    json.dumps(result.to_dict()["settings"])  # plain values
 
 
 def test_a_graph_that_changes_later_does_not_change_an_environment():
