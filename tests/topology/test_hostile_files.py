@@ -94,6 +94,12 @@ def test_what_is_wrong_is_named(tmp_path, name, text, words):
     assert words in refused(tmp_path, name, text)
 
 
+def test_networks_that_are_too_large_are_refused_before_anything_is_computed(tmp_path):
+    rows = [f"{site},{site + 1}" for site in range(1_000)]
+    message = refused(tmp_path, "a.csv", "\n".join(["source,target", *rows]))
+    assert "number of sites is 1001, but must be in [2, 1000]" in message
+
+
 @pytest.mark.filterwarnings("ignore:topology")
 def test_coordinates_of_half_the_sites_are_enough(tmp_path):
     graph, path = nx.cycle_graph(6), tmp_path / "ring.gml"
