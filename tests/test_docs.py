@@ -13,6 +13,7 @@ import pytest
 
 import qkd_gym
 from qkd_gym import cli
+from qkd_gym.network import report_preparation
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -24,7 +25,8 @@ GENERATED = runpy.run_path(str(DOCS / "generate.py"))
 
 def blocks(page, language):
     """Code of a page's fenced blocks."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text("utf-8"), re.M | re.S)
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", page.read_text("utf-8"), re.M | re.S)
+    return [code for kind, code in found if kind == language]
 
 
 @pytest.mark.parametrize("name", sorted(GENERATED["pages"]()))
@@ -109,3 +111,22 @@ def test_the_notebook_runs_in_under_five_minutes(tmp_path):
         notebook, timeout=300, resources={"metadata": {"path": tmp_path}}
     )
     client.execute()
+
+
+@pytest.mark.filterwarnings("ignore:topology")
+def test_the_page_on_own_networks_does_what_it_says(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    page = (DOCS / "networks.md").read_text(encoding="utf-8")
+    names: dict[str, object] = {}
+    before = report_preparation(None)
+    for kind, content in re.findall(r"^```(\w+)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL):
+        if kind == "python":
+            exec(content, names)
+        else:
+            command, _, printed = content.partition("\n")
+            capsys.readouterr()
+            cli.main(shlex.split(command)[2:])
+            assert capsys.readouterr().out == printed
+    report_preparation(before)
+    read = {"mine.json", "own.json", "node-link.json", "zoo.gml", "net.graphml", "sndlib.xml"}
+    assert {path.name for path in tmp_path.iterdir()} > read

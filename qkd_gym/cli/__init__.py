@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from qkd_gym import __version__
-from qkd_gym.cli import benchmark, evaluate, leaderboard, listing, train, tune, validate
+from qkd_gym.cli import benchmark, evaluate, leaderboard, listing, topology, train, tune, validate
 from qkd_gym.commands import exit_status
 
 # In the order of the help.
@@ -23,6 +23,7 @@ COMMANDS = (
     tune,
     validate,
     leaderboard,
+    topology,
 )
 
 
