@@ -12,9 +12,9 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from qkd_gym.baselines.registry import available_policies, is_baseline
+from qkd_gym.baselines.registry import available_policies
 from qkd_gym.benchmark.plots import plot_suite
-from qkd_gym.benchmark.policies import Row, load, rows_of
+from qkd_gym.benchmark.policies import Row, counts_as_baseline, load, rows_of
 from qkd_gym.benchmark.replay import Episode, validate
 from qkd_gym.benchmark.runner import run_benchmark
 from qkd_gym.benchmark.suites import available_splits, available_suites
@@ -33,8 +33,8 @@ from qkd_gym.scoring import shipped_schedules, shipped_summary
 from qkd_gym.workers import WorkerCount, add_workers, start_workers, worker_count
 
 _POLICIES = (
-    "a baseline, ENVIRONMENT:BASELINE, agent:NAME for one that the package ships, FOLDER of a "
-    "trained agent, or NAME=FOLDER"
+    "a baseline, ENVIRONMENT:BASELINE, MODULE:CLASS of your own, agent:NAME for one that the "
+    "package ships, FOLDER of a trained agent, or NAME=FOLDER"
 )
 
 
@@ -152,7 +152,7 @@ def _evaluate(
     with start_workers(workers) as team:
         found = team.do(partial(_evaluated, episodes, seed, settings), rows)
     results = {row.label: result for row, result in zip(rows, found, strict=True)}
-    baselines = [row.label for row in rows if is_baseline(row.policy)]
+    baselines = [row.label for row in rows if counts_as_baseline(row.policy)]
     title = f"{settings['scenario']}: {episodes} held-out episodes from seed {seed}"
     print_comparison(compare(results, baselines=baselines), title)
 
