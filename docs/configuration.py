@@ -1,4 +1,4 @@
-"""Writes `configuration.md` from `NetworkConfig` and `ServiceClass`:
+"""Writes `configuration.md` from `NetworkConfig`, `ServiceClass` and `Demand`:
 ``python docs/configuration.py``."""
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from qkd_gym.files import write_bytes
 from qkd_gym.markdown import markdown_table
 from qkd_gym.network import NetworkConfig
 from qkd_gym.network.services import ServiceClass
+from qkd_gym.topology import Demand
 
 TARGET = Path(__file__).parent / "configuration.md"
 PAGE = """# Configuration
@@ -31,6 +32,14 @@ Generated from `qkd_gym/network/services.py`; see [classes.md](classes.md). A cl
 "share": 0.4}}]`.
 
 {classes}
+
+## Demand of your own
+
+Generated from `qkd_gym/topology/demand.py`; see [extending.md](extending.md). `demand` is a
+`Demand` or a mapping of its fields, as in `demand={{"matrix": [[0, 2], [2, 0]]}}`; a topology file
+has the same fields under the key `demand`.
+
+{demand}
 """
 
 
@@ -58,7 +67,9 @@ def fields_of(record: Any) -> str:
 
 def page() -> str:
     """The page in Markdown."""
-    return PAGE.format(table=fields_of(NetworkConfig), classes=fields_of(ServiceClass))
+    return PAGE.format(
+        table=fields_of(NetworkConfig), classes=fields_of(ServiceClass), demand=fields_of(Demand)
+    )
 
 
 if __name__ == "__main__":

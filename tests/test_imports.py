@@ -27,7 +27,7 @@ FLOORS = [
     {"envs"},
     {"scoring"},
     {"baselines"},
-    {"bounds", "gnn"},
+    {"bounds", "gnn", "testing"},
     {"evaluation"},
     {"search"},
     {"sb3"},

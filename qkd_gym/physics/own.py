@@ -39,14 +39,15 @@ def check_protocol(protocol: Any) -> None:
     budget = evaluate(_TRANSMITTANCE, misalignment=_MISALIGNMENT)  # type: ignore[misc]
     shape = np.broadcast_shapes(_TRANSMITTANCE.shape, _MISALIGNMENT.shape)
     for name, most in _COLUMNS.items():
-        value = getattr(budget, name, None)
-        if np.shape(value) != shape:
+        column = getattr(budget, name, None)
+        require_between(f"protocol.evaluate: {name}", column, 0.0, most)
+        try:
+            np.broadcast_to(column, shape)  # type: ignore[arg-type]
+        except ValueError:
             raise InvalidInput(
-                f"protocol.evaluate: {name} is {shown(value)}, but must be an array of shape "
-                f"{shape} for a transmittance of shape {_TRANSMITTANCE.shape} and a misalignment "
-                f"of shape {_MISALIGNMENT.shape}."
-            )
-        require_between(f"protocol.evaluate: {name}", value, 0.0, most)
+                f"protocol.evaluate: {name} has shape {np.shape(column)}, but must broadcast to "  # type: ignore[arg-type]
+                f"{shape}, as transmittance and misalignment do."
+            ) from None
 
 
 def _plain(value: Any) -> Any:

@@ -122,10 +122,11 @@ def _requests(rows: Any, site_names: Sequence[str]) -> tuple[Request, ...]:
         raise InvalidInput(
             f"{field} is {shown(rows)}, but must be a list of at most {MOST_REQUESTS} rows {words}."
         )
+    rows = rows.tolist() if isinstance(rows, np.ndarray) else rows
     for number, row in enumerate(rows):
-        if not isinstance(row, (list, tuple, np.ndarray, np.void)) or len(row) != 4:
+        if not isinstance(row, (list, tuple)) or len(row) != len(Request._fields):
             raise InvalidInput(f"{field}[{number}] is {shown(row)}, but must be {words}.")
-    if not len(rows):
+    if not rows:
         return ()
     times, sources, targets, sizes = map(list, zip(*rows, strict=True))
     time_s = array_of(f"{field}: time_s", times, np.float64, None)
