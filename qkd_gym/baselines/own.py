@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import importlib.util
 import inspect
 import os
 import sys
@@ -29,6 +30,19 @@ def is_own(word: str) -> bool:
     return bool(colon) and dotted and name.isidentifier() and not is_other
 
 
+def has_module(word: str) -> bool:
+    """Whether there is a module of the name before the colon, as far as its first dot."""
+    _look_here()
+    name = word.partition(":")[0].partition(".")[0]
+    return name in sys.modules or importlib.util.find_spec(name) is not None
+
+
+def _look_here() -> None:
+    """Has modules be found in the working directory, after all others."""
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
+
+
 def own_class(word: str) -> Any:
     """Imports the class of ``module:Class``, from the working directory too.
 
@@ -36,8 +50,7 @@ def own_class(word: str) -> Any:
         InvalidInput: If the module cannot be imported or has no such class.
     """
     module_name, _, name = word.partition(":")
-    if os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())
+    _look_here()
     try:
         module = importlib.import_module(module_name)
     except Exception as error:  # whatever a module does when it is imported

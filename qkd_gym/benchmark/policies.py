@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from qkd_gym.baselines import make_policy
-from qkd_gym.baselines.own import is_own, make_own, own_class
+from qkd_gym.baselines.own import has_module, is_own, make_own, own_class
 from qkd_gym.baselines.registry import in_environment, is_baseline, parameter_names
 from qkd_gym.envs.tasks import TASKS, Task, get_task
 from qkd_gym.errors import InvalidInput, require_choice, shown
@@ -82,11 +82,12 @@ def _row(word: str, task: Task) -> Row:
         label = name if equals else path.name
         policy = str(path) if os.sep in str(path) else os.path.join(os.curdir, path)
         return Row(label, policy, _env_id(word, path))
-    if is_own(word):
+    if is_own(word) and has_module(word):
         return Row(word, word, getattr(own_class(word), "env_id", None) or task.env_id)
     environment, colon, baseline = word.partition(":")
     if colon:
-        require_choice("policy (before the colon)", environment, ("agent", *TASKS))
+        place = "policy (before the colon, where there is no module of that name)"
+        require_choice(place, environment, ("agent", *TASKS))
         task = TASKS[environment]
     baseline = baseline if colon else word
     make_policy(baseline)
