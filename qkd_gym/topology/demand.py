@@ -26,9 +26,9 @@ from qkd_gym.topology.checks import array_of
 
 UNITS = ("relative", "bps")
 MOST_REQUESTS = 200_000
-_MOST_BPS = 1e15
+_LEAST_BPS, _MOST_BPS = 1e-6, 1e12
 _LATEST_S = 1e9
-_MOST_BITS = 2**52
+_MOST_BITS = 10**12  # so that the bits of all requests add up to a number of 64 bits
 
 
 class Request(NamedTuple):
@@ -41,7 +41,7 @@ class Request(NamedTuple):
     target: int
     """The other site."""
     bits: int
-    """Requested key."""
+    """Requested key, at most 1e12."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Demand:
 
     matrix: tuple[tuple[float, ...], ...] = ()
     """Mean demand between each two sites, a symmetric n x n matrix with zeros on its diagonal, in
-    place of gravity demand; empty for gravity."""
+    place of gravity demand; empty for gravity. Numbers are 0 or in [1e-6, 1e12]."""
     unit: str = choice("relative", UNITS)
     """``"relative"``: the matrix says how demand is shared out, and `load` how much there is;
     ``"bps"``: it is in bit/s, each pair of sites counted once, and `load` must be 1."""
@@ -104,6 +104,7 @@ def _matrix(value: Any, n: int) -> tuple[tuple[float, ...], ...]:
     field = "demand.matrix"
     array = array_of(field, value, np.float64, n, n)
     require_between(field, array, 0.0, _MOST_BPS)
+    require_between(f"{field} where it is not 0", array[array > 0.0], _LEAST_BPS)
     for first, second in np.argwhere(array != array.T)[:1].tolist():
         raise InvalidInput(
             f"{field} is {array[first, second]:g} from site {first} to {second} and "
