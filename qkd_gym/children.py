@@ -12,6 +12,8 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from typing import Any
 
+from qkd_gym.names import adopt, all_registered
+
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -21,7 +23,7 @@ def child_processes(count: int) -> Iterator[Callable[..., Future[Any]]]:
 
     If an error or an interruption leaves the block, what they are doing is broken off. They also
     end, within seconds, with a parent that is killed. Ctrl-C, which a terminal sends to them too,
-    they leave to the parent.
+    they leave to the parent. What is registered by name here is so there too.
 
     Args:
         count: Most processes; they start as work comes in.
@@ -35,7 +37,7 @@ def child_processes(count: int) -> Iterator[Callable[..., Future[Any]]]:
     # Nothing is ever sent: the end that the children hold becomes readable once this one is
     # closed, which the system does for a process that is killed.
     theirs, ours = context.Pipe(duplex=False)
-    pool = ProcessPoolExecutor(count, context, _begin, (theirs,))
+    pool = ProcessPoolExecutor(count, context, _begin, (theirs, all_registered()))
 
     def submit(work: Callable[..., Any], *arguments: Any) -> Future[Any]:
         with _ctrl_c_waits(), _one_thread():  # it may start a child
@@ -50,8 +52,9 @@ def child_processes(count: int) -> Iterator[Callable[..., Future[Any]]]:
         theirs.close()
 
 
-def _begin(parent: Connection) -> None:
+def _begin(parent: Connection, registered: dict[str, dict[str, Any]]) -> None:
     """Prepares a child before its first work."""
+    adopt(registered)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 

@@ -9,10 +9,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import qkd_gym
-from qkd_gym import cli
+from qkd_gym import cli, names
 from qkd_gym.network import report_preparation
 
 ROOT = Path(__file__).parents[1]
@@ -20,6 +21,10 @@ DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 # Their code trains or fits for minutes.
 SLOW = {"README.md", "viability.md"}
+TOO_LONG = 20  # lines of a block
+BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+# Whose blocks also need each other's files and the commands between them, see their own tests.
+IN_ORDER = {"extending.md", "networks.md"}
 GENERATED = runpy.run_path(str(DOCS / "generate.py"))
 
 
@@ -48,7 +53,7 @@ def test_every_data_file_of_a_network_names_its_source_and_licence():
     [
         pytest.param(page, id=page.name, marks=[pytest.mark.slow] if page.name in SLOW else [])
         for page in PAGES
-        if blocks(page, "python")
+        if page.name not in IN_ORDER and blocks(page, "python")
     ],
 )
 def test_code_of_pages_runs(page, tmp_path):
@@ -117,11 +122,11 @@ def test_the_notebook_runs_in_under_five_minutes(tmp_path):
 def test_the_page_on_own_networks_does_what_it_says(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     page = (DOCS / "networks.md").read_text(encoding="utf-8")
-    names: dict[str, object] = {}
+    made: dict[str, object] = {}
     before = report_preparation(None)
     for kind, content in re.findall(r"^```(\w+)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL):
         if kind == "python":
-            exec(content, names)
+            exec(content, made)
         else:
             command, _, printed = content.partition("\n")
             capsys.readouterr()
@@ -130,3 +135,50 @@ def test_the_page_on_own_networks_does_what_it_says(tmp_path, monkeypatch, capsy
     report_preparation(before)
     read = {"mine.json", "own.json", "node-link.json", "zoo.gml", "net.graphml", "sndlib.xml"}
     assert {path.name for path in tmp_path.iterdir()} > read
+
+
+@pytest.fixture
+def of_nothing(tmp_path, monkeypatch):
+    """A working directory of its own, in which nothing is registered or imported yet."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(names, "_REGISTERED", {})
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+    before = set(sys.modules)
+    yield tmp_path
+    for name in set(sys.modules) - before:
+        if getattr(sys.modules[name], "__file__", None) == str(tmp_path / f"{name}.py"):
+            del sys.modules[name]
+
+
+def test_everything_on_the_page_of_extensions_runs_and_is_short(of_nothing, capsys):
+    """Blocks run in their order; one that begins with the name of a file is that file too."""
+    found = BLOCK.findall((DOCS / "extending.md").read_text(encoding="utf-8"))
+    assert len(found) == 11
+    for kind, code in found:
+        if kind == "sh":
+            program, *words = shlex.split(code)
+            assert program == "qkd-gym"
+            cli.main([*words, "--workers", "1"])
+            assert re.search(r"most_blocked:MostBlocked\W+0\.\d+", capsys.readouterr().out)
+            continue
+        assert len([line for line in code.splitlines() if line.strip()]) < TOO_LONG, code
+        named = re.match(r"# (\w+\.py)\n", code)
+        (of_nothing / (named[1] if named else "block.py")).write_text(code, encoding="utf-8")
+        made = runpy.run_path(str(of_nothing / (named[1] if named else "block.py")))
+        if "env" in made:
+            play(made["env"])
+
+
+def play(env):
+    """Three steps; vector environments of Stable-Baselines3 take a row of actions."""
+    if hasattr(env, "num_envs"):
+        env.reset()
+        for _ in range(3):
+            reward = env.step(np.zeros(env.num_envs, np.int64))[1]
+        assert reward.shape == (env.num_envs,)
+        return
+    observation, info = env.reset(seed=0)
+    for _ in range(3):
+        assert observation in env.observation_space
+        observation, _, _, _, info = env.step(env.action_space.n - 1)
+    assert info["generated_bits"] > 0

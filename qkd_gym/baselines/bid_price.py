@@ -24,7 +24,7 @@ from qkd_gym.baselines.rules import Tunable, feature, parameter
 from qkd_gym.envs import QKDVectorEnv
 from qkd_gym.errors import InvalidInput
 from qkd_gym.features import HOUR_S, NODE, PATH, REQUEST
-from qkd_gym.network.bank import gravity
+from qkd_gym.network.bank import traffic_matrix
 
 F64 = NDArray[np.float64]
 _PRICE_DECIMALS, _DEMAND_DECIMALS = 6, 9
@@ -124,7 +124,7 @@ class _Known:
         g = int(simulator.state.episodes["network"][member])
         if g not in self._networks:
             bank, config = simulator.bank, simulator.config
-            traffic = gravity(simulator.networks.topology(g), config.gravity_distance_km)
+            traffic = traffic_matrix(simulator.networks.topology(g), config)
             hourly = HOUR_S / config.pool_capacity_bits
             demand = 2.0 * traffic * float(bank.networks["mean_offered_bps"][g]) * hourly
             value, share = np.ones(1), np.ones(1)

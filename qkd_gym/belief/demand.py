@@ -17,7 +17,7 @@ from qkd_gym.jit import inlined
 from qkd_gym.network.dynamics.relay import pair_index
 from qkd_gym.network.state import BURST, Records
 
-_TINY = 1e-300  # of a rate that is zero, so that its logarithm is finite
+_TINY = 1e-300  # for zero, where there is a logarithm of it or a division by it
 
 
 @inlined
@@ -98,8 +98,8 @@ def update_demand(  # type: ignore[no-untyped-def]
             mean *= 1.0 + 0.5 * p.diurnal_amplitude * swing
             base = mean * (1.0 - p.burst_share - p.hot_spot_share) * 2.0 * traffic[u, v]
             # As the hot spot, a site sends its share of all requests to its peers.
-            from_u = mean * p.hot_spot_share * traffic[u, v] / traffic[u].sum()
-            from_v = mean * p.hot_spot_share * traffic[v, u] / traffic[v].sum()
+            from_u = mean * p.hot_spot_share * traffic[u, v] / max(traffic[u].sum(), _TINY)
+            from_v = mean * p.hot_spot_share * traffic[v, u] / max(traffic[v].sum(), _TINY)
             burst = mean * p.burst_share / (sources * p.burst_on_share)
             on, k = bursts[q], counts[q]
             # The hot spot, with bursts at their mean.

@@ -11,7 +11,7 @@ from qkd_gym.belief.filters import start, update
 from qkd_gym.belief.quality import draw_quality
 from qkd_gym.belief.records import FAULT, FAULT_ROW, Hidden, allocate, seen_in
 from qkd_gym.belief.weather import draw_fog
-from qkd_gym.network.bank import gravity
+from qkd_gym.network.bank import traffic_matrix
 from qkd_gym.network.compiled.memory import zeros
 from qkd_gym.network.simulator import Simulator
 
@@ -63,8 +63,7 @@ class Tracker:
         for g in np.unique(self._seen.network[members]).tolist():
             if not self._traffic[g].any():
                 topology = self._simulator.networks.topology(g)
-                distance_km = self._simulator.config.gravity_distance_km
-                self._traffic[g] = gravity(topology, distance_km)
+                self._traffic[g] = traffic_matrix(topology, self._simulator.config)
 
     def update(self) -> None:
         """Takes in what the past interval of every episode has shown."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from qkd_gym.errors import InvalidInput, shown
 from qkd_gym.features import HOUR_S
 from qkd_gym.network.config import GENERATED, NetworkConfig, interval_s
+from qkd_gym.network.requests import busiest_interval
 from qkd_gym.topology import available, load
 
 MOST_ACTIONS = 100_000
@@ -65,6 +66,7 @@ def require_playable(config: NetworkConfig, where: str) -> None:
     requests_per_s = config.requests_per_site_hour / HOUR_S * n
     # While a burst runs, it asks for as much as makes up for its pauses.
     bursts = config.burst_share * (1.0 + config.burst_off_s / config.burst_on_s)
+    recorded = () if config.demand is None else config.demand.requests
     # All networks of the source study are made at once, those of the other kind on their first use.
     most_sites = 600 if config.topology == "source-study" else 4096
     asked = {
@@ -75,7 +77,9 @@ def require_playable(config: NetworkConfig, where: str) -> None:
         "candidate paths of all pairs": (n * (n - 1) // 2 * config.candidate_paths, 50_000),
         "number of decision intervals": (config.episode_s / interval, 20_000),
         "number of requests": (requests_per_s * config.episode_s, MOST_ACTIONS / 2),
+        "number of recorded requests": (len(recorded), MOST_ACTIONS / 2),
         "requests of an interval": (2.0 * requests_per_s * interval * (1.0 + bursts), 5000),
+        "recorded requests of an interval": (busiest_interval(config, n), 5000),
         "key_lifetime_s in decision intervals": (config.key_lifetime_s / interval, 1000),
     }
     for what, (value, most) in asked.items():

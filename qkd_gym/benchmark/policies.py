@@ -1,8 +1,9 @@
 """Policies as command lines name them, and the environment that each of them plays.
 
 A policy is a baseline (``demand-deficit``), a baseline in another environment of the same events
-(``LinkScheduling:demand-deficit``), an agent that the package ships (``agent:NAME``), or the folder
-of a trained agent, under its own or another name (``FOLDER``, ``NAME=FOLDER``).
+(``LinkScheduling:demand-deficit``), a class of the user's own (``module:Class``), an agent that the
+package ships (``agent:NAME``), or the folder of a trained agent, under its own or another name
+(``FOLDER``, ``NAME=FOLDER``).
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from qkd_gym.baselines import make_policy
+from qkd_gym.baselines.own import has_module, is_own, make_own, own_class
 from qkd_gym.baselines.portfolio import Portfolio
-from qkd_gym.baselines.registry import in_environment, parameter_names
+from qkd_gym.baselines.registry import in_environment, is_baseline, parameter_names
 from qkd_gym.envs.tasks import TASKS, Task, get_task
 from qkd_gym.errors import InvalidInput, require_choice, shown
 from qkd_gym.scoring import ScoredSchedule, find_schedule, shipped_schedule
@@ -26,7 +28,8 @@ class Row(NamedTuple):
 
     Attributes:
         label: Name in reports.
-        policy: A baseline, ``agent:NAME``, or a folder, which has a separator in it.
+        policy: A baseline, ``module:Class``, ``agent:NAME``, or a folder, which has a separator in
+            it.
         env_id: Environment that it plays.
     """
 
@@ -80,9 +83,12 @@ def _row(word: str, task: Task) -> Row:
         label = name if equals else path.name
         policy = str(path) if os.sep in str(path) else os.path.join(os.curdir, path)
         return Row(label, policy, _env_id(word, path))
+    if is_own(word) and has_module(word):
+        return Row(word, word, getattr(own_class(word), "env_id", None) or task.env_id)
     environment, colon, baseline = word.partition(":")
     if colon:
-        require_choice("policy (before the colon)", environment, ("agent", *TASKS))
+        place = "policy (before the colon, where there is no module of that name)"
+        require_choice(place, environment, ("agent", *TASKS))
         task = TASKS[environment]
     baseline = baseline if colon else word
     make_policy(baseline)
@@ -109,6 +115,11 @@ def is_agent(policy: str) -> bool:
     return policy.startswith(PREFIX) or os.sep in policy
 
 
+def counts_as_baseline(policy: str) -> bool:
+    """Whether the policy of a row is one that agents are measured against: no agent itself."""
+    return is_own(policy) or is_baseline(policy)
+
+
 def load(policy: str, env_id: str, settings: Mapping[str, Any], seed: int | None = None) -> Any:
     """The policy of a row.
 
@@ -122,6 +133,8 @@ def load(policy: str, env_id: str, settings: Mapping[str, Any], seed: int | None
     Raises:
         InvalidInput: If it is an agent that cannot be loaded or plays another environment.
     """
+    if is_own(policy):
+        return make_own(policy, settings.get("scenario"))
     if not is_agent(policy):
         draws = seed is not None and "seed" in parameter_names(policy)
         scenario = settings.get("scenario")

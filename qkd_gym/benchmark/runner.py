@@ -16,6 +16,7 @@ import numpy as np
 
 import qkd_gym
 from qkd_gym.baselines import make_policy
+from qkd_gym.baselines.own import is_own, own_digest
 from qkd_gym.baselines.registry import in_environment
 from qkd_gym.benchmark.policies import agent_digest, is_agent, rows_of
 from qkd_gym.benchmark.replay import finite
@@ -188,7 +189,8 @@ def _numbers(entry: _Entry) -> dict[str, float]:
 
 def _fingerprint(policy: str, env_id: str, scenario: str, split: str) -> str:
     """Changes with whatever an episode depends on besides its seed and the version: the
-    environment, the scenario's fields, an agent's recipe and weights, a baseline's parameters."""
+    environment, the scenario's fields, an agent's recipe and weights, a baseline's parameters, the
+    file of a class of the user's own."""
     config = as_mapping(resolve(scenario, {"split": split}))
     contents = _contents(policy, env_id, scenario)
     facts = json.dumps([config, policy, env_id, contents], sort_keys=True)
@@ -200,6 +202,8 @@ def _contents(policy: str, env_id: str, scenario: str) -> str:
         return ""
     if is_agent(policy):
         return agent_digest(policy)
+    if is_own(policy):
+        return own_digest(policy)
     made = make_policy(in_environment(policy, get_task(env_id)), scenario=scenario)
     rules = made.activation, made.routing, made.fallback_activation, made.fallback_routing
     # Those that follow a schedule have its weights.

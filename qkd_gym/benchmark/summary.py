@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qkd_gym.baselines.registry import is_baseline
+from qkd_gym.benchmark.policies import counts_as_baseline
 from qkd_gym.benchmark.replay import finite
 from qkd_gym.benchmark.suites import Suite
 from qkd_gym.benchmark.worker import BOUND, REFERENCE, Unit
@@ -62,7 +62,7 @@ def summarise(
         policies[unit.label], env_ids[unit.label] = unit.policy, unit.env_id
         for name, value in numbers.items():
             of_policy.setdefault(name, []).append(value)
-    baselines = [label for label, policy in policies.items() if is_baseline(policy)]
+    baselines = [label for label, policy in policies.items() if counts_as_baseline(policy)]
     return {
         **run,
         "purpose": suite.purpose,

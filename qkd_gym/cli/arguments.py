@@ -9,8 +9,8 @@ from typing import TypeAlias
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 POLICIES = (
-    "a baseline, ENVIRONMENT:BASELINE, agent:NAME for one that the package ships, FOLDER of a "
-    "trained agent, or NAME=FOLDER"
+    "a baseline, ENVIRONMENT:BASELINE, MODULE:CLASS of your own, agent:NAME for one that the "
+    "package ships, FOLDER of a trained agent, or NAME=FOLDER"
 )
 
 

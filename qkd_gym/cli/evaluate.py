@@ -8,8 +8,7 @@ from functools import partial
 from itertools import count
 from typing import Any
 
-from qkd_gym.baselines.registry import is_baseline
-from qkd_gym.benchmark.policies import Row, load, rows_of
+from qkd_gym.benchmark.policies import Row, counts_as_baseline, load, rows_of
 from qkd_gym.cli.arguments import POLICIES, Commands, add_command, add_json
 from qkd_gym.cli.progress import Progress
 from qkd_gym.envs.tasks import LINK_ACTIVATION, TASKS
@@ -65,7 +64,7 @@ def run(
     if as_json:
         print(json.dumps({name: result.to_dict() for name, result in results.items()}, indent=2))
         return
-    baselines = [row.label for row in rows if is_baseline(row.policy)]
+    baselines = [row.label for row in rows if counts_as_baseline(row.policy)]
     title = f"{settings['scenario']}: {episodes} held-out episodes from seed {seed}"
     print_comparison(compare(results, baselines=baselines), title)
 

@@ -37,7 +37,7 @@ class Branches:
     def track_belief(self) -> None:
         """See `Branching.track_belief`."""
         core = self._core
-        _require_intervals(core)
+        _require_beliefs(core)
         if core.tracker is None:
             core.tracker = Tracker(core.simulator)
             if core.generators:
@@ -61,7 +61,7 @@ class Branches:
         return model
 
     def _require_belief(self, members: Members) -> None:
-        _require_intervals(self._core)
+        _require_beliefs(self._core)
         tracker = self._core.tracker
         unknown = members if tracker is None else members[~tracker.belief.is_kept[members]]
         if len(unknown):
@@ -90,11 +90,16 @@ class Branches:
         return result
 
 
-def _require_intervals(core: Core) -> None:
+def _require_beliefs(core: Core) -> None:
     if core.task.decides_paths:
         raise InvalidInput(
             f"{core.task.name} decides paths, so that branch must be given peek=True: beliefs are "
             "tracked by intervals, of whose requests operators have seen there only those served."
+        )
+    if core.config.demand is not None and core.config.demand.requests:
+        raise InvalidInput(
+            "demand has recorded requests, so that branch must be given peek=True: no operator "
+            "knows those to come, and there is no law to imagine others by."
         )
 
 
@@ -120,7 +125,7 @@ class Branching:
         restoring a snapshot without it, nothing is believed of these members until they start anew.
 
         Raises:
-            InvalidInput: In an environment that decides paths.
+            InvalidInput: In an environment that decides paths, or whose requests are recorded.
         """
         self._branches.track_belief()
 
@@ -140,7 +145,8 @@ class Branching:
             members: Indices of the members; None for all, of which a single environment has one.
             peek: Keeps the true hidden state instead, which no operator knows: for bounds and
                 tests, not for policies that are compared with others. In environments that decide
-                paths it includes the requests still to come in the present interval.
+                paths it includes the requests still to come in the present interval, and recorded
+                requests are the same in every future.
             seed: Seed of the imagined futures: the same gives the same, also of other presents.
                 None goes on with a generator per member which is spawned from the member's own,
                 so that a reset with a seed repeats the plans too; snapshots do not hold it.
@@ -151,7 +157,7 @@ class Branching:
 
         Raises:
             InvalidInput: On a value outside its range, or without peeking in an environment that
-                decides paths.
+                decides paths or whose requests are recorded.
             ResetNeeded: Before the first reset, or if the belief has not been tracked from the
                 start of an episode.
             ClosedEnvironmentError: If the environment has been closed.

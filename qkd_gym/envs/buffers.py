@@ -12,7 +12,7 @@ from qkd_gym.envs.observation import Observation, allocate, readable
 from qkd_gym.envs.tasks import Task
 from qkd_gym.envs.transition import Results, allocate_results
 from qkd_gym.network.accounts import ACCOUNT_NAMES
-from qkd_gym.network.reward import REWARD_TERMS
+from qkd_gym.network.reward import term_names
 from qkd_gym.network.simulator import Simulator
 
 _KEPT = 4
@@ -39,7 +39,8 @@ class Frame:
     def __init__(self, simulator: Simulator, task: Task) -> None:
         batch = len(simulator.arrays.episodes)
         self.buffer: Observation = allocate(simulator.arrays, simulator.bank, task)
-        self.results: Results = allocate_results(batch)
+        names = term_names(simulator.config.reward_weights)
+        self.results: Results = allocate_results(batch, len(names))
         self.observations = readable(self.buffer, task)
         one = batch == 1
         self.only = {name: each[0] for name, each in self.observations.items()} if one else {}
@@ -51,7 +52,7 @@ class Frame:
         self.accounts["offered_value_bits"] = results.offered_value_bits
         self.accounts["delivered_value_bits"] = results.delivered_value_bits
         self.accounts["elapsed_s"] = results.elapsed_s
-        self.terms = dict(zip(REWARD_TERMS, results.reward_terms, strict=True))
+        self.terms = dict(zip(names, results.reward_terms, strict=True))
         self.masks: NDArray[np.bool_] = self.buffer.action_mask.view(np.bool_)
         self.accounts["action_mask"] = self.masks
         present = np.ones(batch, dtype=bool)

@@ -123,7 +123,8 @@ class Core:
 
         The results of their last step stay.
         """
-        self._start(members, allocate_results(self.batch), None)
+        terms = len(self.frame.terms)
+        self._start(members, allocate_results(self.batch, terms), None)
 
     def _start(
         self,

@@ -16,7 +16,6 @@ from qkd_gym.envs.tasks import LINK_ACTIVATION, LINK_SCHEDULING, NETWORK, ROUTIN
 from qkd_gym.errors import UnknownArgument, require_choice, require_instance, require_known_keys
 from qkd_gym.network.accounts import ACCOUNT_NAMES
 from qkd_gym.network.config import FIELDS
-from qkd_gym.network.reward import REWARD_TERMS
 
 RENDER_MODES = ["rgb_array"]
 RENDER_FPS = 10
@@ -173,7 +172,7 @@ class QKDEnv(Branching, gym.Env[dict[str, NDArray[Any]], Any]):
         info["delivered_value_bits"] = results.delivered_value_bits.item()
         info["elapsed_s"] = results.elapsed_s.item()
         terms = results.reward_terms.ravel().tolist()
-        info["reward_terms"] = dict(zip(REWARD_TERMS, terms, strict=True))
+        info["reward_terms"] = dict(zip(self.core.frame.terms, terms, strict=True))
         info["action_mask"] = self.action_masks()
         return info
 

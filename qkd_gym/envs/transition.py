@@ -14,7 +14,6 @@ from qkd_gym.network.compiled.memory import zeros
 from qkd_gym.network.dynamics.relay import is_asked
 from qkd_gym.network.dynamics.reset import reset_one
 from qkd_gym.network.dynamics.step import step_one
-from qkd_gym.network.reward import REWARD_TERMS
 
 
 class Results(NamedTuple):
@@ -22,7 +21,7 @@ class Results(NamedTuple):
 
     accounts: NDArray[np.int64]  # (len(ACCOUNT_NAMES), B)
     reward: NDArray[np.float64]  # (B,), the sum of its terms
-    reward_terms: NDArray[np.float64]  # (len(REWARD_TERMS), B)
+    reward_terms: NDArray[np.float64]  # (terms of the reward, B)
     qber_weighted_bits: NDArray[np.float64]  # (B,), delivered key times mean QBER of its links
     offered_value_bits: NDArray[np.float64]  # (B,), offered key times the value of its class
     delivered_value_bits: NDArray[np.float64]  # (B,), the same of delivered key
@@ -31,12 +30,12 @@ class Results(NamedTuple):
     terminated: NDArray[np.bool_]  # (B,), never: time alone ends an episode
 
 
-def allocate_results(batch: int) -> Results:
-    """Zeroed results of ``batch`` episodes."""
+def allocate_results(batch: int, terms: int) -> Results:
+    """Zeroed results of ``batch`` episodes whose rewards have this many terms."""
     arrays = zeros(
         accounts=((len(ACCOUNT_NAMES), batch), np.int64),
         reward=((batch,), np.float64),
-        reward_terms=((len(REWARD_TERMS), batch), np.float64),
+        reward_terms=((terms, batch), np.float64),
         qber_weighted_bits=((batch,), np.float64),
         offered_value_bits=((batch,), np.float64),
         delivered_value_bits=((batch,), np.float64),

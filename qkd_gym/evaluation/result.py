@@ -96,6 +96,11 @@ class EvaluationResult:
         What happens in an episode hangs on its seed alone, so environments share them in which the
         same decides paths.
         """
-        settings = json.dumps(self.settings, sort_keys=True, default=str)
+        settings = json.dumps(self.settings, sort_keys=True, default=_as_json)
         decides_paths = get_task(self.env_id).decides_paths
         return decides_paths, settings, tuple(self.seeds.tolist())
+
+
+def _as_json(value: Any) -> Any:
+    """Arrays whole, since their text leaves out the middle of large ones; all else as text."""
+    return value.tolist() if isinstance(value, np.ndarray) else str(value)

@@ -2,7 +2,7 @@
 
 from qkd_gym.network.config import NetworkConfig
 from qkd_gym.network.preparation import report_preparation
-from qkd_gym.network.scenarios import available_scenarios, get_scenario
+from qkd_gym.network.scenarios import available_scenarios, get_scenario, register_scenario
 from qkd_gym.network.services import ServiceClass
 from qkd_gym.network.simulator import Simulator
 
@@ -12,5 +12,6 @@ __all__ = [
     "Simulator",
     "available_scenarios",
     "get_scenario",
+    "register_scenario",
     "report_preparation",
 ]

@@ -15,9 +15,18 @@ from qkd_gym.features import DEGREE_SCALE, HOUR_S, LENGTH_SCALE_KM, LINK, NODE
 from qkd_gym.network.compiled.elementary import log1p_singles
 from qkd_gym.network.compiled.memory import padded, zeros
 from qkd_gym.network.compiled.rng import ALIAS, fill_alias_table
-from qkd_gym.network.config import GENERATED, MOST_PRESETS, SPLITS, NetworkConfig, interval_s
+from qkd_gym.network.config import (
+    GENERATED,
+    MOST_PRESETS,
+    SPLITS,
+    NetworkConfig,
+    interval_s,
+    intervals_in,
+)
 from qkd_gym.network.preparation import preparation, tell
-from qkd_gym.network.services import SERVICE, service_records
+from qkd_gym.network.requests import recorded_requests
+from qkd_gym.network.reward import account_terms
+from qkd_gym.network.services import service_records
 from qkd_gym.network.tables import RateTable, rate_table
 from qkd_gym.planning.concurrent_flow import max_concurrent_flow
 from qkd_gym.planning.matching import round_plan
@@ -80,11 +89,14 @@ class Bank(NamedTuple):
     link_endpoints: NDArray[np.uint16]  # (G, E, 2)
     path_links: NDArray[np.int16]  # (G, P, K, H), filled up with padded(E)
     path_hops: NDArray[np.int8]  # (G, P, K), 0 for no path
-    # Alias tables of the gravity matrix: rows 0 to N-1 draw a site's peer, row N draws a site.
-    gravity: Records  # (G, N + 1, N) ALIAS
+    # Alias tables of the traffic matrix: rows 0 to N-1 draw a site's peer, row N draws a site.
+    traffic: Records  # (G, N + 1, N) ALIAS
     attack_cumulative: F64  # (G, E)
     rates: F32  # (protocols, losses, misalignments, 3), see `RateTable`
     services: Records  # (C,) SERVICE, none if all requests are alike
+    recorded: Records  # (R,) REQUEST, see `Recorded`
+    first_recorded: NDArray[np.int64]  # (T + 2,) see there; (0,) if requests are generated
+    account_terms: Records  # (W,) ACCOUNT_TERM
 
 
 class NetworkBank:
@@ -170,8 +182,14 @@ def _presets(config: NetworkConfig, topologies: dict[int, Topology]) -> list[str
 
 def _empty(size: int, n: int, links: int, config: NetworkConfig, tables: list[RateTable]) -> Bank:
     pairs, k, hops = n * (n - 1) // 2, config.candidate_paths, min(config.max_hops, n - 1)
-    rates = np.stack([table.grid for table in tables])
-    services = service_records(config.service_classes, interval_s(n))
+    recorded = recorded_requests(config, n)
+    filled = {
+        "rates": np.stack([table.grid for table in tables]),
+        "services": service_records(config.service_classes, interval_s(n)),
+        "recorded": recorded.requests,
+        "first_recorded": recorded.first,
+        "account_terms": account_terms(config.reward_weights),
+    }
     arrays = zeros(
         f"bank_size is {size}, candidate_paths {k} and max_hops {config.max_hops}",
         networks=((size,), NETWORK),
@@ -182,14 +200,13 @@ def _empty(size: int, n: int, links: int, config: NetworkConfig, tables: list[Ra
         link_endpoints=((size, links, 2), np.uint16),
         path_links=((size, pairs, k, hops), np.int16),
         path_hops=((size, pairs, k), np.int8),
-        gravity=((size, n + 1, n), ALIAS),
+        traffic=((size, n + 1, n), ALIAS),
         attack_cumulative=((size, links), np.float64),
-        rates=(rates.shape, np.float32),
-        services=(services.shape, SERVICE),
+        **{name: (array.shape, array.dtype) for name, array in filled.items()},
     )
     arrays["path_links"][:] = padded(links)
-    arrays["rates"][:] = rates
-    arrays["services"][:] = services
+    for name, array in filled.items():
+        arrays[name][:] = array
     return Bank(n_sites=n, **arrays)
 
 
@@ -235,6 +252,42 @@ def gravity(topology: Topology, distance_km: float) -> F64:
     return matrix
 
 
+def traffic_matrix(topology: Topology, config: NetworkConfig) -> F64:
+    """Share of each ordered pair of sites in the mean demand, (n, n) symmetric, summing to one.
+
+    It is that of the configuration's `Demand`, rounded to 1e-12, or else `gravity`.
+
+    Raises:
+        InvalidInput: As `gravity`.
+    """
+    if config.demand is None or not config.demand.matrix:
+        return gravity(topology, config.gravity_distance_km)
+    matrix = np.array(config.demand.matrix)
+    return np.round(matrix / matrix.sum(), 12)
+
+
+def _mean_demand(
+    config: NetworkConfig, bank: Bank, traffic: F64, scale_bps: float
+) -> tuple[float, float]:
+    """Mean offered key in bit/s, and mean number of requests per second.
+
+    Args:
+        config: The configuration.
+        bank: Has the recorded requests.
+        traffic: From `traffic_matrix`; a number per ordered pair of sites.
+        scale_bps: What the best static plan can carry of it, as a factor.
+    """
+    if len(bank.recorded):
+        duration_s = intervals_in(config.episode_s, bank.n_sites) * interval_s(bank.n_sites)
+        return bank.recorded["bits"].sum() / duration_s, len(bank.recorded) / duration_s
+    requests_per_s = config.requests_per_site_hour * bank.n_sites / HOUR_S
+    demand = config.demand
+    if demand is not None and demand.says_how_much:
+        return float(np.sum(demand.matrix)) / 2.0, requests_per_s
+    # One number per ordered pair of sites; their sum is the whole demand at load 1 twice over.
+    return config.load * scale_bps * traffic.sum() / 2.0, requests_per_s
+
+
 def nominal_links(
     topology: Topology, config: NetworkConfig, presets: list[str]
 ) -> tuple[NDArray[np.int64], F64, F64, F64]:
@@ -265,7 +318,7 @@ def _fill(
     n, links = topology.n_sites, topology.n_links
     ends = topology.link_endpoints
     kind, rate, qber, threshold = nominal_links(topology, config, presets)
-    traffic = gravity(topology, config.gravity_distance_km)
+    traffic = traffic_matrix(topology, config)
     asking = ~topology.relay
     demand = traffic * np.outer(asking, asking)
     plan = max_concurrent_flow(
@@ -276,10 +329,9 @@ def _fill(
             f"topology is {topology.name!r}, but it cannot carry any demand: some sites are "
             "joined only by links without key rate."
         )
-    # One number per ordered pair of sites; their sum is the whole demand at load 1 twice over.
+    mean_bps, requests_per_s = _mean_demand(config, bank, traffic, plan.scale)
     # Nine digits, on which solvers agree, so that no episode depends on the one at hand.
-    offered_bps = float(f"{config.load * plan.scale * traffic.sum() / 2.0:.9g}")
-    requests_per_s = config.requests_per_site_hour * n / HOUR_S
+    offered_bps = float(f"{mean_bps:.9g}")
 
     bank.networks[g] = (
         links,
@@ -324,7 +376,8 @@ def _fill(
     )
     np.copyto(bank.path_links[g], paths, where=paths >= 0)
     for row, weight in enumerate((*traffic, traffic.sum(axis=1))):
-        fill_alias_table(weight, bank.gravity[g, row])
+        if weight.any():  # a site without demand is never drawn
+            fill_alias_table(weight, bank.traffic[g, row])
     importance = np.ones(links)
     if config.attack_target == "central":
         importance = np.square(_path_share(paths[:, 0, :], links) + 1e-3)

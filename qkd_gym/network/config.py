@@ -16,9 +16,11 @@ from qkd_gym.errors import (
     shown,
 )
 from qkd_gym.fields import check_fields, choice, integer, number
+from qkd_gym.network.reward import read_weights
 from qkd_gym.network.services import ServiceClass, read_classes
 from qkd_gym.physics import preset
-from qkd_gym.topology import Topology, available, from_mapping, is_own, load
+from qkd_gym.topology import Demand, Topology, available, from_mapping, is_own, load
+from qkd_gym.topology.demand import read_demand
 
 SPLITS = ("train", "validation", "test")
 GENERATED = ("clustered", "source-study")
@@ -116,6 +118,9 @@ class NetworkConfig:
     """``"uniform"`` over links, or ``"central"``: in proportion to the squared edge
     betweenness of a link."""
 
+    demand: Demand | None = None
+    """What the sites of one network ask of each other, a `Demand` or a mapping of its fields, see
+    below; by default that of its topology file, or else gravity demand."""
     load: float = number(1.0, 1e-9, 100.0)
     """Mean demand in units of the largest fraction of the mean traffic matrix that the best
     static fractional plan can carry."""
@@ -157,12 +162,18 @@ class NetworkConfig:
     """Weight of the delivered key in the reward."""
     qber_weight: float = number(0.1, 0.0, 100.0)
     """Weight of the QBER term in the reward."""
+    reward_weights: tuple[tuple[str, float], ...] = ()
+    """Further terms of the reward, a mapping of accounts of `qkd_gym.network.accounts` to their
+    weights, for instance ``{"blocked_bits": -0.1, "switches": -0.01}``; bits count in units of the
+    mean offered bits of a step, and what a step leaves behind, stored and waiting bits, cannot."""
 
     def __post_init__(self) -> None:
         check_fields(self)
         object.__setattr__(self, "topology", _read_topology(self.topology))
         self._check_presets()
         object.__setattr__(self, "service_classes", read_classes(self.service_classes))
+        object.__setattr__(self, "reward_weights", read_weights(self.reward_weights))
+        object.__setattr__(self, "demand", self._read_demand())
         if self.network_index is not None:
             require_integer("network_index", self.network_index, 0, self.bank_size - 1)
         # What real networks say themselves.
@@ -187,6 +198,32 @@ class NetworkConfig:
         object.__setattr__(self, "hybrid_presets", tuple(names))
         for name in (self.preset, *names):
             preset(name)
+
+    def _read_demand(self) -> Demand | None:
+        """The demand, checked beside all that hangs on it; None if it is all generated."""
+        network = self.topology
+        given = self.demand
+        if given is None and isinstance(network, Topology):
+            given = network.demand
+        if given is None:
+            return None
+        if network in GENERATED:
+            raise InvalidInput(
+                f"demand is {shown(given)}, but must not be set for the topology "
+                f"{shown(network)}: it is that between the sites of one network."
+            )
+        names = (load(network) if isinstance(network, str) else network).site_names
+        demand = read_demand(given, names)
+        if demand.says_how_much and self.load != 1.0:
+            raise InvalidInput(
+                f"load is {self.load:g}, but must be 1 where the demand says how much is asked."
+            )
+        if demand.requests and self.service_classes:
+            raise InvalidInput(
+                f"demand has {len(demand.requests)} requests, but must have none beside "
+                "service_classes, since those recorded belong to no class."
+            )
+        return demand
 
     def _require_generated(self, name: str) -> None:
         if self.topology not in GENERATED:
@@ -233,6 +270,11 @@ def _read_topology(value: Any) -> str | Topology:
 
 
 FIELDS = tuple(field.name for field in dataclasses.fields(NetworkConfig))
+
+
+def intervals_in(episode_s: float, n_sites: int) -> int:
+    """Number of decision intervals of an episode, the last of which it may not fill."""
+    return math.ceil(episode_s / interval_s(n_sites) - 1e-9)
 
 
 def interval_s(n_sites: int) -> float:

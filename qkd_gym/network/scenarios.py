@@ -10,6 +10,7 @@ from typing import Any
 import networkx as nx
 
 from qkd_gym.errors import InvalidInput, require_choice, shown
+from qkd_gym.names import register, registered
 from qkd_gym.network.config import FIELDS, NetworkConfig
 from qkd_gym.topology import Source, Topology, available, is_own, load
 
@@ -96,18 +97,40 @@ _SCENARIOS: dict[str, dict[str, Any]] = {
 }
 
 
+_WHAT = "scenario"  # among what is registered
+
+
 def available_scenarios() -> tuple[str, ...]:
-    """Names that `get_scenario` accepts: tiers first, then the catalogue of real networks."""
-    return (*_SCENARIOS, *available())
+    """Names that `get_scenario` accepts: tiers first, then the catalogue of real networks and what
+    users have registered."""
+    return (*_SCENARIOS, *available(), *registered(_WHAT))
+
+
+def register_scenario(
+    name: str, scenario: str | Path | Topology | NetworkConfig | Mapping[str, Any], **changes: Any
+) -> None:
+    """Makes a scenario known by a name, wherever one takes the name of a scenario.
+
+    That is in this process and in those that the package starts; others register it themselves.
+
+    Args:
+        name: 1 to 64 letters, digits, ``-`` and ``_``; none of the package's own.
+        scenario: What it is or starts from: whatever `qkd_gym.envs.QKDEnv` takes.
+        **changes: Fields of `NetworkConfig` to change.
+
+    Raises:
+        InvalidInput: On a name that is taken or none, or a bad scenario.
+    """
+    register(_WHAT, name, resolve(scenario, changes), (*_SCENARIOS, *available()))
 
 
 def get_scenario(name: str) -> NetworkConfig:
     """The configuration of a named scenario.
 
     Args:
-        name: A tier such as ``"metro"``, or a topology of the catalogue such as ``"madrid"``,
-            which is simulated with the parameters of `metro`, as is the path of a network's file
-            or a network of topohub, see `qkd_gym.topology.load`.
+        name: A tier such as ``"metro"``, a name of `register_scenario`, or a topology of the
+            catalogue such as ``"madrid"``, which is simulated with the parameters of `metro`, as
+            is the path of a network's file or a network of topohub, see `qkd_gym.topology.load`.
 
     Raises:
         InvalidInput: If there is no such scenario.
@@ -115,6 +138,9 @@ def get_scenario(name: str) -> NetworkConfig:
     if is_own(name):
         return NetworkConfig(topology=name, bank_size=1)
     require_choice("scenario", name, available_scenarios())
+    if name in registered(_WHAT):
+        own: NetworkConfig = registered(_WHAT)[name]
+        return own
     return NetworkConfig(**_SCENARIOS.get(name, {"topology": name, "bank_size": 1}))
 
 
@@ -149,12 +175,16 @@ def resolve(
 def as_mapping(config: NetworkConfig) -> dict[str, Any]:
     """The configuration as plain values that JSON can hold, a network from a file included.
 
-    Without service classes it says nothing of them, as files did before there were any.
+    What came later than the first files it leaves out where it is not used, as they did: service
+    classes, own demand and reward weights.
     """
     values = {name: getattr(config, name) for name in FIELDS}
     values["service_classes"] = [dataclasses.asdict(each) for each in config.service_classes]
-    if not config.service_classes:
-        del values["service_classes"]
+    values["demand"] = None if config.demand is None else dataclasses.asdict(config.demand)
+    values["reward_weights"] = dict(config.reward_weights)
+    for name in ("service_classes", "demand", "reward_weights"):
+        if not values[name]:
+            del values[name]
     if isinstance(config.topology, Topology):
         values["topology"] = config.topology.to_mapping()
     return values

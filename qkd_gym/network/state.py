@@ -17,8 +17,9 @@ from qkd_gym.features import FRESHNESS_SCALE_S, HOUR_S
 from qkd_gym.network.accounts import ACCOUNT_NAMES
 from qkd_gym.network.compiled.memory import padded, zeros
 from qkd_gym.network.compiled.workspace import Workspace, new_workspace
-from qkd_gym.network.config import NetworkConfig, interval_s
-from qkd_gym.network.reward import REWARD_TERMS
+from qkd_gym.network.config import NetworkConfig, interval_s, intervals_in
+from qkd_gym.network.requests import REQUEST, busiest_interval
+from qkd_gym.network.reward import term_names
 
 I64 = NDArray[np.int64]
 F32 = NDArray[np.float32]
@@ -52,7 +53,7 @@ def kernel_params(
         return float(-np.expm1(-dt / mean_s))
 
     lifetime = int(np.ceil(config.key_lifetime_s / dt))
-    intervals = int(np.ceil(config.episode_s / dt - 1e-9))
+    intervals = intervals_in(config.episode_s, n_sites)
     drift_decay = float(np.exp(-dt / config.drift_memory_s))
     angle = 2.0 * np.pi * dt / config.diurnal_period_s
     integers: dict[str, float] = {
@@ -116,7 +117,8 @@ def _burst_on_share(config: NetworkConfig) -> float:
 
 
 def request_capacity(config: NetworkConfig, n_sites: int) -> int:
-    """Requests of one interval that are kept: ten standard deviations above the busiest mean.
+    """Requests of one interval that are kept: ten standard deviations above the busiest mean, and
+    all recorded ones.
 
     Raises:
         InvalidInput: If they are too many, which rare and short bursts with a large share of the
@@ -132,7 +134,7 @@ def request_capacity(config: NetworkConfig, n_sites: int) -> int:
             f"{config.burst_on_s:g} and burst_share {config.burst_share:g}: bursts would ask for "
             f"{kept:.3g} keys in one interval, for which {_MOST_REQUESTS} are allowed."
         )
-    return kept
+    return max(kept, busiest_interval(config, n_sites))
 
 
 def waiting_capacity(config: NetworkConfig, n_sites: int) -> int:
@@ -235,15 +237,6 @@ LINK_ROW = LinkRows(*range(len(LinkRows._fields)))
 POOL_ROW = PoolRows(*range(len(PoolRows._fields)))
 
 BURST = np.dtype([("on", "i8"), ("first", "i8"), ("second", "i8")])
-REQUEST = np.dtype(
-    [
-        ("first", "i8"),  # site, below the second one
-        ("second", "i8"),
-        ("bits", "i8"),
-        ("service", "i4"),  # its class
-        ("until", "i4"),  # interval in which it is asked for the last time
-    ]
-)
 
 
 class State(NamedTuple):
@@ -260,7 +253,7 @@ class State(NamedTuple):
     waiting: Records  # (B, W) REQUEST, those asked again in this interval or in the next
     stored_history: I64  # (B, E, lifetime + 1) `stored_ever` at past intervals
     accounts: I64  # (B, len(ACCOUNT_NAMES)) of the last step
-    reward_terms: NDArray[np.float64]  # (B, len(REWARD_TERMS)) of the last step
+    reward_terms: NDArray[np.float64]  # (B, terms of the reward) of the last step
 
 
 def allocate(config: NetworkConfig, batch: int, n_sites: int, max_links: int) -> State:
@@ -285,7 +278,7 @@ def allocate(config: NetworkConfig, batch: int, n_sites: int, max_links: int) ->
         waiting=((batch, waiting_capacity(config, n_sites)), REQUEST),
         stored_history=((batch, max_links, lifetime + 1 if lifetime else 0), np.int64),
         accounts=((batch, len(ACCOUNT_NAMES)), np.int64),
-        reward_terms=((batch, len(REWARD_TERMS)), np.float64),
+        reward_terms=((batch, len(term_names(config.reward_weights))), np.float64),
     )
     return State(**arrays)
 

@@ -14,7 +14,7 @@ from qkd_gym.physics.channel import Fiber, FreeSpace, plob_bound
 from qkd_gym.physics.detector import Detector
 from qkd_gym.physics.finite_key import FiniteKey, one_decoy_key, two_decoy_key
 from qkd_gym.physics.noise import SKY_RADIANCE, photons_per_gate, raman_power_w, sky_photons
-from qkd_gym.physics.presets import available_presets, preset
+from qkd_gym.physics.presets import available_presets, preset, register_preset
 from qkd_gym.physics.protocols.b92 import B92
 from qkd_gym.physics.protocols.base import LinkBudget, Protocol
 from qkd_gym.physics.protocols.bb84 import BB84
@@ -62,6 +62,7 @@ __all__ = [
     "plob_bound",
     "preset",
     "raman_power_w",
+    "register_preset",
     "rytov_variance",
     "sky_photons",
     "two_decoy_key",

@@ -6,8 +6,10 @@ import dataclasses
 from typing import Any, cast
 
 from qkd_gym.errors import InvalidInput, require_choice, require_known_keys, shown
+from qkd_gym.names import register, registered
 from qkd_gym.physics.detector import Detector
 from qkd_gym.physics.optimum import efficient_sifting
+from qkd_gym.physics.own import check_protocol
 from qkd_gym.physics.protocols.b92 import B92
 from qkd_gym.physics.protocols.base import Protocol
 from qkd_gym.physics.protocols.bb84 import BB84
@@ -89,9 +91,32 @@ _PRESETS: dict[str, Protocol] = {
 }
 
 
+_WHAT = "preset"  # among what is registered
+
+
 def available_presets() -> tuple[str, ...]:
     """Names that `preset` accepts."""
-    return tuple(_PRESETS)
+    return (*_PRESETS, *registered(_WHAT))
+
+
+def register_preset(name: str, protocol: Any) -> None:
+    """Makes a protocol with its parameters known by a name, wherever one takes that of a preset.
+
+    That is in this process and in those that the package starts; others register it themselves.
+
+    Args:
+        name: 1 to 64 letters, digits, ``-`` and ``_``; none of the package's own.
+        protocol: One of the package's protocols with parameters of your own, or any object that
+            has the numbers ``pulse_rate_hz``, ``sifted_per_detection`` and ``qber_threshold`` and
+            a method ``evaluate(transmittance, misalignment=...)``, which broadcasts and returns a
+            `LinkBudget`, or whatever else has its ``gain``, ``qber`` and ``key_rate_bps``. If it
+            is a dataclass, its fields can be changed in brackets, see `preset`.
+
+    Raises:
+        InvalidInput: On a name that is taken or none, or a protocol that does not do this.
+    """
+    check_protocol(protocol)
+    register(_WHAT, name, protocol, _PRESETS)
 
 
 def preset(name: str) -> Protocol:
@@ -114,6 +139,7 @@ def preset(name: str) -> Protocol:
     if bracket and not changes.endswith(")"):
         raise InvalidInput(f"preset is {shown(name)}, but must end with its bracket.")
     require_choice("preset", base, available_presets())
+    protocol = _PRESETS.get(base) or registered(_WHAT)[base]
     tree: dict[str, Any] = {}
     for assignment in filter(None, (part.strip() for part in changes[:-1].split(","))):
         place, equals, text = (part.strip() for part in assignment.partition("="))
@@ -121,8 +147,10 @@ def preset(name: str) -> Protocol:
             raise InvalidInput(
                 f"preset is {shown(name)}, but {shown(assignment)} must be FIELD=VALUE."
             )
-        _plant(base, _PRESETS[base], tree, place.split("."), _number_or_word(text))
-    return cast("Protocol", _replaced(_PRESETS[base], tree))
+        if not dataclasses.is_dataclass(protocol):
+            raise InvalidInput(f"preset is {shown(name)}, but {base} has no fields to change.")
+        _plant(base, protocol, tree, place.split("."), _number_or_word(text))
+    return cast("Protocol", _replaced(protocol, tree) if tree else protocol)
 
 
 def _number_or_word(text: str) -> float | str:

@@ -56,6 +56,11 @@ class QKDVecEnv(VecEnv):
     Attributes:
         env: The vector environment behind it.
         control: The episodes of the control policy; None without one.
+        accounts: What the last step or reset was accounted for, as the vector environment's infos
+            have it: ``"delivered_bits"`` and all others of `qkd_gym.network.accounts` by name,
+            arrays of shape (num_envs,), also of episodes that the step ended, and
+            ``"reward_terms"``. Wrappers read ``self.venv.accounts`` after ``step_wait``; it costs
+            nothing.
         totals: Accounts of all steps since `pop_totals` was last called.
 
     Raises:
@@ -94,6 +99,7 @@ class QKDVecEnv(VecEnv):
         self._actions: NDArray[np.int64] = np.zeros(num_envs, dtype=np.int64)
         self._returns = np.zeros(num_envs)
         self._lengths = np.zeros(num_envs, dtype=np.int64)
+        self.accounts: dict[str, Any] = {}
         self.totals = dict.fromkeys(_ACCOUNTS, 0.0)
 
     def seed(self, seed: int | None = None) -> Sequence[int | None]:
@@ -113,7 +119,8 @@ class QKDVecEnv(VecEnv):
                 # Both environments must play the same episodes.
                 self._seed = int(np.random.default_rng().integers(2**31))
             self.control.reset(self._seed)
-        observation = self._extended(self.env.reset(seed=self._seed)[0])
+        seen, self.accounts = self.env.reset(seed=self._seed)
+        observation = self._extended(seen)
         if self.control is not None:
             observation["control_difference"] -= self.control.means
         self._seed = None
@@ -141,7 +148,7 @@ class QKDVecEnv(VecEnv):
         intervals = self.env.core.simulator.state.episodes["interval"]
         before = intervals.copy()
         seen, rewards, _, ended, infos = self.env.step(self._actions)
-        observation = self._extended(seen)
+        observation, self.accounts = self._extended(seen), infos
         for name in _ACCOUNTS:
             self.totals[name] += float(infos[name].sum())
         self._returns += rewards

@@ -14,6 +14,7 @@ import numpy as np
 from qkd_gym.errors import InvalidInput, require_choice, require_number, shown
 from qkd_gym.reading import convert
 from qkd_gym.topology.checks import LIMITS, check_counts, title
+from qkd_gym.topology.demand import Demand
 from qkd_gym.topology.topology import Topology
 
 _KINDS = ("fibre", "free-space")
@@ -58,6 +59,14 @@ class _Edge(msgspec.Struct, forbid_unknown_fields=True):
     buried_km: Any = None
 
 
+class _Demand(msgspec.Struct, forbid_unknown_fields=True):
+    """What sites ask of each other, see `qkd_gym.topology.Demand`."""
+
+    matrix: list[list[float]] = []
+    unit: str = Demand.unit
+    requests: list[tuple[float, str | int, str | int, int]] = []
+
+
 class _File(msgspec.Struct, forbid_unknown_fields=True):
     """A topology file."""
 
@@ -66,6 +75,7 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
     edges: list[_Edge]
     source: str = "unknown"
     licence: str = "unknown"
+    demand: _Demand | None = None
     # For the reader.
     note: Any = None
     derived: Any = None
@@ -81,7 +91,9 @@ def from_mapping(content: Mapping[str, Any]) -> Topology:
     ``district``, and a ``population``; one without counts as an average one. An edge has
     ``source``, ``target``, ``length_km``, and optionally ``loss_db``, ``kind``, ``"fibre"`` or
     ``"free-space"``, and ``preset``, a named link preset of `qkd_gym.physics`. What is left out
-    follows as in `Topology.from_networkx`.
+    follows as in `Topology.from_networkx`. The object may have a ``demand`` with the fields of
+    `qkd_gym.topology.Demand`: a ``matrix`` in the order of the nodes and its ``unit``, or
+    ``requests``, rows of time_s, source, target and bits.
 
     Args:
         content: The object.
@@ -143,4 +155,8 @@ def _build(content: _File, name: str, source: str) -> Topology:
             free_space=edge.kind == "free-space",
             preset=edge.preset,
         )
+    if content.demand is not None:
+        rows = content.demand.requests
+        requests = [(time_s, str(first), str(second), bits) for time_s, first, second, bits in rows]
+        graph.graph["demand"] = {**msgspec.structs.asdict(content.demand), "requests": requests}
     return Topology.from_networkx(graph)

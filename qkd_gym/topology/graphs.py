@@ -30,6 +30,7 @@ from qkd_gym.topology.checks import (
     site_words,
     title,
 )
+from qkd_gym.topology.demand import read_demand
 from qkd_gym.topology.media import default_loss_db
 from qkd_gym.topology.positions import place, project
 
@@ -64,6 +65,7 @@ def read_graph(graph: nx.Graph) -> dict[str, Any]:
     loss = default_loss_db(length, free_space)
     measured = [number for number, each in enumerate(links) if each.loss_db is not None]
     loss[measured] = [links[number].loss_db for number in measured]
+    demand = graph.graph.get("demand")
     return {
         "name": str(graph.name),
         "site_names": tuple(attributes.get("name", node) for node, attributes in sites.items()),
@@ -77,6 +79,7 @@ def read_graph(graph: nx.Graph) -> dict[str, Any]:
         "link_presets": tuple(each.preset for each in links),
         "source": graph.graph.get("source", ""),
         "licence": graph.graph.get("licence", ""),
+        "demand": None if demand is None else read_demand(demand, ids),
     }
 
 

@@ -32,6 +32,7 @@ from qkd_gym.topology.checks import (
     texts_of,
     title,
 )
+from qkd_gym.topology.demand import Demand, read_demand
 from qkd_gym.topology.graphs import read_graph
 from qkd_gym.topology.relays import with_relays
 
@@ -61,6 +62,8 @@ class Topology:
             one, and an empty tuple for all, leaves the choice to the simulation.
         source: Where the data come from.
         licence: Terms under which the data may be used.
+        demand: What its sites ask of each other, a `Demand` or a mapping of its fields; None
+            leaves it to the simulation.
 
     Raises:
         InvalidInput: If there are more than 1,000 sites or 32,752 links, shapes do not fit
@@ -81,6 +84,7 @@ class Topology:
     link_presets: tuple[str, ...] = ()
     source: str = ""
     licence: str = ""
+    demand: Demand | None = None
 
     def __post_init__(self) -> None:
         check_text("name of the topology", self.name)
@@ -123,6 +127,8 @@ class Topology:
         for field in ("positions_km", "length_km", "loss_db"):
             # No negative zero, whose sign would be that of a last bit.
             object.__setattr__(self, field, np.round(getattr(self, field), _DECIMALS) + 0.0)
+        if self.demand is not None:
+            object.__setattr__(self, "demand", read_demand(self.demand, self.site_names))
 
     def _site_words(self, index: int) -> str:
         return site_words(self.site_names[index])
@@ -181,9 +187,12 @@ class Topology:
         """The network as an undirected graph with nodes 0 to n - 1.
 
         Nodes carry ``name``, ``x_km``, ``y_km``, ``district`` and ``weight``; edges carry
-        ``length_km``, ``loss_db``, ``free_space`` and ``preset``.
+        ``length_km``, ``loss_db``, ``free_space`` and ``preset``. The graph itself carries
+        ``name``, ``source``, ``licence`` and, where there is one, ``demand``.
         """
         graph = nx.Graph(name=self.name, source=self.source, licence=self.licence)
+        if self.demand is not None:
+            graph.graph["demand"] = self.demand
         for site, name in enumerate(self.site_names):
             x, y = self.positions_km[site].tolist()
             district, weight = int(self.district[site]), float(self.site_weight[site])
@@ -212,7 +221,8 @@ class Topology:
             for first, second, facts in graph.edges(data=True)
         ]
         about = {"name": self.name, "source": self.source, "licence": self.licence}
-        return {**about, "nodes": nodes, "edges": edges}
+        demand = {} if self.demand is None else {"demand": dataclasses.asdict(self.demand)}
+        return {**about, "nodes": nodes, "edges": edges, **demand}
 
     def save(self, path: str | Path) -> None:
         """Writes a topology file, from which `qkd_gym.topology.load` makes the same network.

@@ -278,3 +278,14 @@ def test_names_in_a_table_are_printed_as_they_are(capsys):
     printed = capsys.readouterr().out
     assert "mine [bold]" in printed
     assert "[red]run" in printed
+
+
+def test_results_under_other_large_matrices_are_of_other_episodes():
+    result = evaluate("static-plan", episodes=1, scenario="metro-10", bank_size=1, episode_s=600.0)
+    matrices = np.zeros((3, 100, 100))
+    matrices[2, 50, 51] = 1.0
+    keys = [
+        dataclasses.replace(result, settings={"demand": {"matrix": matrix}}).episodes_key()
+        for matrix in matrices
+    ]
+    assert keys[0] == keys[1] != keys[2]

@@ -39,7 +39,7 @@ def test_alias_tables_draw_the_traffic_matrix(bank):
     """A column gives its own outcome for its share, else its other one."""
     for index in (0, 7):
         matrix = gravity(bank.topology(index), bank.config.gravity_distance_km)
-        tables = bank.arrays.gravity[index]
+        tables = bank.arrays.traffic[index]
         for weights, table in zip((*matrix, matrix.sum(axis=1)), tables, strict=True):
             chance = table["share"].astype(np.float64)
             np.add.at(chance, table["other"], 1.0 - table["share"])

@@ -137,3 +137,23 @@ def test_the_mean_offered_key_is_a_request_s_where_paths_are_decided():
         simulator = env.env.core.simulator
         step_s = simulator.params["interval_s"][0] if name == "mean_offered_bps" else 1.0
         assert env._mean_offered() == pytest.approx(simulator.bank.networks[name][0] * step_s)
+
+
+def test_accounts_of_a_step_are_there_for_wrappers():
+    """By name, also of the episodes that the step ended; equal to the vector environment's own."""
+    env, plain = QKDVecEnv(num_envs=3, **SHORT), QKDVecEnv(num_envs=3, **SHORT).env
+    wrapped = VecMonitor(env)
+    wrapped.seed(5)
+    wrapped.reset()
+    plain.reset(seed=5)
+    assert wrapped.venv.accounts["delivered_bits"].tolist() == [0, 0, 0]
+    rng, ended = np.random.default_rng(0), 0
+    for _ in range(30):
+        actions = rng.integers(env.action_space.n, size=3)
+        _, rewards, over, _ = wrapped.step(actions)
+        infos, accounts = plain.step(actions)[-1], wrapped.accounts
+        for name in ("offered_bits", "blocked_bits", "switches", "elapsed_s"):
+            np.testing.assert_array_equal(accounts[name], infos[name])
+        np.testing.assert_allclose(sum(accounts["reward_terms"].values()), rewards, rtol=1e-5)
+        ended += over.sum()
+    assert ended > 0

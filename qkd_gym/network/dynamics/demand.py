@@ -1,7 +1,7 @@
-"""Compiled demand: gravity traffic with a daily cycle, a hot spot and bursts.
+"""Compiled demand: traffic with a daily cycle, a hot spot and bursts, or recorded requests.
 
-Requests are one Poisson process, thinned by the daily cycle. The hot spot and the bursts choose
-their sites from the gravity matrix itself, so the mean traffic matrix stays that matrix.
+Generated requests are one Poisson process, thinned by the daily cycle. The hot spot and the bursts
+choose their sites from the traffic matrix itself, so the mean traffic stays that matrix.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from qkd_gym.network.state import State
 def draw_site(bank: Bank, g: int, state: np.uint64) -> tuple[np.uint64, int]:
     """Draws a site by its share of the demand."""
     state, draw = uniform(state)
-    return state, draw_alias(bank.gravity[g, bank.n_sites], draw)
+    return state, draw_alias(bank.traffic[g, bank.n_sites], draw)
 
 
 @inlined
 def draw_peer(bank: Bank, g: int, state: np.uint64, first: int) -> tuple[np.uint64, int]:
     """Draws the other end of a demand of this site."""
     state, draw = uniform(state)
-    return state, draw_alias(bank.gravity[g, first], draw)
+    return state, draw_alias(bank.traffic[g, first], draw)
 
 
 @inlined
@@ -93,8 +93,31 @@ def _service_of(services: np.ndarray, draw: float) -> int:
 
 
 @inlined
+def _read_requests(bank: Bank, interval: int, requests: np.ndarray) -> int:
+    """Fills the request list with the recorded requests of an interval; returns their number."""
+    at = min(interval, len(bank.first_recorded) - 2)
+    first = bank.first_recorded[at]
+    count = bank.first_recorded[at + 1] - first
+    for i in range(count):
+        requests[i] = bank.recorded[first + i]
+    return count
+
+
+@inlined
 def draw_requests(s: State, bank: Bank, p: np.record, b: int, work: Workspace) -> None:
-    """Fills the request list of this interval; those that wait will be asked again before.
+    """Fills the request list of this interval; those that wait will be asked again before."""
+    episode = s.episodes[b]
+    if len(bank.first_recorded) > 0:
+        episode.n_requests = _read_requests(bank, episode.interval, s.requests[b])
+    else:
+        episode.n_requests = _generate_requests(s, bank, p, b, work)
+    episode.n_held, episode.n_waiting = episode.n_waiting, 0
+    episode.cursor = 0
+
+
+@inlined
+def _generate_requests(s: State, bank: Bank, p: np.record, b: int, work: Workspace) -> int:
+    """Fills the request list with drawn requests; returns their number.
 
     Every proposal has as many draws, used or not, and choices instead of branches, since the
     processor cannot foresee which kind it is.
@@ -152,6 +175,4 @@ def draw_requests(s: State, bank: Bank, p: np.record, b: int, work: Workspace) -
         fetch(bank.path_hops[g, row])
         fetch(bank.path_links[g, row])
         count += threshold < 2.0 + p.diurnal_amplitude * swing
-    episode.n_requests = count
-    episode.n_held, episode.n_waiting = episode.n_waiting, 0
-    episode.cursor = 0
+    return count

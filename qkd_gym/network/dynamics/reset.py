@@ -64,6 +64,7 @@ def _hidden_quality(s: State, bank: Bank, p: np.record, b: int, state: np.uint64
 def _demand_start(s: State, bank: Bank, p: np.record, b: int, state: np.uint64) -> np.uint64:
     episode, bursts = s.episodes[b], s.bursts[b]
     state, draw = uniform(state)
+    draw = 0.0 if len(bank.first_recorded) > 0 else draw  # the day of a recording is its own
     episode.day_sin = math.sin(2.0 * math.pi * draw)
     episode.day_cos = math.cos(2.0 * math.pi * draw)
     state, episode.hot_spot = draw_site(bank, episode.network, state)

@@ -20,7 +20,7 @@ from qkd_gym.network.dynamics.relay import (
     serve_request,
 )
 from qkd_gym.network.dynamics.switching import switch_before_time_passes, toggle
-from qkd_gym.network.reward import reward_terms
+from qkd_gym.network.reward import account_term, mean_offered_bits, reward_terms
 from qkd_gym.network.state import LINK_ROW, POOL_ROW, SITE_ROW, State
 
 
@@ -127,6 +127,10 @@ def account(s: State, bank: Bank, p: np.record, b: int) -> None:
     episode = s.episodes[b]
     s.accounts[b, ACCOUNT.stored_bits] = episode.stored
     s.accounts[b, ACCOUNT.waiting_bits] = episode.waiting_bits
-    terms = reward_terms(s.accounts[b], episode, bank.networks[episode.network], p)
+    network = bank.networks[episode.network]
+    terms = reward_terms(s.accounts[b], episode, network, p)
     for i in range(len(terms)):
         s.reward_terms[b, i] = terms[i]
+    for i in range(len(bank.account_terms)):
+        term = account_term(bank.account_terms[i], s.accounts[b], mean_offered_bits(network, p))
+        s.reward_terms[b, len(terms) + i] = term
