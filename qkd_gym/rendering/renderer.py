@@ -1,0 +1,91 @@
+"""Pictures and tables of the episodes of a simulator, for environments and whoever plays them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qkd_gym.errors import require_choice
+from qkd_gym.network.simulator import Simulator
+from qkd_gym.rendering.options import RenderOptions, read_options
+from qkd_gym.rendering.past import Past
+from qkd_gym.rendering.picture import Picture
+from qkd_gym.rendering.scene import Scene, scene_of
+from qkd_gym.rendering.table import text_of
+from qkd_gym.rendering.window import Window
+
+RENDER_MODES = ("human", "rgb_array", "ansi")
+RENDER_FPS = 10
+
+Members = Sequence[int] | NDArray[np.integer]
+
+
+class Renderer:
+    """Shows the episodes of a simulator.
+
+    Their shares, and the path of a request, are in no state: whoever steps the simulator tells
+    `start` and `step` what happens. It keeps no simulator, so that whoever has both can be copied.
+
+    Args:
+        mode: One of `RENDER_MODES`.
+        options: How pictures look: `RenderOptions` or a mapping of its fields.
+        batch: Number of episodes of the simulator.
+
+    Raises:
+        InvalidInput: On an unknown mode or bad options.
+        ModuleNotFoundError: If what the mode needs is not installed.
+    """
+
+    def __init__(
+        self,
+        mode: str,
+        options: RenderOptions | Mapping[str, Any] | None = None,
+        batch: int = 1,
+    ) -> None:
+        require_choice("render_mode", mode, RENDER_MODES)
+        self.mode, self._options, self._past = mode, read_options(options), Past(batch)
+        self._picture = None if mode == "ansi" else Picture(self._options)
+        self._window = Window(RENDER_FPS) if mode == "human" else None
+
+    def start(self, simulator: Simulator, members: Members = (0,)) -> None:
+        """Tells that these episodes have started, or go on from elsewhere."""
+        self._past.start(simulator, members)
+
+    def step(
+        self, simulator: Simulator, accounts: NDArray[np.int64], actions: NDArray[np.integer]
+    ) -> None:
+        """Tells of a step of all episodes, before any of them makes room for another one.
+
+        Args:
+            simulator: The episodes.
+            accounts: Accounts of the step, (len(ACCOUNT), B).
+            actions: Actions, (B,) or (B, 2), paths first where they are decided.
+        """
+        self._past.add(simulator, accounts, actions.reshape(len(actions), -1)[:, 0])
+
+    def scene(self, simulator: Simulator, member: int = 0) -> Scene:
+        """What there is to be seen of an episode."""
+        return scene_of(simulator, member, self._past)
+
+    def render(self, simulator: Simulator, member: int = 0) -> NDArray[np.uint8] | str | None:
+        """An episode as `gymnasium.Env.render` gives it in this mode.
+
+        Returns:
+            A picture, (height, width, 3), or a table; None where a window shows the picture.
+        """
+        scene = self.scene(simulator, member)
+        if self._picture is None:
+            return text_of(scene)
+        frame = self._picture.draw(scene)
+        if self._window is None:
+            return frame
+        self._window.show(frame)
+        return None
+
+    def close(self) -> None:
+        """Closes the window, if there is one."""
+        if self._window is not None:
+            self._window.close()
