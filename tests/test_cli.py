@@ -44,7 +44,7 @@ def _no_work(monkeypatch):
 
     for module in ("benchmark.worker", "benchmark.replay", "evaluation.episodes"):
         monkeypatch.setattr(f"qkd_gym.{module}.play", play)
-    monkeypatch.setattr("qkd_gym.cli.validate", play)
+    monkeypatch.setattr("qkd_gym.cli.episode_files.validate", play)
 
 
 @pytest.mark.usefixtures("_no_work")

@@ -1,0 +1,60 @@
+"""``qkd-gym evaluate``: policies play the same held-out episodes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from qkd_gym.baselines.registry import is_baseline
+from qkd_gym.benchmark.policies import Row, load, rows_of
+from qkd_gym.cli.arguments import POLICIES, Commands, add_command
+from qkd_gym.envs.tasks import LINK_ACTIVATION, TASKS
+from qkd_gym.errors import require_integer
+from qkd_gym.evaluation import EvaluationResult, compare, evaluate, print_comparison
+from qkd_gym.evaluation.episodes import HELD_OUT_SEED
+from qkd_gym.network.scenarios import resolve
+from qkd_gym.workers import WorkerCount, add_workers, start_workers
+
+
+def add(commands: Commands) -> None:
+    """Adds the command."""
+    parser = add_command(commands, "evaluate", run, "play policies on the same held-out episodes")
+    parser.add_argument("policies", metavar="POLICY", nargs="+", help=POLICIES)
+    parser.add_argument("--scenario", default="", help="default: that of the environment")
+    parser.add_argument(
+        "--env",
+        default=LINK_ACTIVATION.name,
+        choices=tuple(TASKS),
+        help="environment of the baselines",
+    )
+    parser.add_argument("--episodes", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=HELD_OUT_SEED, help="seed of the first episode")
+    add_workers(parser)
+
+
+def run(
+    policies: Sequence[str],
+    scenario: str,
+    env: str,
+    episodes: int,
+    seed: int,
+    workers: WorkerCount,
+) -> None:
+    """Evaluates and prints the comparison."""
+    task = TASKS[env]
+    require_integer("episodes", episodes, 1)
+    rows = rows_of(policies, task)
+    settings = {"scenario": scenario or task.default_scenario, "split": "test"}
+    resolve(settings["scenario"], {})
+    with start_workers(workers) as team:
+        found = team.do(partial(_evaluated, episodes, seed, settings), rows)
+    results = {row.label: result for row, result in zip(rows, found, strict=True)}
+    baselines = [row.label for row in rows if is_baseline(row.policy)]
+    title = f"{settings['scenario']}: {episodes} held-out episodes from seed {seed}"
+    print_comparison(compare(results, baselines=baselines), title)
+
+
+def _evaluated(episodes: int, seed: int, settings: Mapping[str, Any], row: Row) -> EvaluationResult:
+    policy = load(row.policy, row.env_id, settings)
+    return evaluate(policy, row.env_id, episodes, seed, name=row.label, **settings)
