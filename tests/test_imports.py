@@ -31,6 +31,7 @@ FLOORS = [
     {"search"},
     {"sb3"},
     {"benchmark"},
+    {"report"},
     {"cli"},
     {"__main__"},
 ]

@@ -10,13 +10,24 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from qkd_gym.cli import benchmark, evaluate, leaderboard, listing, tune, validate
+from qkd_gym.cli import (
+    benchmark,
+    evaluate,
+    leaderboard,
+    listing,
+    report,
+    tune,
+    validate,
+    watch,
+)
 from qkd_gym.commands import exit_status
 
 # In the order of the help.
 COMMANDS = (
     listing,
     evaluate,
+    watch,
+    report,
     benchmark,
     tune,
     validate,

@@ -33,6 +33,9 @@ class QKDEnv(Branching, gym.Env[dict[str, NDArray[Any]], Any]):
             fields.
         **overrides: Fields of `NetworkConfig` to change, for instance ``load=1.2``.
 
+    Attributes:
+        renderer: Shows the episode; None without a render mode.
+
     Raises:
         InvalidInput: On an unknown scenario, a value outside its range, or more memory than is
             allowed.
@@ -62,10 +65,8 @@ class QKDEnv(Branching, gym.Env[dict[str, NDArray[Any]], Any]):
         self.action_space = self.core.action_space
         self._closed, self._running = False, False
         self._branches = Branches(self.core)
-        self.render_mode = render_mode
-        self.renderer: Renderer | None = None
-        if render_mode is not None:
-            self.renderer = Renderer(render_mode, render_options)
+        self.render_mode, options = render_mode, RenderOptions.read(render_options)
+        self.renderer = None if render_mode is None else Renderer(render_mode, options)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None

@@ -96,10 +96,11 @@ def place_names(
     for site in np.argsort(-degree, kind="stable").tolist():
         choices = _choices(np.array(sizes[site]), pixels[site], radius)
         low, high = choices[:, :2], choices[:, 2:]
-        outside = (low < (area.left, area.top)) | (high > (area.right, area.bottom))
-        before = (high[:, None] <= taken[None, :, :2]).any(axis=2)
-        behind = (low[:, None] >= taken[None, :, 2:]).any(axis=2)
-        possible = choices[~outside.any(axis=1) & (before | behind).all(axis=1)]
+        fits = np.all(low >= (area.left, area.top), axis=1)
+        fits &= np.all(high <= (area.right, area.bottom), axis=1)
+        before, behind = high[:, None] <= taken[:, :2], low[:, None] >= taken[:, 2:]
+        apart = np.all(np.any(before | behind, axis=2), axis=1)
+        possible = choices[fits & apart]
         if not len(possible):
             continue
         inside = (points >= possible[:, None, :2]) & (points <= possible[:, None, 2:])

@@ -23,7 +23,7 @@ from qkd_gym.rendering.words import (
 WIDTH = 168
 _PADDING, _LINE, _SYMBOL = 12, 16, 24
 _TITLE, _TIME, _SHARE, _BLOCKED, _LEGEND, _RAMP, _SIGNS, _REQUEST = (
-    12, 31, 54, 112, 138, 212, 258, 334,
+    12, 31, 54, 113, 138, 212, 258, 334,
 )  # fmt: skip
 _SMALL, _LARGE = 10, 22
 _TITLE_LETTERS = ((12, True), (10, True), (9, False), (8, False))  # size, bold
@@ -70,7 +70,7 @@ class Panel:
         sums = scene.sums
         found = [
             self._text(moment(scene), _TIME, colour=colours.MUTED),
-            self._text(percent(sums.delivered_share), _SHARE + 13, _LARGE, bold=True),
+            self._text(percent(sums.delivered_share), _SHARE + 14, _LARGE, bold=True),
             self._text(percent(sums.blocked_share), _BLOCKED, to_right=True),
         ]
         for row, state in enumerate(_SHOWN):
@@ -105,10 +105,10 @@ class Panel:
         sums, past = scene.sums, min(scene.elapsed_s / scene.episode_s, 1.0)
         self._bar(pen, _TIME + 15, 3, 0.0, 1.0, colours.FAINT)
         self._bar(pen, _TIME + 15, 3, 0.0, past, colours.MUTED)
-        self._bar(pen, _SHARE + 43, 9, 0.0, 1.0, colours.FAINT)
+        self._bar(pen, _SHARE + 44, 9, 0.0, 1.0, colours.FAINT)
         if sums.offered:
-            self._bar(pen, _SHARE + 43, 9, 0.0, sums.delivered_share, colours.DELIVERED)
-            self._bar(pen, _SHARE + 43, 9, 1.0 - sums.blocked_share, 1.0, colours.BLOCKED)
+            self._bar(pen, _SHARE + 44, 9, 0.0, sums.delivered_share, colours.DELIVERED)
+            self._bar(pen, _SHARE + 44, 9, 1.0 - sums.blocked_share, 1.0, colours.BLOCKED)
 
     def _signs(self, scene: Scene) -> list[str]:
         air = ["free space"] if scene.topology.free_space.any() else []

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qkd_gym.errors import require_choice
 from qkd_gym.network.simulator import Simulator
-from qkd_gym.rendering.options import RenderOptions, read_options
+from qkd_gym.rendering.options import RenderOptions
 from qkd_gym.rendering.past import Past
 from qkd_gym.rendering.picture import Picture
 from qkd_gym.rendering.scene import Scene, scene_of
@@ -31,23 +30,23 @@ class Renderer:
 
     Args:
         mode: One of `RENDER_MODES`.
-        options: How pictures look: `RenderOptions` or a mapping of its fields.
+        options: How pictures look.
         batch: Number of episodes of the simulator.
 
     Raises:
-        InvalidInput: On an unknown mode or bad options.
+        InvalidInput: On an unknown mode.
         ModuleNotFoundError: If what the mode needs is not installed.
     """
 
     def __init__(
         self,
         mode: str,
-        options: RenderOptions | Mapping[str, Any] | None = None,
+        options: RenderOptions,
         batch: int = 1,
     ) -> None:
         require_choice("render_mode", mode, RENDER_MODES)
-        self.mode, self._options, self._past = mode, read_options(options), Past(batch)
-        self._picture = None if mode == "ansi" else Picture(self._options)
+        self._past = Past(batch)
+        self._picture = None if mode == "ansi" else Picture(options)
         self._window = Window(RENDER_FPS) if mode == "human" else None
 
     def start(self, simulator: Simulator, members: Members = (0,)) -> None:

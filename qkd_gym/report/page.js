@@ -266,8 +266,9 @@ function chart(curves, references, name, xWords) {
   });
   // The names of lines that end near each other move apart.
   ends.sort((a, b) => a.y - b.y);
-  ends.forEach((end, i) => {
-    if (i) end.y = Math.max(end.y, ends[i - 1].y + 15);
+  ends.forEach((end, i) => { end.y = Math.max(end.y, i ? ends[i - 1].y + 15 : top); });
+  ends.reverse().forEach((end, i) => { end.y = Math.min(end.y, i ? ends[i - 1].y - 15 : height - bottom); });
+  ends.forEach((end) => {
     const short = end.words.length > 30 ? `${end.words.slice(0, 29)}…` : end.words;
     svg.append(shape("text", { x: width - right + 8, y: end.y + 4, class: end.kind }, short));
   });

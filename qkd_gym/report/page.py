@@ -26,7 +26,7 @@ from qkd_gym.rendering.words import STATE_NAMES, literal
 from qkd_gym.report.recording import moments_s, record
 from qkd_gym.report.run import AGENT, Run
 
-_MAP, _UNIT = (560.0, 440.0), 1.2  # sizes of a map, and of what is on it
+_WIDTH, _HEIGHTS, _UNIT = 560.0, (200.0, 440.0), 1.2  # of a map, and size of what is on it
 _TOP = 2**16 - 2  # of quantised numbers; the one after it stands for none
 _RAMP_IN_THE_DARK = ("#f0a830", "#8fcf6e", "#3fc1b0", "#5aa9f0", "#b9c4ff")
 _LIGHT = {
@@ -124,10 +124,12 @@ def fill(title: str, content: Mapping[str, Any]) -> str:
 def network_content(scene: Scene) -> dict[str, Any]:
     """The network as the page draws it."""
     topology = scene.topology
-    places = lay_out(topology, *_MAP, _UNIT)
+    east_km, north_km = np.ptp(topology.positions_km, axis=0).tolist()
+    height = float(np.clip(_WIDTH * north_km / max(east_km, 1e-9), *_HEIGHTS))
+    places = lay_out(topology, _WIDTH, height, _UNIT)
     return {
         "name": topology.name,
-        "size": _MAP,
+        "size": [_WIDTH, height],
         "radius": round(places.radius, 1),
         "scale": {"label": _label(places.scale), "line": _rounded(places.scale_line)},
         "sites": list(topology.site_names),
