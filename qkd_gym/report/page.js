@@ -379,13 +379,32 @@ function recolour() {
   show(Number(slider.value));
 }
 
-const fromAddress = () => show(Number(new URLSearchParams(location.hash.slice(1)).get("step")));
-slider.addEventListener("input", () => { play(false); show(Number(slider.value)); });
-slider.addEventListener("change", () => history.replaceState(null, "", `#step=${slider.value}`));
+// The address says what is shown, so that a moment can be pointed at: #step=50&link=3&colour=qber
+
+function fromAddress() {
+  const asked = new URLSearchParams(location.hash.slice(1));
+  const link = Number(asked.get("link") ?? -1);
+  pinned = Number.isInteger(link) && link >= 0 && link < links ? link : -1;
+  pointed = pinned;
+  byId("link").value = pinned;
+  byId("colour").value = asked.get("colour") === "qber" ? "qber" : "pool";
+  slider.value = Number(asked.get("step")) || 0;
+  recolour();
+}
+
+function toAddress() {
+  const link = pinned < 0 ? "" : `&link=${pinned}`;
+  history.replaceState(null, "", `#step=${slider.value}${link}&colour=${byId("colour").value}`);
+}
+
+slider.addEventListener("input", () => {
+  play(false);
+  show(Number(slider.value));
+});
 byId("play").addEventListener("click", () => play(!timer));
 byId("colour").addEventListener("change", recolour);
 byId("link").addEventListener("change", (event) => choose(Number(event.target.value), true));
+for (const id of ["step", "colour", "link"]) byId(id).addEventListener("change", toAddress);
 addEventListener("hashchange", fromAddress);
 dark.addEventListener("change", recolour);
-recolour();
 fromAddress();

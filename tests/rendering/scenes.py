@@ -8,7 +8,7 @@ from qkd_gym.rendering import scene_of
 
 
 def scene(scenario="vienna", env_id="LinkActivation", steps=0, **changes):
-    """A moment of an episode; fields of the topology may be changed too."""
+    """A moment of an episode; names of the topology may be changed too."""
     env = gym.make(f"qkd_gym/{env_id}-v0", scenario=scenario, render_mode="ansi").unwrapped
     _, info = env.reset(seed=0)
     env.action_space.seed(0)
@@ -17,7 +17,9 @@ def scene(scenario="vienna", env_id="LinkActivation", steps=0, **changes):
         _, _, _, _, info = env.step(env.action_space.sample(mask=mask))
     found = env.renderer.scene(env.core.simulator)
     network = {
-        name: changes.pop(name) for name in ("site_names", "name", "positions_km") if name in changes
+        name: changes.pop(name)
+        for name in ("site_names", "name", "positions_km")
+        if name in changes
     }
     topology = dataclasses.replace(found.topology, **network)
     return dataclasses.replace(found, topology=topology, **changes)

@@ -76,5 +76,7 @@ def test_a_name_keeps_off_the_links_of_its_site():
 
 
 def test_a_name_with_no_place_is_left_out():
-    boxes = place_names([(500.0, 12.0)], np.array([[200.0, 150.0]]), np.empty((0, 2), int), 5.0, AREA, NOWHERE)
+    boxes = place_names(
+        [(500.0, 12.0)], np.array([[200.0, 150.0]]), np.empty((0, 2), int), 5.0, AREA, NOWHERE
+    )
     assert boxes == [None]

@@ -33,11 +33,11 @@ def _no_screen(monkeypatch):
 def test_pictures_and_tables_follow_the_episode(task):
     for mode in ("rgb_array", "ansi"):
         env = gym.make(task.env_id, render_mode=mode, **VIENNA)
-        _, info = env.reset(seed=0)
+        env.reset(seed=0)
         first = env.render()
         env.action_space.seed(1)
         for _ in range(5):
-            _, _, _, _, info = env.step(env.action_space.sample())
+            env.step(env.action_space.sample())
         last = env.render()
         if mode == "ansi":
             assert " of 150 min: – delivered, – blocked\n" in first
