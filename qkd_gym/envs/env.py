@@ -58,6 +58,8 @@ class QKDEnv(Branching, gym.Env[dict[str, NDArray[Any]], Any]):
     ) -> None:
         own = ("scenario", "render_mode", "render_options")
         require_known_keys(type(self).__name__, overrides, [*own, *FIELDS], UnknownArgument)
+        self.render_mode, options = render_mode, RenderOptions.read(render_options)
+        self.renderer = None if render_mode is None else Renderer(render_mode, options)
         chosen = self.task.default_scenario if scenario is None else scenario
         self.core = Core(chosen, overrides, 1, self.task)
         self.config = self.core.config
@@ -65,8 +67,6 @@ class QKDEnv(Branching, gym.Env[dict[str, NDArray[Any]], Any]):
         self.action_space = self.core.action_space
         self._closed, self._running = False, False
         self._branches = Branches(self.core)
-        self.render_mode, options = render_mode, RenderOptions.read(render_options)
-        self.renderer = None if render_mode is None else Renderer(render_mode, options)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -118,7 +118,6 @@ class QKDEnv(Branching, gym.Env[dict[str, NDArray[Any]], Any]):
         self._running = not over
         if self.renderer is not None:
             self.renderer.step(core.simulator, core.results.accounts, np.asarray([action]))
-            self._show()
         return self._observation(), reward, False, over, self._info()
 
     def close(self) -> None:
@@ -174,8 +173,8 @@ class QKDEnv(Branching, gym.Env[dict[str, NDArray[Any]], Any]):
         """What the render mode asks for.
 
         Returns:
-            A picture, (height, width, 3), or a table; None where a window shows the picture, at
-            every step, or no mode was chosen.
+            A picture, (height, width, 3), or a table; None where no mode was chosen, and in a
+            window, which shows every step by itself.
         """
         if self.renderer is None:
             return None
@@ -184,12 +183,6 @@ class QKDEnv(Branching, gym.Env[dict[str, NDArray[Any]], Any]):
     def _show_start(self) -> None:
         if self.renderer is not None:
             self.renderer.start(self.core.simulator)
-            self._show()
-
-    def _show(self) -> None:
-        """A window shows every step by itself."""
-        if self.render_mode == "human":
-            self.render()
 
     def _observation(self) -> dict[str, NDArray[Any]]:
         return self.core.frame.only.copy()

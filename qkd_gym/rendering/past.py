@@ -58,13 +58,15 @@ class Past:
     """
 
     def __init__(self, batch: int) -> None:
+        self._keys = np.zeros(batch, np.uint64)  # of the random streams, another in every episode
         self._sums = np.zeros((batch, len(Sums._fields)))
         self._asked: list[tuple[int, int, int] | None] = [None] * batch
         self.requests: list[Request | None] = [None] * batch
 
     def start(self, simulator: Simulator, members: Sequence[int] | NDArray[np.integer]) -> None:
-        """Forgets what was before the present episodes of these members."""
+        """Forgets what was before the present moment of these members."""
         for member in members:
+            self._keys[member] = simulator.arrays.episodes["key"][member]
             self._sums[member] = 0.0
             self.requests[member] = None
             self._asked[member] = _request(simulator, int(member))
@@ -72,7 +74,7 @@ class Past:
     def add(
         self, simulator: Simulator, accounts: NDArray[np.int64], paths: NDArray[np.integer]
     ) -> None:
-        """Adds a step of all members, before any of them starts another episode.
+        """Adds a step of all members; those that are in another episode now begin anew.
 
         Args:
             simulator: The episodes.
@@ -89,6 +91,7 @@ class Past:
                 path = _path(simulator, member, asked, int(paths[member]))
                 self.requests[member] = Request(asked[:2], asked[2], path, outcome)
             self._asked[member] = _request(simulator, member)
+        self.start(simulator, np.flatnonzero(self._keys != simulator.arrays.episodes["key"]))
 
     def sums(self, member: int) -> Sums:
         """Key of an episode so far."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -18,6 +19,7 @@ from qkd_gym.rendering.window import Window
 
 RENDER_MODES = ("human", "rgb_array", "ansi")
 RENDER_FPS = 10
+_MOST_SHOWN = 9  # episodes of a batch that a window shows
 
 Members = Sequence[int] | NDArray[np.integer]
 
@@ -45,18 +47,19 @@ class Renderer:
         batch: int = 1,
     ) -> None:
         require_choice("render_mode", mode, RENDER_MODES)
-        self._past = Past(batch)
+        self._batch, self._past = batch, Past(batch)
         self._picture = None if mode == "ansi" else Picture(options)
         self._window = Window(RENDER_FPS) if mode == "human" else None
 
     def start(self, simulator: Simulator, members: Members = (0,)) -> None:
         """Tells that these episodes have started, or go on from elsewhere."""
         self._past.start(simulator, members)
+        self._show(simulator)
 
     def step(
         self, simulator: Simulator, accounts: NDArray[np.int64], actions: NDArray[np.integer]
     ) -> None:
-        """Tells of a step of all episodes, before any of them makes room for another one.
+        """Tells of a step of all episodes; those that have ended may have made room for others.
 
         Args:
             simulator: The episodes.
@@ -64,6 +67,7 @@ class Renderer:
             actions: Actions, (B,) or (B, 2), paths first where they are decided.
         """
         self._past.add(simulator, accounts, actions.reshape(len(actions), -1)[:, 0])
+        self._show(simulator)
 
     def scene(self, simulator: Simulator, member: int = 0) -> Scene:
         """What there is to be seen of an episode."""
@@ -73,18 +77,30 @@ class Renderer:
         """An episode as `gymnasium.Env.render` gives it in this mode.
 
         Returns:
-            A picture, (height, width, 3), or a table; None where a window shows the picture.
+            A picture, (height, width, 3), or a table; None in a window.
         """
+        if self._window is not None:
+            return None
         scene = self.scene(simulator, member)
-        if self._picture is None:
-            return text_of(scene)
-        frame = self._picture.draw(scene)
-        if self._window is None:
-            return frame
-        self._window.show(frame)
-        return None
+        return text_of(scene) if self._picture is None else self._picture.draw(scene)
 
     def close(self) -> None:
         """Closes the window, if there is one."""
         if self._window is not None:
             self._window.close()
+
+    def _show(self, simulator: Simulator) -> None:
+        """Shows the first episodes in the window, if there is one."""
+        if self._window is not None and self._picture is not None:
+            members = range(min(self._batch, _MOST_SHOWN))
+            frames = [self._picture.draw(self.scene(simulator, member)) for member in members]
+            self._window.show(tiled(frames))
+
+
+def tiled(frames: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    """Pictures of one size, (height, width, 3), side by side and below each other."""
+    columns = math.ceil(math.sqrt(len(frames)))
+    blank = np.full_like(frames[0], 255)
+    filled = [*frames, *[blank] * (-len(frames) % columns)]
+    rows = [np.hstack(filled[at : at + columns]) for at in range(0, len(filled), columns)]
+    return np.vstack(rows)

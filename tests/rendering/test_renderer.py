@@ -157,3 +157,67 @@ def test_a_window_without_pygame_is_one_sentence(monkeypatch):
     monkeypatch.setattr(extras, "find_spec", lambda module: None if module == "pygame" else 1)
     with pytest.raises(extras.MissingExtra, match=r"pygame.*pip install 'qkd-gym\[render\]'"):
         window.Window(10)
+
+
+@pytest.mark.parametrize("mode", ["SameStep", "NextStep"])
+@pytest.mark.parametrize("task", ["LinkActivation", "Routing"])
+def test_members_of_a_vector_look_like_single_environments(task, mode):
+    settings = {"episode_s": 300.0, "render_mode": "rgb_array", **VIENNA}
+    env_id = TASKS[task].env_id
+    vector = gym.make_vec(env_id, num_envs=2, autoreset_mode=mode, **settings)
+    singles = [gym.make(env_id, **settings).unwrapped for _ in range(2)]
+    vector.reset(seed=3)
+    over = [False, False]
+    for number, single in enumerate(singles):
+        single.reset(seed=3 + number)
+    for step in range(18):
+        frames = vector.render()
+        assert isinstance(frames, tuple)
+        for frame, single in zip(frames, singles, strict=True):
+            np.testing.assert_array_equal(frame, single.render())
+        actions = [step % single.action_space.n for single in singles]
+        vector.step(np.array(actions))
+        for number, single in enumerate(singles):
+            # The next episode starts at once or in the step after.
+            if over[number]:
+                single.reset()
+                over[number] = False
+            else:
+                over[number] = single.step(actions[number])[3]
+                if over[number] and mode == "SameStep":
+                    single.reset()
+                    over[number] = False
+
+
+def test_members_that_are_started_or_restored_begin_anew():
+    vector = gym.make_vec(ID, num_envs=2, render_mode="ansi", **VIENNA)
+    vector.reset(seed=0)
+    snapshot = vector.snapshot()
+    hold = np.full(2, vector.single_action_space.n - 1)
+    for _ in range(5):
+        vector.step(hold)
+    assert all(" – delivered" not in text for text in vector.render())
+    vector.reset(options={"reset_mask": np.array([False, True])})
+    assert [" – delivered" in text for text in vector.render()] == [False, True]
+    vector.restore(snapshot)
+    assert [" – delivered" in text for text in vector.render()] == [True, True]
+
+
+@pytest.mark.usefixtures("_no_screen")
+@pytest.mark.parametrize(("members", "size"), [(3, (1200, 800)), (12, (1800, 1200))])
+def test_a_window_shows_the_first_members(members, size):
+    import pygame
+
+    vector = gym.make_vec(ID, num_envs=members, render_mode="human", **VIENNA)
+    vector.reset(seed=0)
+    assert pygame.display.get_surface().get_size() == size
+    vector.step(np.zeros(members, np.int64))
+    assert vector.render() is None
+    vector.close()
+    assert pygame.display.get_surface() is None
+
+
+@pytest.mark.parametrize("make", [gym.make, lambda *a, **k: gym.make_vec(*a, num_envs=2, **k)])
+def test_an_unknown_mode_is_told(make):
+    with pytest.raises(InvalidInput, match="render_mode is 'svg'.*human.*rgb_array.*ansi"):
+        make(ID, render_mode="svg", **VIENNA).unwrapped
