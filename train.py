@@ -221,7 +221,7 @@ def draw_agent_network(agent: Any, env_id: str, network: dict[str, Any], path: P
     player = Player(agent, env_id, HELD_OUT_SEED, **look, **network)
     while player.elapsed_s < player.env.config.episode_s / 2 and not player.over:
         player.step()
-    write_picture(path, player.env.render())  # type: ignore[arg-type]
+    write_picture(path, player.frame())
 
 
 if __name__ == "__main__":

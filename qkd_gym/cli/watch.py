@@ -34,7 +34,11 @@ def add(commands: Commands) -> None:
         choices=tuple(TASKS),
         help="environment of the baselines",
     )
-    parser.add_argument("--out", type=Path, help="video, .gif or .mp4; without it, a window opens")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        help=".gif or .mp4, or .png for the last picture; without it a window opens",
+    )
     parser.add_argument(
         "--steps",
         type=int,
@@ -82,7 +86,7 @@ def run(
         pictures = _pictures(players, steps, progress)
         if out is not None:
             write_video(out, pictures, fps)
-            print(f"The video is {out}", flush=True)
+            print(f"The episode is in {out}")
             return
         assert window is not None
         for picture in pictures:
@@ -97,7 +101,7 @@ def _pictures(
         if number:
             for player in players:
                 player.advance()
-        yield np.hstack([player.env.render() for player in players])  # type: ignore[misc]
+        yield np.hstack([player.frame() for player in players])
         over = any(player.over for player in players)
         progress(number + 1, number + 1 if over else steps + 1)
         if over:

@@ -7,11 +7,12 @@ from typing import Any, cast
 
 import gymnasium as gym
 import numpy as np
+from gymnasium.vector import AutoresetMode
+from numpy.typing import NDArray
 
 import qkd_gym  # noqa: F401  registers the environments
 from qkd_gym.baselines import Policy
-from qkd_gym.envs import QKDEnv
-from qkd_gym.envs.tasks import get_task
+from qkd_gym.envs import QKDVectorEnv
 from qkd_gym.rendering import Scene
 
 
@@ -25,7 +26,7 @@ class Player:
         **env_kwargs: Arguments of the environment; ``split`` is ``"test"`` unless given.
 
     Attributes:
-        env: The environment.
+        env: The environment, a vector of one.
         elapsed_s: Time since the start of the episode.
         over: Whether the episode is over.
 
@@ -34,32 +35,31 @@ class Player:
     """
 
     def __init__(self, policy: Policy, env_id: str, seed: int, **env_kwargs: Any) -> None:
-        settings = {"split": "test", **env_kwargs}
-        self.env = cast("QKDEnv", gym.make(env_id, **settings).unwrapped)
+        # What has ended stays as it is, to be looked at.
+        settings = {"split": "test", **env_kwargs, "autoreset_mode": AutoresetMode.DISABLED}
+        self.env = cast("QKDVectorEnv", gym.make_vec(env_id, num_envs=1, **settings))
         self.over = False
         self._policy = policy
-        self._decides_paths = get_task(env_id).decides_paths
         if callable(getattr(policy, "watch", None)):
             policy.watch(self.env)  # type: ignore[attr-defined]
         self._wants_masks = "action_masks" in inspect.signature(policy.predict).parameters
-        self._obs, info = self.env.reset(seed=seed)
-        self.elapsed_s = float(info["elapsed_s"])
+        self._obs, infos = self.env.reset(seed=[seed])
+        self.elapsed_s = float(infos["elapsed_s"][0])
         self._state: Any = None
         self._starting = np.ones(1, dtype=bool)
 
     def step(self) -> bool:
         """Takes one decision; whether time has passed."""
-        obs = {name: array[None] for name, array in self._obs.items()}
         masks: dict[str, Any] = {}
         if self._wants_masks:
-            masks["action_masks"] = obs["action_mask"].astype(bool)
+            masks["action_masks"] = self._obs["action_mask"].astype(bool)
         actions, self._state = self._policy.predict(
-            obs, state=self._state, episode_start=self._starting, deterministic=True, **masks
+            self._obs, state=self._state, episode_start=self._starting, deterministic=True, **masks
         )
         self._starting = np.zeros(1, dtype=bool)
         before = self.elapsed_s
-        self._obs, _, _, self.over, info = self.env.step(actions[0])
-        self.elapsed_s = float(info["elapsed_s"])
+        self._obs, _, _, over, infos = self.env.step(actions)
+        self.over, self.elapsed_s = bool(over[0]), float(infos["elapsed_s"][0])
         return self.elapsed_s > before
 
     def pass_time(self) -> None:
@@ -69,10 +69,15 @@ class Player:
 
     def advance(self) -> None:
         """Goes on to the next request where paths are decided, and else to the next interval."""
-        if self._decides_paths:
+        if self.env.task.decides_paths:
             self.step()
         else:
             self.pass_time()
+
+    def frame(self) -> NDArray[np.uint8]:
+        """A picture, (height, width, 3); the environment must have the mode ``"rgb_array"``."""
+        frames: Any = self.env.render()
+        return cast("NDArray[np.uint8]", frames[0])
 
     def scene(self) -> Scene:
         """What there is to be seen; the environment must have a render mode."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import tempfile
+from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -16,18 +17,9 @@ from qkd_gym.extras import require_extra
 from qkd_gym.files import require_writable_file, write_bytes
 
 Frames = Iterable[NDArray[np.uint8]]
-FORMATS = (".gif", ".mp4")
+FORMATS = (".gif", ".mp4", ".png")
 _MOST_FPS = 50  # what players show of a GIF
 _GIF_COLOURS = 128
-
-
-def write_picture(path: Path, frame: NDArray[np.uint8]) -> None:
-    """Writes a picture, (height, width, 3), as PNG."""
-    from PIL import Image
-
-    content = io.BytesIO()
-    Image.fromarray(frame).save(content, "PNG", optimize=True)
-    write_bytes(path, content.getvalue())
 
 
 def require_video(path: Path, fps: int) -> None:
@@ -39,8 +31,8 @@ def require_video(path: Path, fps: int) -> None:
         ModuleNotFoundError: If what makes the format is not installed.
     """
     if path.suffix.lower() not in FORMATS:
-        allowed = " or ".join(FORMATS)
-        raise InvalidInput(f"out is {shown(str(path))}, but must end in {allowed}.")
+        allowed = ", ".join(FORMATS)
+        raise InvalidInput(f"out is {shown(str(path))}, but must end in one of {allowed}.")
     require_integer("fps", fps, 1, _MOST_FPS)
     if path.suffix.lower() == ".mp4":
         require_extra("render", "imageio_ffmpeg")
@@ -50,10 +42,10 @@ def require_video(path: Path, fps: int) -> None:
 
 
 def write_video(path: Path, frames: Frames, fps: int = 10) -> None:
-    """Writes pictures of one size as a video.
+    """Writes pictures of one size as a video, or the last of them alone.
 
     Args:
-        path: File to write; its name ends in ``.gif`` or ``.mp4``.
+        path: File to write; its name ends in ``.gif``, ``.mp4``, or ``.png`` for the last picture.
         frames: The pictures, (height, width, 3) each, at least one.
         fps: Pictures a second, 1 to 50.
 
@@ -62,8 +54,13 @@ def write_video(path: Path, frames: Frames, fps: int = 10) -> None:
         ModuleNotFoundError: As `require_video`.
     """
     require_video(path, fps)
-    encode = _mp4 if path.suffix.lower() == ".mp4" else _gif
+    encode = {".gif": _gif, ".mp4": _mp4, ".png": _png}[path.suffix.lower()]
     write_bytes(path, encode(frames, fps))
+
+
+def write_picture(path: Path, frame: NDArray[np.uint8]) -> None:
+    """Writes a picture, (height, width, 3), as PNG; see `write_video`."""
+    write_video(path, [frame])
 
 
 def _gif(frames: Frames, fps: int) -> bytes:
@@ -99,3 +96,12 @@ def _mp4(frames: Frames, fps: int) -> bytes:
         finally:
             writer.close()
         return path.read_bytes()
+
+
+def _png(frames: Frames, fps: int) -> bytes:
+    from PIL import Image
+
+    (last,) = deque(frames, maxlen=1)
+    content = io.BytesIO()
+    Image.fromarray(last).save(content, "PNG", optimize=True)
+    return content.getvalue()

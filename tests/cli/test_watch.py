@@ -75,7 +75,7 @@ def test_without_a_file_a_window_opens(monkeypatch):
         (["static-plan", "--seed", "-1"], "seed is -1"),
         (["static-plan", "--fps", "0"], "fps is 0"),
         (["static-plan", "--size", "10", "10"], "size is 10"),
-        (["static-plan", "--out", "episode.avi"], "must end in .gif or .mp4"),
+        (["static-plan", "--out", "episode.avi"], "must end in one of .gif, .mp4, .png"),
         (["Routing:random"], "plays Routing, but must play LinkActivation"),
     ],
 )

@@ -30,6 +30,7 @@ class Masked:
         ("LinkActivation", Masked()),
         ("LinkScheduling", shipped_schedule("metro")),
         ("Routing", make_policy("exponential-price")),
+        ("Routing", make_policy("bid-price")),
         ("Network", make_policy("demand-deficit+widest-path")),
     ],
 )
@@ -43,6 +44,13 @@ def test_the_episode_is_that_of_an_evaluation(task, policy):
     sums = player.scene().sums
     assert sums.delivered_share == result.metrics["delivered_share"][0]
     assert sums.blocked_share == result.metrics["blocked_share"][0]
+
+
+def test_an_episode_stays_at_its_end():
+    player = Player(make_policy("static-plan"), TASKS["LinkActivation"].env_id, 0, **SHORT)
+    while not player.over:
+        player.step()
+    assert player.scene().elapsed_s == player.elapsed_s == 1800.0
 
 
 def test_time_passes_an_interval_at_a_time():
@@ -64,7 +72,7 @@ def test_where_paths_are_decided_a_request_is_decided_at_a_time():
 
 
 def test_policies_that_plan_watch_the_environment():
-    policy = make_policy("lookahead", candidates=1, futures=2, most_futures=2, horizon_s=60.0)
+    policy = make_policy("lookahead", candidates=2, futures=2, most_futures=2, horizon_s=60.0)
     player = Player(policy, TASKS["LinkScheduling"].env_id, 0, **SHORT)
     player.pass_time()
     assert player.elapsed_s == 60.0

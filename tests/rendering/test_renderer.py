@@ -220,4 +220,4 @@ def test_a_window_shows_the_first_members(members, size):
 @pytest.mark.parametrize("make", [gym.make, lambda *a, **k: gym.make_vec(*a, num_envs=2, **k)])
 def test_an_unknown_mode_is_told(make):
     with pytest.raises(InvalidInput, match="render_mode is 'svg'.*human.*rgb_array.*ansi"):
-        make(ID, render_mode="svg", **VIENNA).unwrapped
+        make(ID, render_mode="svg", **VIENNA)

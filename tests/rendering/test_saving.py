@@ -55,17 +55,21 @@ def test_a_video_that_breaks_off_leaves_nothing(tmp_path):
 
 
 def test_a_picture_is_written_as_it_is(tmp_path):
-    (frame,) = frames(1)
-    write_picture(tmp_path / "network.png", frame)
-    with Image.open(tmp_path / "network.png") as read:
-        np.testing.assert_array_equal(np.asarray(read), frame)
+    pictures = frames(2)
+    for name, write in (
+        ("last", lambda path: write_video(path, iter(pictures))),
+        ("one", lambda path: write_picture(path, pictures[1])),
+    ):
+        write(tmp_path / f"{name}.png")
+        with Image.open(tmp_path / f"{name}.png") as read:
+            np.testing.assert_array_equal(np.asarray(read), pictures[1])
 
 
 @pytest.mark.parametrize(
     ("name", "fps", "words"),
     [
-        ("episode.avi", 10, "must end in .gif or .mp4"),
-        ("episode", 10, "must end in .gif or .mp4"),
+        ("episode.avi", 10, "must end in one of .gif, .mp4, .png"),
+        ("episode", 10, "must end in one of .gif, .mp4, .png"),
         ("episode.gif", 0, "fps is 0"),
         ("episode.gif", 51, "fps is 51"),
         ("none/\0/episode.gif", 10, "must be a folder that can be written"),
