@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from qkd_gym.baselines.planned import refreshed
 from qkd_gym.baselines.policy import Memory, Observation, RuleWithMemory
+from qkd_gym.baselines.portfolio import Portfolio, choose_schedule
 from qkd_gym.envs import QKDVectorEnv
 from qkd_gym.envs.observation import Observation as Buffers
 from qkd_gym.envs.observation import allocate as allocate_buffers
@@ -44,7 +45,8 @@ class Lookahead(RuleWithMemory):
 
     Attributes:
         schedule: What is followed otherwise, and after the first switches; the name of an agent
-            that the package ships stands for it.
+            that the package ships stands for it, ``"portfolio"`` for the one that does best on the
+            networks of the environment.
         candidates: Links with the largest gains that are tried, beside the schedule's choice and
             to hold.
         futures: Futures that candidates are tried on before any is given up, and between one such
@@ -59,7 +61,7 @@ class Lookahead(RuleWithMemory):
             that decisions do not hang on the machine.
     """
 
-    schedule: ScoredSchedule | str = "general"
+    schedule: ScoredSchedule | str = Portfolio.name
     candidates: int = integer(8, 1, 1000)
     futures: int = integer(8, 2, 10_000)
     most_futures: int = integer(40, 2, 100_000)
@@ -76,9 +78,8 @@ class Lookahead(RuleWithMemory):
 
     def __post_init__(self) -> None:
         check_fields(self)
-        if isinstance(self.schedule, str):
+        if isinstance(self.schedule, str) and self.schedule != Portfolio.name:
             self.schedule = shipped_schedule(self.schedule)
-        self._schedule: ScoredSchedule = self.schedule
         self._planner: _Planner | None = None
 
     def watch(self, env: QKDVectorEnv) -> None:
@@ -95,7 +96,9 @@ class Lookahead(RuleWithMemory):
                 f"policy is 'lookahead', but must be one that plays {env.task.name}."
             )
         env.track_belief()
-        self._planner = _Planner(env)
+        given = self.schedule
+        schedule = choose_schedule(env.config) if isinstance(given, str) else given
+        self._planner = _Planner(env, schedule)
 
     def decide(
         self, obs: Observation, mask: NDArray[np.bool_], memory: Memory, starting: NDArray[np.bool_]
@@ -117,7 +120,7 @@ class Lookahead(RuleWithMemory):
             )
         nothing = np.full((len(obs["links"]), _MOST_FIRST), NO_SWITCH)
         planned = np.array(refreshed(memory, "planned", nothing, starting), np.int64)
-        choices = self._schedule.choices(obs)
+        choices = self._planner.schedule.choices(obs)
         for b in np.flatnonzero(planned[:, 0] == NO_SWITCH):
             links = self._decide(obs, choices, int(b))
             planned[b, : len(links)] = links
@@ -175,11 +178,12 @@ class _Planner:
 
     Args:
         env: The environment.
+        schedule: What is followed.
     """
 
-    def __init__(self, env: QKDVectorEnv) -> None:
+    def __init__(self, env: QKDVectorEnv, schedule: ScoredSchedule) -> None:
         sim = env.core.simulator
-        self._env = env
+        self._env, self.schedule = env, schedule
         self._copy: State = allocate(env.config, 1, sim.n_sites, sim.max_links)
         self._buffers: Buffers = allocate_buffers(self._copy, sim.bank, env.task)
         self._scratch: Scratch = new_scratch(sim.max_links, self._buffers.nodes.shape[2])
@@ -190,7 +194,7 @@ class _Planner:
         model = self._env.branch(futures, [b]).simulator
         values = np.empty((len(firsts), futures))
         roll_out(
-            policy._schedule.weights, model.arrays, self._copy, self._buffers, model.bank,
+            self.schedule.weights, model.arrays, self._copy, self._buffers, model.bank,
             model.params, firsts, int(np.ceil(policy.horizon_s / self._interval_s)),
             policy.stock_weight, model.work, self._scratch, values,
         )  # fmt: skip

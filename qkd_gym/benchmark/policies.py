@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from qkd_gym.baselines import make_policy
+from qkd_gym.baselines.portfolio import Portfolio
 from qkd_gym.baselines.registry import in_environment, parameter_names
 from qkd_gym.envs.tasks import TASKS, Task, get_task
 from qkd_gym.errors import InvalidInput, require_choice, shown
@@ -72,7 +73,7 @@ def file_name(label: str) -> str:
 
 def _row(word: str, task: Task) -> Row:
     if word.startswith(PREFIX):
-        return Row(word, word, shipped_schedule(word.removeprefix(PREFIX)).env_id)
+        return Row(word, word, _shipped(word).env_id)
     name, equals, folder = word.partition("=")
     if equals or os.sep in word or Path(word).is_dir():
         path = Path(folder if equals else word)
@@ -148,8 +149,12 @@ def agent_digest(policy: str) -> str:
     return agents.agent_digest(Path(policy))
 
 
-def _schedule(policy: str) -> ScoredSchedule | None:
-    """The scored schedule that an agent is, if it is one."""
-    if policy.startswith(PREFIX):
-        return shipped_schedule(policy.removeprefix(PREFIX))
-    return find_schedule(Path(policy))
+def _schedule(policy: str) -> ScoredSchedule | Portfolio | None:
+    """The scored schedule or the portfolio that an agent is, if it is one."""
+    return _shipped(policy) if policy.startswith(PREFIX) else find_schedule(Path(policy))
+
+
+def _shipped(word: str) -> ScoredSchedule | Portfolio:
+    """The agent of the package that ``agent:NAME`` stands for."""
+    name = word.removeprefix(PREFIX)
+    return Portfolio() if name == Portfolio.name else shipped_schedule(name)

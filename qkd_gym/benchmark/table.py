@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 import qkd_gym
 from qkd_gym.benchmark.replay import Episode
 from qkd_gym.benchmark.summary import describe, interval_of
-from qkd_gym.envs.tasks import TASKS, get_task
+from qkd_gym.benchmark.supported_load import supported_loads
+from qkd_gym.envs.tasks import LINK_ACTIVATION, TASKS, get_task
 from qkd_gym.errors import InvalidInput
 from qkd_gym.evaluation.comparison import differences_to_best
 from qkd_gym.evaluation.episodes import metrics_of
+from qkd_gym.evaluation.intervals import Interval
 from qkd_gym.evaluation.report import interval_text, points_text
 from qkd_gym.evaluation.result import OBJECTIVE
 from qkd_gym.markdown import markdown_table
@@ -111,6 +115,12 @@ class _Policy(NamedTuple):
     environment: str
 
 
+# By scenario, events and bank of networks.
+Tables = dict[tuple[str, str, str], dict[_Policy, dict[int, Episode]]]
+# Whose delivered share at this load others are compared at.
+_REFERENCE, _LOAD = _Policy("demand-deficit", LINK_ACTIVATION.name), 1.0
+
+
 def leaderboard(episodes: Sequence[Episode]) -> str:
     """Markdown with one table per scenario, events and bank of networks.
 
@@ -126,7 +136,7 @@ def leaderboard(episodes: Sequence[Episode]) -> str:
     """
     if not episodes:
         raise InvalidInput("episodes is empty, but must hold at least one validated episode.")
-    tables: dict[tuple[str, str, str], dict[_Policy, dict[int, Episode]]] = {}
+    tables: Tables = {}
     for episode in episodes:
         task = get_task(episode.env_id)
         key = (
@@ -156,7 +166,55 @@ def leaderboard(episodes: Sequence[Episode]) -> str:
             f"## {scenario}\n\nEvents of {env_id}, split `{split}`.\n\n"
             f"{_rankings(scenario, policies)}"
         )
+    parts += _by_load(tables)
     return "\n\n".join(parts) + "\n"
+
+
+def _by_load(tables: Tables) -> list[str]:
+    """A section for every group of scenarios that differ in load alone, the reference's among
+    them."""
+    groups: dict[tuple[str, ...], dict[float, dict[_Policy, dict[int, Episode]]]] = {}
+    for (_, env_id, split), policies in tables.items():
+        config = dict(next(iter(next(iter(policies.values())).values())).config)
+        load = float(config.pop("load", NetworkConfig.load))
+        key = env_id, split, json.dumps(config, sort_keys=True)
+        groups.setdefault(key, {})[load] = policies
+    parts = []
+    for by_load in groups.values():
+        seeds = set(by_load[_LOAD].get(_REFERENCE, {})) if _LOAD in by_load else set()
+        shares = {
+            policy: {load: _shares(of_all[policy]) for load, of_all in by_load.items()}
+            for policy in by_load.get(_LOAD, {})
+            if all(set(of_all.get(policy, {})) == seeds for of_all in by_load.values())
+        }
+        if len(by_load) < 2 or len(shares) < 2:
+            continue
+        found = supported_loads(shares, _REFERENCE, _LOAD)
+        ranked = sorted(found, key=lambda policy: -np.nan_to_num(found[policy].mean))
+        loads = ", ".join(f"{load:g}" for load in sorted(by_load))
+        parts.append(
+            f"## Supported load\n\nThe load at which a policy delivers the share that "
+            f"{_REFERENCE.name} delivers at load {_LOAD:g}, from {len(seeds)} episodes at each of "
+            f"the loads {loads}; a dash where it lies beyond them.\n\n"
+            + markdown_table(
+                ("policy", "environment", "load [95 %]"),
+                [(*policy, _load_text(found[policy])) for policy in ranked],
+            )
+        )
+    return parts
+
+
+def _shares(played: dict[int, Episode]) -> NDArray[np.float64]:
+    """Delivered share of the episodes, by seed."""
+    totals = [played[seed].totals for seed in sorted(played)]
+    delivered, offered = (
+        np.array([row[key] for row in totals], float) for key in ("delivered_bits", "offered_bits")
+    )
+    return np.divide(delivered, offered, out=np.full(len(totals), np.nan), where=offered > 0)
+
+
+def _load_text(load: Interval) -> str:
+    return "-" if np.isnan(load.mean) else interval_text(load, ".3f")
 
 
 def _rankings(scenario: str, policies: dict[_Policy, dict[int, Episode]]) -> str:

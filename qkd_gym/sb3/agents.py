@@ -22,6 +22,7 @@ import torch
 from stable_baselines3.common.policies import BasePolicy
 
 from qkd_gym import __version__
+from qkd_gym.baselines.portfolio import Portfolio
 from qkd_gym.envs.tasks import TASKS
 from qkd_gym.errors import InvalidInput, require_choice, shown
 from qkd_gym.files import write_json
@@ -77,17 +78,18 @@ def save_agent(
 
 def available_agents() -> tuple[str, ...]:
     """Names of the agents that the package ships, for `load_agent`."""
-    return shipped_schedules()
+    return (*shipped_schedules(), Portfolio.name)
 
 
 def load_agent(
     agent: str | Path, env_id: str | None = None, settings: Mapping[str, Any] | None = None
-) -> ScoredSchedule | BasePolicy:
+) -> ScoredSchedule | Portfolio | BasePolicy:
     """A trained agent, which `evaluate` plays in the environment that it was trained for.
 
     It has the attributes ``env_id``, that environment, and ``name``. A policy of Stable-Baselines3
     is fitted to the sizes of a scenario, and torch is set to one thread for it, which is faster on
-    small graphs and sums alike in every run. Other agents play networks of any size.
+    small graphs and sums alike in every run. Other agents play networks of any size;
+    ``"portfolio"`` chooses one of them, or a rule, for the networks that it is shown.
 
     Args:
         agent: One of `available_agents`, or a folder that ``train.py`` has written.
@@ -101,7 +103,7 @@ def load_agent(
     """
     if isinstance(agent, str) and not Path(agent).exists():
         require_choice("agent", agent, available_agents())
-    schedule = find_schedule(agent)
+    schedule = Portfolio() if agent == Portfolio.name else find_schedule(agent)
     if schedule is None:
         return _load_policy(Path(agent), env_id, settings or {})
     _require_env(str(agent), schedule.env_id, env_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -49,18 +50,51 @@ class Weights(NamedTuple):
     hidden_off: F32  # (H,)
 
 
+def halved(weights: Weights) -> Weights:
+    """Half of what weights add to the rule's score, for networks unlike those of the search."""
+    outputs = ("on", "off", "hidden_on", "hidden_off")
+    return weights._replace(**{name: getattr(weights, name) * np.float32(0.5) for name in outputs})
+
+
+# Of demand-deficit for `metro`.
+_FOR_METRO = {
+    "hysteresis": 0.5,
+    "least_gain": 0.4,
+    "kappa": 0.25,
+    "demand_power": 0.0,
+    "rate_power": 0.25,
+    "cover_weight": 0.25,
+}
+
+
 def starting_weights(hidden: int = 0, seed: int = 0) -> Weights:
     """The rule with its parameters for `metro`; hidden units are random and not yet counted."""
     rng, f = np.random.default_rng(seed), len(INPUT_NAMES)
-    on = np.zeros(f, np.float32)
-    on[INPUT_NAMES.index("one")] = -0.4  # least gain that is worth a switch
-    return Weights(
-        rule=np.array([0.5, 0.25, 0.0, 0.25, 0.25], np.float32),
-        on=on,
-        off=np.zeros(f, np.float32),
+    return rule_weights(_FOR_METRO)._replace(
         hidden=rng.normal(0.0, f**-0.5, (hidden, f)).astype(np.float32),
         hidden_on=np.zeros(hidden, np.float32),
         hidden_off=np.zeros(hidden, np.float32),
+    )
+
+
+def rule_weights(parameters: Mapping[str, float]) -> Weights:
+    """The weights that make a scorer nearly the rule demand-deficit.
+
+    It has no dwell time, its own gate of rates, and does not value links at zero without demand.
+
+    Args:
+        parameters: Its parameters by name, see `Rule`, and ``least_gain``.
+    """
+    f = len(INPUT_NAMES)
+    on = np.zeros(f, np.float32)
+    on[INPUT_NAMES.index("one")] = -parameters["least_gain"]
+    return Weights(
+        rule=np.array([parameters[name] for name in RULE_NAMES], np.float32),
+        on=on,
+        off=np.zeros(f, np.float32),
+        hidden=np.zeros((0, f), np.float32),
+        hidden_on=np.zeros(0, np.float32),
+        hidden_off=np.zeros(0, np.float32),
     )
 
 

@@ -70,7 +70,7 @@ def _shipped(tmp_path, monkeypatch):
 
 @pytest.mark.usefixtures("_shipped")
 def test_shipped_agents_are_loaded_by_name_and_play_any_size():
-    assert available_agents() == ("metro",)
+    assert available_agents() == ("metro", "portfolio")
     agent = load_agent("metro")
     assert (agent.env_id, agent.name) == ("qkd_gym/LinkScheduling-v0", "metro")
     for sites in (8, 12):

@@ -18,7 +18,7 @@ LEAST = "pointer = true\ntotal_timesteps = 64\n"
 @pytest.mark.parametrize("task", TASKS)
 def test_every_environment_has_its_recipes(task):
     path = AGENTS / f"{task}.toml"
-    searched = ["search", "general"] if task == "LinkScheduling" else []
+    searched = ["search", "general", "real", "hidden"] if task == "LinkScheduling" else []
     assert list(read_tables(path, "recipes")) == [*searched, "pointer", "ppo"]
     assert load_recipe(path, "pointer").pointer
     assert not load_recipe(path, "ppo").pointer

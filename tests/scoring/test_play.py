@@ -6,7 +6,8 @@ import pytest
 from qkd_gym.evaluation import evaluate
 from qkd_gym.network.scenarios import resolve
 from qkd_gym.scoring import ScoredSchedule
-from qkd_gym.search.fitness import Episodes, Exercise, fitness
+from qkd_gym.scoring.episodes import Episodes
+from qkd_gym.search.fitness import Exercise, fitness
 from tests.scoring.observations import random_weights
 
 SHORT = {"bank_size": 3, "episode_s": 2400.0, "split": "train"}
