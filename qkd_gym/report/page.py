@@ -27,6 +27,7 @@ from qkd_gym.report.recording import moments_s, record
 from qkd_gym.report.run import AGENT, Run
 
 _WIDTH, _HEIGHTS, _UNIT = 560.0, (200.0, 440.0), 1.2  # of a map, and size of what is on it
+_SCRIPTS = ("episode.js", "charts.js", "page.js")
 _TOP = 2**16 - 2  # of quantised numbers; the one after it stands for none
 _RAMP_IN_THE_DARK = ("#f0a830", "#8fcf6e", "#3fc1b0", "#5aa9f0", "#b9c4ff")
 _LIGHT = {
@@ -114,7 +115,7 @@ def fill(title: str, content: Mapping[str, Any]) -> str:
         "light": _variables(_LIGHT),
         "dark": _variables(_DARK),
         "style": (folder / "page.css").read_text(encoding="utf-8"),
-        "script": (folder / "page.js").read_text(encoding="utf-8"),
+        "script": "\n".join((folder / name).read_text(encoding="utf-8") for name in _SCRIPTS),
         "content": _json_in_html(content),
     }
     template = (folder / "page.html").read_text(encoding="utf-8")
