@@ -40,7 +40,7 @@ class QKDEnv(Branching, gym.Env[dict[str, NDArray[Any]], Any]):
         InvalidInput: On an unknown scenario, a value outside its range, or more memory than is
             allowed.
         UnknownArgument: On an override that is no field.
-        ModuleNotFoundError: If what the render mode needs is not installed.
+        MissingExtra: If what the render mode needs is not installed.
     """
 
     metadata: dict[str, Any] = {  # noqa: RUF012

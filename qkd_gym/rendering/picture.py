@@ -55,7 +55,7 @@ class Picture:
         options: How pictures look.
 
     Raises:
-        ModuleNotFoundError: If Pillow, or matplotlib, which brings the letters, is not installed.
+        MissingExtra: If Pillow, or matplotlib, which brings the letters, is not installed.
     """
 
     def __init__(self, options: RenderOptions) -> None:

@@ -47,7 +47,7 @@ def lay_out(topology: Topology, width: float, height: float, unit: float) -> Pla
         unit: Its pixels per pixel of a picture of 600 x 400.
 
     Raises:
-        ModuleNotFoundError: If Pillow or matplotlib is not installed.
+        MissingExtra: If Pillow or matplotlib is not installed.
     """
     margin, foot = _MARGIN * unit, _FOOT * unit
     inner = Box(margin, margin, width - margin, height - foot)

@@ -37,15 +37,10 @@ class Renderer:
 
     Raises:
         InvalidInput: On an unknown mode.
-        ModuleNotFoundError: If what the mode needs is not installed.
+        MissingExtra: If what the mode needs is not installed.
     """
 
-    def __init__(
-        self,
-        mode: str,
-        options: RenderOptions,
-        batch: int = 1,
-    ) -> None:
+    def __init__(self, mode: str, options: RenderOptions, batch: int = 1) -> None:
         require_choice("render_mode", mode, RENDER_MODES)
         self._batch, self._past = batch, Past(batch)
         self._picture = None if mode == "ansi" else Picture(options)

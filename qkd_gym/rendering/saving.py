@@ -28,7 +28,7 @@ def require_video(path: Path, fps: int) -> None:
     Raises:
         InvalidInput: If the name is not of a format, the file cannot be written, or ``fps`` is out
             of range.
-        ModuleNotFoundError: If what makes the format is not installed.
+        MissingExtra: If what makes the format is not installed.
     """
     if path.suffix.lower() not in FORMATS:
         allowed = ", ".join(FORMATS)
@@ -51,7 +51,7 @@ def write_video(path: Path, frames: Frames, fps: int = 10) -> None:
 
     Raises:
         InvalidInput: As `require_video`.
-        ModuleNotFoundError: As `require_video`.
+        MissingExtra: As `require_video`.
     """
     require_video(path, fps)
     encode = {".gif": _gif, ".mp4": _mp4, ".png": _png}[path.suffix.lower()]

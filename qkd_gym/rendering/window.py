@@ -17,7 +17,7 @@ class Window:
         fps: Most pictures a second; who shows them faster waits.
 
     Raises:
-        ModuleNotFoundError: If pygame is not installed.
+        MissingExtra: If pygame is not installed.
     """
 
     def __init__(self, fps: int) -> None:

@@ -19,6 +19,7 @@ from qkd_gym import __version__
 from qkd_gym.evaluation.player import Player
 from qkd_gym.evaluation.plots import LearningCurve
 from qkd_gym.evaluation.report import comparison_cells
+from qkd_gym.extras import require_extra
 from qkd_gym.rendering import LinkState, Scene, colours
 from qkd_gym.rendering.pen import Text
 from qkd_gym.rendering.places import HALO, lay_out
@@ -70,7 +71,9 @@ def report_page(
 
     Raises:
         InvalidInput: If a policy cannot be loaded, or the network not be built.
+        MissingExtra: If Pillow or matplotlib, whose letters are measured, is not installed.
     """
+    require_extra("plot", "PIL", "matplotlib")
     seed = run.seed if seed is None else seed
     names = (AGENT, run.baseline)
     players = [
