@@ -3,7 +3,7 @@ PYTHON ?= python3
 SCENARIO ?=
 ARGS ?=
 
-.PHONY: train test lint bench profile clean
+.PHONY: train test lint docs bench profile clean
 
 train: .venv/installed
 	.venv/bin/python train.py $(if $(SCENARIO),--scenario $(SCENARIO)) $(ARGS)
@@ -15,6 +15,10 @@ lint: .venv/installed
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
+
+# The site, into build/site; pages that come from the code are written by docs/generate.py.
+docs: .venv/installed
+	.venv/bin/python -m mkdocs build --strict
 
 # Speed of environments and of training, into docs/speed.* and the README; ARGS="--help" for parts of it.
 bench: .venv/installed

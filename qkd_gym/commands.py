@@ -22,10 +22,10 @@ class Terminated(KeyboardInterrupt):
 def exit_status(interrupted: str) -> Iterator[None]:
     """Ends the process with one sentence and a status, whatever stops its work.
 
-    The status is 2 on bad input, where a file cannot be read or written, and where what a part of
-    the package needs is not installed; 130 on Ctrl-C, and 143 on SIGTERM, which is raised as
-    `Terminated`, so that whatever saves or cleans up on Ctrl-C does so then too. Only a program's
-    main thread can hear SIGTERM. It is 1 where a child process was killed.
+    The status is 2 on bad input, where an extra is missing and where a file cannot be read or
+    written, 130 on Ctrl-C, and 143 on SIGTERM, which is raised as `Terminated`, so that whatever
+    saves or cleans up on Ctrl-C does so then too. Only a program's main thread can hear SIGTERM. It
+    is 1 where a child process was killed.
 
     Args:
         interrupted: What to say after an interruption: how the work goes on.

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from pathlib import Path
+
+_ROOT = Path(__file__).parents[1]
 
 
 class MissingExtra(ModuleNotFoundError):
-    """An optional dependency that is not installed, in one sentence."""
+    """An optional dependency that is not installed; its text is one sentence for people."""
 
 
 def require_extra(extra: str, *modules: str) -> None:
@@ -19,6 +22,12 @@ def require_extra(extra: str, *modules: str) -> None:
         if find_spec(module) is None:
             raise MissingExtra(
                 f"This part of qkd-gym needs {module}, which is not installed: "
-                f"pip install 'qkd-gym[{extra}]'.",
+                f"pip install {_what(extra)}.",
                 name=module,
             )
+
+
+def _what(extra: str) -> str:
+    """What pip installs an extra of: of the checkout that the package is in, or of a wheel."""
+    is_checkout = (_ROOT / "pyproject.toml").is_file()
+    return f'-e "{_ROOT}[{extra}]"' if is_checkout else f'"qkd-gym[{extra}]"'

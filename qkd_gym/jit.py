@@ -108,6 +108,17 @@ def _warn_once() -> None:
     )
 
 
+def is_kept(function: Any) -> bool:
+    """Whether disk holds what was compiled of a function, for whatever types.
+
+    Args:
+        function: From `compiled` or `compiled_without_references`, also as `TypedOnce`.
+    """
+    dispatcher = function.function if isinstance(function, TypedOnce) else function
+    file = getattr(dispatcher._cache, "_cache_file", None)  # none if no folder can be written
+    return file is not None and bool(file._load_index())
+
+
 class TypedOnce:
     """A compiled function that looks up the types of its arguments at its first call only.
 
@@ -119,13 +130,13 @@ class TypedOnce:
     """
 
     def __init__(self, function: Any) -> None:
-        self._function = function
+        self.function = function
         self._compiled: Callable[..., Any] | None = None
 
     def __call__(self, *arguments: Any) -> Any:
         """Calls the function with arguments of the types of its first call."""
         if self._compiled is None:
-            self._compiled = self._function.compile(tuple(typeof(each) for each in arguments))
+            self._compiled = self.function.compile(tuple(typeof(each) for each in arguments))
         return self._compiled(*arguments)
 
 

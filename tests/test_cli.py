@@ -4,11 +4,15 @@ import json
 
 import pytest
 
+import qkd_gym
 from qkd_gym.baselines import make_policy
 from qkd_gym.cli import main
 from qkd_gym.errors import InvalidInput
 from qkd_gym.evaluation import evaluate
+from qkd_gym.network.scenarios import available_scenarios
+from qkd_gym.physics import available_presets
 from qkd_gym.scoring.agents import save_schedule, shipped_schedule
+from qkd_gym.topology import available
 from tests.scoring.observations import random_weights
 
 BENCHMARK = ["benchmark", "--suite", "sizes", "--scenarios", "metro-10", "--policy", "static-plan"]
@@ -130,6 +134,32 @@ def test_policies_are_evaluated_each_in_its_environment(tmp_path, monkeypatch, c
         assert f" {result.mean():.4f} " in line
     main(["list"])
     assert "\n  agent:mine  Drawn at random\n" in capsys.readouterr().out
+
+
+def test_lists_of_names_are_those_of_the_package(capsys):
+    main(["list", "presets", "--json"])
+    assert json.loads(capsys.readouterr().out) == {"presets": list(available_presets())}
+    main(["list", "topologies"])
+    assert capsys.readouterr().out.split() == ["topologies:", *available()]
+    main(["list", "--json"])
+    names = json.loads(capsys.readouterr().out)
+    assert set(names["topologies"]) < set(names["scenarios"]) == set(available_scenarios())
+
+
+def test_an_evaluation_as_json_has_every_episode(capsys):
+    main([*EVALUATE, "--workers", "1", "--json"])
+    (result,) = json.loads(capsys.readouterr().out).values()
+    policy = make_policy("static-plan", scenario="vienna")
+    again = evaluate(policy, result["env_id"], 2, 1_000_000, scenario="vienna")
+    shares = [episode["delivered_share"] for episode in result["episodes"]]
+    assert shares == again.metrics["delivered_share"].tolist()
+
+
+def test_the_version_is_told(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["--version"])
+    assert stop.value.code == 0
+    assert capsys.readouterr().out == f"qkd-gym {qkd_gym.__version__}\n"
 
 
 @pytest.mark.usefixtures("_no_work")

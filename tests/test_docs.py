@@ -1,11 +1,132 @@
-"""Pages that are generated say what the code says."""
+"""Pages say what the code says, their code runs, and they make a site."""
 
+import json
+import os
+import re
 import runpy
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
-DOCS = Path(__file__).parents[1] / "docs"
+import pytest
+
+import qkd_gym
+from qkd_gym import cli
+from qkd_gym.network import report_preparation
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+# Their code trains or fits for minutes.
+SLOW = {"README.md", "viability.md"}
+GENERATED = runpy.run_path(str(DOCS / "generate.py"))
 
 
-def test_the_page_of_the_configuration_is_current():
-    page = runpy.run_path(str(DOCS / "configuration.py"))["page"]()
-    assert (DOCS / "configuration.md").read_text(encoding="utf-8") == page
+def blocks(page, language):
+    """Code of a page's fenced blocks."""
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", page.read_text("utf-8"), re.M | re.S)
+    return [code for kind, code in found if kind == language]
+
+
+@pytest.mark.parametrize("name", sorted(GENERATED["pages"]()))
+def test_generated_pages_are_current(name):
+    page = DOCS / name
+    assert page.read_text(encoding="utf-8") == GENERATED["pages"]()[name], "docs/generate.py"
+
+
+def test_every_data_file_of_a_network_names_its_source_and_licence():
+    found = GENERATED["network_files"]()
+    assert len(found) > 10
+    for name, facts in found.items():
+        assert len(facts["source"]) > 10, name
+        assert len(facts["licence"]) >= 5, name
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, id=page.name, marks=[pytest.mark.slow] if page.name in SLOW else [])
+        for page in PAGES
+        if blocks(page, "python")
+    ],
+)
+def test_code_of_pages_runs(page, tmp_path):
+    code = "\n".join(blocks(page, "python"))
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def commands():
+    """Command lines of the package on the pages."""
+    for page in [*PAGES, ROOT / "CONTRIBUTING.md"]:
+        text = page.read_text("utf-8")
+        inline = re.findall(r"`(?=qkd-gym |python train)([^`\n]+)`", text)
+        for line in [*"".join(blocks(page, "")).splitlines(), *inline]:
+            words = shlex.split(line, comments=True)
+            if words and words[0].endswith("qkd-gym"):
+                yield page.name, words[1:]
+            elif len(words) > 1 and words[1] == "train.py":
+                yield page.name, ["train", *words[2:]]
+
+
+@pytest.mark.parametrize(("page", "words"), list(commands()))
+def test_commands_of_pages_exist(page, words):
+    cli.parser().parse_args(words)
+
+
+def test_the_citation_is_of_this_version():
+    text = (ROOT / "CITATION.cff").read_text("utf-8")
+    assert f"\nversion: {qkd_gym.__version__}\n" in text
+
+
+def test_the_site_builds_and_loads_nothing_from_elsewhere(tmp_path):
+    pytest.importorskip("material")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    built = {page.name for page in tmp_path.rglob("*.html")}
+    assert {f"{page.stem}.html" for page in PAGES if page.name != "README.md"} <= built
+    for page in tmp_path.rglob("*.html"):
+        loaded = r'<(?:script|img|link rel="stylesheet")[^>]*(?:src|href)="https?:'
+        assert not re.search(loaded, page.read_text("utf-8")), page
+
+
+def test_the_notebook_has_the_code_of_the_quickstart():
+    cells = json.loads((DOCS / "quickstart.ipynb").read_text("utf-8"))["cells"]
+    code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    page = [block.rstrip("\n") for block in blocks(DOCS / "quickstart.md", "python")]
+    assert code[: len(page)] == page
+
+
+@pytest.mark.slow
+def test_the_notebook_runs_in_under_five_minutes(tmp_path):
+    nbclient, nbformat = pytest.importorskip("nbclient"), pytest.importorskip("nbformat")
+    notebook = nbformat.read(DOCS / "quickstart.ipynb", as_version=4)
+    assert all(not cell.get("outputs") for cell in notebook.cells)
+    client = nbclient.NotebookClient(
+        notebook, timeout=300, resources={"metadata": {"path": tmp_path}}
+    )
+    client.execute()
+
+
+@pytest.mark.filterwarnings("ignore:topology")
+def test_the_page_on_own_networks_does_what_it_says(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    page = (DOCS / "networks.md").read_text(encoding="utf-8")
+    names: dict[str, object] = {}
+    before = report_preparation(None)
+    for kind, content in re.findall(r"^```(\w+)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL):
+        if kind == "python":
+            exec(content, names)
+        else:
+            command, _, printed = content.partition("\n")
+            capsys.readouterr()
+            cli.main(shlex.split(command)[2:])
+            assert capsys.readouterr().out == printed
+    report_preparation(before)
+    read = {"mine.json", "own.json", "node-link.json", "zoo.gml", "net.graphml", "sndlib.xml"}
+    assert {path.name for path in tmp_path.iterdir()} > read

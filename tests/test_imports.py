@@ -31,7 +31,7 @@ FLOORS = [
     {"evaluation"},
     {"search"},
     {"sb3"},
-    {"benchmark"},
+    {"benchmark", "training"},
     {"report"},
     {"cli"},
     {"__main__"},

@@ -201,7 +201,7 @@ def validate(
 
     Args:
         paths: Episode files.
-        on_progress: Called with the number of episodes checked so far.
+        on_progress: Called with the number of episodes checked so far, first with none.
         workers: Processes that share the work, see `qkd_gym.workers.worker_count`.
 
     Returns:
@@ -217,6 +217,7 @@ def validate(
         cuts = [files[first : first + _BATCH] for first in range(0, len(files), _BATCH)]
         found = [each for part in team.do(_read, cuts) for each in part]
         parts = _parts(files, found)
+        tell(0)
 
         def note(index: int, result: None) -> None:
             nonlocal done

@@ -1,4 +1,4 @@
-"""Evaluation, benchmarks, tuning and validation, as ``qkd-gym`` or ``python -m qkd_gym``.
+"""Everything that the package does from a command line, ``qkd-gym`` or ``python -m qkd_gym``.
 
 Every command has a module of its own, whose ``add`` gives it a parser and what to run.
 """
@@ -10,12 +10,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from qkd_gym import __version__
 from qkd_gym.cli import (
     benchmark,
     evaluate,
     leaderboard,
     listing,
     report,
+    topology,
+    train,
     tune,
     validate,
     watch,
@@ -25,6 +28,7 @@ from qkd_gym.commands import exit_status
 # In the order of the help.
 COMMANDS = (
     listing,
+    train,
     evaluate,
     watch,
     report,
@@ -32,6 +36,7 @@ COMMANDS = (
     tune,
     validate,
     leaderboard,
+    topology,
 )
 
 
@@ -41,18 +46,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Args:
         arguments: Words of the command line; by default those of the process.
     """
-    options = vars(_parser().parse_args(arguments))
+    options = vars(parser().parse_args(arguments))
     run = options.pop("run")
-    with exit_status("The same command goes on from here."):
+    with exit_status(options.pop("interrupted")):
         run(**options)
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
     as_module = Path(sys.argv[0]).name == "__main__.py"
     name = "python -m qkd_gym" if as_module else "qkd-gym"
-    summary = (__doc__ or "").partition("\n")[0]
-    parser = argparse.ArgumentParser(prog=name, description=summary)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    top = argparse.ArgumentParser(
+        prog=name,
+        description="Train, evaluate and compare operators of quantum-key-distribution networks.",
+        epilog="The first command that plays an episode compiles the simulator, which takes about "
+        "half a minute and is kept.",
+    )
+    top.add_argument("--version", action="version", version=f"qkd-gym {__version__}")
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
     for command in COMMANDS:
         command.add(commands)
-    return parser
+    return top

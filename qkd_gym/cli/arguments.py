@@ -15,7 +15,11 @@ POLICIES = (
 
 
 def add_command(
-    commands: Commands, name: str, run: Callable[..., None], summary: str
+    commands: Commands,
+    name: str,
+    run: Callable[..., None],
+    summary: str,
+    interrupted: str = "Nothing was kept.",
 ) -> argparse.ArgumentParser:
     """Adds a command.
 
@@ -24,11 +28,19 @@ def add_command(
         name: What one types.
         run: What it does; it gets every option of the parser as a keyword argument.
         summary: Its line in the help.
+        interrupted: What to say after Ctrl-C: how the work goes on.
 
     Returns:
         Its parser, without options yet.
     """
     form = argparse.ArgumentDefaultsHelpFormatter
-    parser = commands.add_parser(name, help=summary, formatter_class=form)
-    parser.set_defaults(run=run)
+    parser = commands.add_parser(name, help=summary, description=summary, formatter_class=form)
+    parser.set_defaults(run=run, interrupted=interrupted)
     return parser
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Gives a command the option ``--json``, which it gets as ``as_json``."""
+    parser.add_argument(
+        "--json", dest="as_json", action="store_true", help="print JSON, for other programs"
+    )

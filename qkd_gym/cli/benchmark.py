@@ -19,7 +19,8 @@ from qkd_gym.workers import add_workers
 
 def add(commands: Commands) -> None:
     """Adds the command."""
-    parser = add_command(commands, "benchmark", run, "run a suite")
+    resumption = "The same command goes on from here."
+    parser = add_command(commands, "benchmark", run, "run a suite", resumption)
     parser.add_argument("--suite", default="metro", help=f"one of {', '.join(available_suites())}")
     parser.add_argument(
         "--policy",

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import count
 from typing import Any
 
 from qkd_gym.baselines.registry import is_baseline
 from qkd_gym.benchmark.policies import Row, load, rows_of
-from qkd_gym.cli.arguments import POLICIES, Commands, add_command
+from qkd_gym.cli.arguments import POLICIES, Commands, add_command, add_json
+from qkd_gym.cli.progress import Progress
 from qkd_gym.envs.tasks import LINK_ACTIVATION, TASKS
 from qkd_gym.errors import require_integer
 from qkd_gym.evaluation import EvaluationResult, compare, evaluate, print_comparison
@@ -31,6 +34,7 @@ def add(commands: Commands) -> None:
     parser.add_argument("--episodes", type=int, default=100)
     parser.add_argument("--seed", type=int, default=HELD_OUT_SEED, help="seed of the first episode")
     add_workers(parser)
+    add_json(parser)
 
 
 def run(
@@ -40,16 +44,27 @@ def run(
     episodes: int,
     seed: int,
     workers: WorkerCount,
+    as_json: bool,
 ) -> None:
-    """Evaluates and prints the comparison."""
+    """Evaluates and prints the comparison, or every metric of every episode as JSON."""
     task = TASKS[env]
     require_integer("episodes", episodes, 1)
+    require_integer("seed", seed, 0)
     rows = rows_of(policies, task)
     settings = {"scenario": scenario or task.default_scenario, "split": "test"}
     resolve(settings["scenario"], {})
-    with start_workers(workers) as team:
-        found = team.do(partial(_evaluated, episodes, seed, settings), rows)
+    numbers = count(1)
+    with start_workers(workers) as team, Progress(" policies") as progress:
+        progress(0, len(rows))
+        found = team.do(
+            partial(_evaluated, episodes, seed, settings),
+            rows,
+            lambda *_: progress(next(numbers), len(rows)),
+        )
     results = {row.label: result for row, result in zip(rows, found, strict=True)}
+    if as_json:
+        print(json.dumps({name: result.to_dict() for name, result in results.items()}, indent=2))
+        return
     baselines = [row.label for row in rows if is_baseline(row.policy)]
     title = f"{settings['scenario']}: {episodes} held-out episodes from seed {seed}"
     print_comparison(compare(results, baselines=baselines), title)

@@ -6,6 +6,8 @@ import sys
 import time
 from typing import Any
 
+from qkd_gym.envs.compilation import announce_compilation
+
 
 class Progress:
     """A bar, or without tqdm a line now and then, of what is counted, on standard error."""
@@ -14,6 +16,7 @@ class Progress:
         self._what = what
         self._bar: Any = None
         self._told_s = 0.0
+        self._begun = False
 
     def __enter__(self) -> Progress:
         return self
@@ -23,7 +26,12 @@ class Progress:
             self._bar.close()
 
     def __call__(self, done: int, total: int) -> None:
-        """Shows how much is done."""
+        """Shows how much is done; the first call is before the work."""
+        if not self._begun and done < total:
+            announce_compilation()
+        self._begun = True
+        if done == 0:
+            return
         try:
             from tqdm import tqdm
         except ImportError:

@@ -18,7 +18,8 @@ from qkd_gym.workers import WorkerCount, add_workers, worker_count
 
 def add(commands: Commands) -> None:
     """Adds the command."""
-    parser = add_command(commands, "tune", run, "tune a baseline")
+    resumption = "The same command goes on from here."
+    parser = add_command(commands, "tune", run, "tune a baseline", resumption)
     parser.add_argument("policy")
     parser.add_argument("--scenario", default="metro")
     parser.add_argument("--episodes", type=int, default=64, help="training episodes per trial")
@@ -50,13 +51,15 @@ def run(
     journal = journal or Path("tuning") / f"{Path(scenario).stem}-{policy}.jsonl"
     require_integer("decision_episodes", decision_episodes, 1)
     worker_count(workers)
+    asked = {key: value for key, value in search.items() if key != "scenario"}
+    require_search(policy, settings={"scenario": scenario, "split": "train"}, **asked)
     if table is not None:
-        asked = {key: value for key, value in search.items() if key != "scenario"}
-        require_search(policy, settings={"scenario": scenario, "split": "train"}, **asked)
         require_writable_file(table, "ship")
         read_table(table)
+    require_writable_file(journal, "journal")
     size, numbers = search_size(policy, search["trials"], search["sweeps"]), count(1)
     with Progress(" trials at most") as progress:
+        progress(0, size)
         trials = tune(
             policy,
             journal=journal,

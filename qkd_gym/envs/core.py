@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +20,9 @@ from qkd_gym.network.config import NetworkConfig
 from qkd_gym.network.scenarios import resolve
 from qkd_gym.network.simulator import Simulator
 from qkd_gym.network.state import scratch_space
-from qkd_gym.topology import Topology
+from qkd_gym.topology import Source
 
-Scenario = str | Path | Topology | NetworkConfig | Mapping[str, Any]
+Scenario: TypeAlias = Source | NetworkConfig | Mapping[str, Any]
 
 
 class Core:

@@ -25,7 +25,7 @@ class QKDEnv(Branching, gym.Env[dict[str, NDArray[Any]], Any]):
     """What the three environments have in common.
 
     Args:
-        scenario: Name of a scenario, a `Topology`, the path of a topology file, a
+        scenario: Name of a scenario, a network in any form that `qkd_gym.topology.load` takes, a
             `NetworkConfig`, or a mapping of its fields; None takes the environment's own, see
             `qkd_gym.envs.tasks`.
         render_mode: ``"human"``, a window; ``"rgb_array"``, pictures; ``"ansi"``, text; or None.

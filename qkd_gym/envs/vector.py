@@ -49,7 +49,7 @@ class QKDVectorEnv(Branching, VectorEnv[Batch, NDArray[np.int64], NDArray[Any]])
 
     Args:
         num_envs: Number of environments.
-        scenario: Name of a scenario, a `Topology`, the path of a topology file, a
+        scenario: Name of a scenario, a network in any form that `qkd_gym.topology.load` takes, a
             `NetworkConfig`, or a mapping of its fields; None takes the environment's own, see
             `qkd_gym.envs.tasks`.
         threads: Threads that step the batch, each a fixed part of it; None takes the environment

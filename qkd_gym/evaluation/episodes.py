@@ -6,9 +6,11 @@ import dataclasses
 import inspect
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import gymnasium as gym
+import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,6 +23,7 @@ from qkd_gym.errors import InvalidInput, require_integer, shown
 from qkd_gym.evaluation.account import Account, Totals
 from qkd_gym.evaluation.result import EvaluationResult
 from qkd_gym.features import HOUR_S
+from qkd_gym.topology import Topology, load
 
 # First seeds of episodes that no training plays: agents are chosen on the former, with networks of
 # the validation bank, and reported on the latter, with those of the test bank.
@@ -99,10 +102,7 @@ def evaluate(
     finally:
         env.close()
     totals = {key: np.concatenate([part[key] for part in finished]) for key in finished[0]}
-    plain = {
-        key: dataclasses.asdict(value) if dataclasses.is_dataclass(value) else value  # type: ignore[arg-type]
-        for key, value in settings.items()
-    }
+    plain = {key: _plain(value) for key, value in settings.items()}
     label = name or getattr(policy, "name", None) or type(policy).__name__
     return EvaluationResult(
         label,
@@ -115,6 +115,15 @@ def evaluate(
         actions=actions,
         is_baseline=isinstance(policy, RulePolicy) and is_baseline(policy.name),
     )
+
+
+def _plain(value: Any) -> Any:
+    """An argument of an environment as plain values, by which results are told apart."""
+    if isinstance(value, (Topology, nx.Graph)):
+        return load(value).to_mapping()
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    return str(value) if isinstance(value, Path) else value
 
 
 def _env_id_of(policy: Policy | str) -> str:

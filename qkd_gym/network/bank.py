@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import zlib
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -16,16 +16,25 @@ from qkd_gym.network.compiled.elementary import log1p_singles
 from qkd_gym.network.compiled.memory import padded, zeros
 from qkd_gym.network.compiled.rng import ALIAS, fill_alias_table
 from qkd_gym.network.config import GENERATED, MOST_PRESETS, SPLITS, NetworkConfig, interval_s
+from qkd_gym.network.preparation import preparation, tell
 from qkd_gym.network.services import SERVICE, service_records
 from qkd_gym.network.tables import RateTable, rate_table
 from qkd_gym.planning.concurrent_flow import max_concurrent_flow
 from qkd_gym.planning.matching import round_plan
 from qkd_gym.planning.paths import candidate_paths
-from qkd_gym.topology import Topology, clustered, clustered_max_links, load, source_study
+from qkd_gym.topology import (
+    Topology,
+    clustered,
+    clustered_max_links,
+    load,
+    source_study,
+)
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 Records = NDArray[np.void]
+
+_SHARE_DECIMALS = 12  # of a pair's share in the demand
 
 NETWORK = np.dtype(
     [
@@ -134,7 +143,8 @@ class NetworkBank:
     def ensure(self, index: int) -> None:
         """Fills the rows of this network unless they are there."""
         if not self._built[index]:
-            _fill(self.arrays, index, self.topology(index), self.config, self.presets)
+            with preparation():
+                _fill(self.arrays, index, self.topology(index), self.config, self.presets)
             self._built[index] = True
 
 
@@ -186,7 +196,9 @@ def _empty(size: int, n: int, links: int, config: NetworkConfig, tables: list[Ra
 def gravity(topology: Topology, distance_km: float) -> F64:
     """Symmetric traffic matrix w_i w_j exp(-d_ij / distance), zero diagonal, summing to one.
 
-    Shares are rounded to 1e-12, so that they are the same on every processor.
+    Shares are rounded to 1e-12, so that they are the same on every processor. Relays have no demand
+    of their own, see `Topology.site_weight`; they get this least share, with the nearest site, so
+    that every site has a peer.
 
     Args:
         topology: The network.
@@ -198,29 +210,45 @@ def gravity(topology: Topology, distance_km: float) -> F64:
     Raises:
         InvalidInput: If some site is so remote that it would have no demand at all.
     """
-    gaps = topology.positions_km[:, None, :] - topology.positions_km[None, :, :]
-    apart = np.linalg.norm(gaps, axis=-1)
+    asking, relays = np.flatnonzero(~topology.relay), np.flatnonzero(topology.relay)
+    gaps = topology.positions_km[:, None, :] - topology.positions_km[None, asking, :]
+    to_asking = np.linalg.norm(gaps, axis=-1)
+    apart = to_asking[asking]
     np.fill_diagonal(apart, np.inf)
-    weight = topology.site_weight / topology.site_weight.max()
+    weight = topology.site_weight[asking] / topology.site_weight.max()
     # Beyond the nearest pair, whose demand can then not vanish however small the distance.
     with np.errstate(over="ignore", under="ignore"):
-        matrix = np.exp(-(apart - apart.min()) / distance_km) * weight[:, None] * weight[None, :]
-    matrix = np.round(matrix / matrix.sum(), 12)
-    remote = matrix.sum(axis=1).argmin()
-    if not matrix[remote].any():
+        own = np.exp(-(apart - apart.min()) / distance_km) * weight[:, None] * weight[None, :]
+    own = np.round(own / own.sum(), _SHARE_DECIMALS)
+    remote = own.sum(axis=1).argmin()
+    if not own[remote].any():
+        name = topology.site_names[asking[remote]]
         raise InvalidInput(
-            f"gravity_distance_km is {distance_km:g} km, but site "
-            f"{shown(topology.site_names[remote])} lies {apart[remote].min():g} km from any other "
-            "and would have no demand; are these kilometres?"
+            f"gravity_distance_km is {distance_km:g} km, but site {shown(name)} lies "
+            f"{apart[remote].min():g} km from any other and would have no demand; are these "
+            "kilometres?"
         )
+    matrix = np.zeros((topology.n_sites, topology.n_sites))
+    matrix[np.ix_(asking, asking)] = own
+    nearest = asking[to_asking[relays].argmin(axis=1)]
+    matrix[relays, nearest] = matrix[nearest, relays] = 10.0**-_SHARE_DECIMALS
     return matrix
 
 
-def _fill(
-    bank: Bank, g: int, topology: Topology, config: NetworkConfig, presets: list[str]
-) -> None:
-    n, links = topology.n_sites, topology.n_links
-    ends = topology.link_endpoints
+def nominal_links(
+    topology: Topology, config: NetworkConfig, presets: list[str]
+) -> tuple[NDArray[np.int64], F64, F64, F64]:
+    """What the operator expects of undisturbed links.
+
+    Args:
+        topology: The network.
+        config: Mean misalignment, and the detectors.
+        presets: Link presets that occur, the configuration's own first.
+
+    Returns:
+        Index of the preset, key rate (bit/s), QBER and QBER threshold of each link, each (E,).
+    """
+    links = topology.n_links
     kind = np.array([presets.index(name or config.preset) for name in topology.link_presets])
     rate, qber, threshold = np.zeros(links), np.zeros(links), np.zeros(links)
     for number, name in enumerate(presets):
@@ -228,8 +256,21 @@ def _fill(
         losses = topology.loss_db[of_kind]
         rate[of_kind], _, qber[of_kind] = table.look_up(losses, config.misalignment)
         threshold[of_kind] = table.qber_threshold
+    return kind, rate, qber, threshold
+
+
+def _fill(
+    bank: Bank, g: int, topology: Topology, config: NetworkConfig, presets: list[str]
+) -> None:
+    n, links = topology.n_sites, topology.n_links
+    ends = topology.link_endpoints
+    kind, rate, qber, threshold = nominal_links(topology, config, presets)
     traffic = gravity(topology, config.gravity_distance_km)
-    plan = max_concurrent_flow(n, ends, rate, traffic, config.modules_per_site)
+    asking = ~topology.relay
+    demand = traffic * np.outer(asking, asking)
+    plan = max_concurrent_flow(
+        n, ends, rate, demand, config.modules_per_site, partial(tell, "static plan")
+    )
     if not plan.scale > 0.0:
         raise InvalidInput(
             f"topology is {topology.name!r}, but it cannot carry any demand: some sites are "
@@ -278,7 +319,9 @@ def _fill(
     # Hops cost one, and forty kilometres as much as a hop: long links make key slowly.
     weights = 1.0 + topology.length_km / 40.0
     hops = bank.path_links.shape[-1]
-    paths, bank.path_hops[g] = candidate_paths(ends, weights, n, config.candidate_paths, hops)
+    paths, bank.path_hops[g] = candidate_paths(
+        ends, weights, n, config.candidate_paths, hops, asking, partial(tell, "candidate paths")
+    )
     np.copyto(bank.path_links[g], paths, where=paths >= 0)
     for row, weight in enumerate((*traffic, traffic.sum(axis=1))):
         fill_alias_table(weight, bank.gravity[g, row])

@@ -6,7 +6,6 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from qkd_gym.errors import (
@@ -19,7 +18,7 @@ from qkd_gym.errors import (
 from qkd_gym.fields import check_fields, choice, integer, number
 from qkd_gym.network.services import ServiceClass, read_classes
 from qkd_gym.physics import preset
-from qkd_gym.topology import Topology, available, from_mapping, load
+from qkd_gym.topology import Topology, available, from_mapping, is_own, load
 
 SPLITS = ("train", "validation", "test")
 GENERATED = ("clustered", "source-study")
@@ -39,9 +38,9 @@ class NetworkConfig:
     """
 
     topology: str | Topology = "clustered"
-    """``"clustered"`` or ``"source-study"`` (generated), a catalogue name, a `Topology`, the path
-    of a topology file, or what such a file holds. Files are read once, here: what is in them then
-    belongs to the configuration."""
+    """``"clustered"`` or ``"source-study"`` (generated), a catalogue name, or a network of your own
+    in any form that `qkd_gym.topology.load` takes, or what a topology file holds. Files are read
+    once, here: what is in them then belongs to the configuration."""
     n_sites: int = integer(20, 6, 250)
     """Number of sites of generated networks; real ones have as many as they have."""
     bank_size: int = integer(64, 1, 1_000_000)
@@ -225,11 +224,9 @@ class NetworkConfig:
 
 def _read_topology(value: Any) -> str | Topology:
     """The name of a network that is generated or in the catalogue, or the network itself."""
-    if isinstance(value, Topology):
-        return value
     if isinstance(value, Mapping):
         return from_mapping(value)
-    if isinstance(value, Path) or (isinstance(value, str) and value.endswith(".json")):
+    if is_own(value):
         return load(value)
     require_choice("topology", value, (*GENERATED, *available()))
     return str(value)

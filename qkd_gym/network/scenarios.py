@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import networkx as nx
+
 from qkd_gym.errors import InvalidInput, require_choice, shown
 from qkd_gym.network.config import FIELDS, NetworkConfig
-from qkd_gym.topology import Topology, available, load
+from qkd_gym.topology import Source, Topology, available, is_own, load
 
 _STATIONARY: dict[str, Any] = {
     "drift_std": 0.0,
@@ -104,41 +106,42 @@ def get_scenario(name: str) -> NetworkConfig:
 
     Args:
         name: A tier such as ``"metro"``, or a topology of the catalogue such as ``"madrid"``,
-            which is simulated with the parameters of `metro`, as is a topology file ``*.json``.
+            which is simulated with the parameters of `metro`, as is the path of a network's file
+            or a network of topohub, see `qkd_gym.topology.load`.
 
     Raises:
         InvalidInput: If there is no such scenario.
     """
-    if name.endswith(".json"):
+    if is_own(name):
         return NetworkConfig(topology=name, bank_size=1)
     require_choice("scenario", name, available_scenarios())
     return NetworkConfig(**_SCENARIOS.get(name, {"topology": name, "bank_size": 1}))
 
 
 def resolve(
-    scenario: str | Path | Topology | NetworkConfig | Mapping[str, Any],
+    scenario: Source | NetworkConfig | Mapping[str, Any],
     overrides: Mapping[str, Any],
 ) -> NetworkConfig:
     """Turns what a user passes as ``scenario`` plus keyword overrides into a configuration.
 
-    A network, or the path of its file, is simulated with the parameters of `metro`.
+    A network, whatever form `qkd_gym.topology.load` takes it in, is simulated with the parameters
+    of `metro`.
 
     Raises:
         InvalidInput: On an unknown scenario, an unknown field or a value outside its range.
     """
     if isinstance(scenario, str):
         base = get_scenario(scenario)
-    elif isinstance(scenario, (Path, Topology)):
-        network = load(scenario) if isinstance(scenario, Path) else scenario
-        base = NetworkConfig(topology=network, bank_size=1)
+    elif isinstance(scenario, (Path, Topology, nx.Graph)):
+        base = NetworkConfig(topology=load(scenario), bank_size=1)
     elif isinstance(scenario, NetworkConfig):
         base = scenario
     elif isinstance(scenario, Mapping):
         base = NetworkConfig.from_mapping(scenario)
     else:
         raise InvalidInput(
-            f"scenario is {shown(scenario)}, but must be a name, a Topology, a NetworkConfig or "
-            "a mapping."
+            f"scenario is {shown(scenario)}, but must be a name, a path, a Topology, a networkx "
+            "graph, a NetworkConfig or a mapping."
         )
     return base.replace(**overrides) if overrides else base
 

@@ -7,6 +7,7 @@ missing (Ford and Fulkerson, Management Science 5, 1958), and bound the optimum 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -59,17 +60,21 @@ class _Trees(NamedTuple):
     bound: float  # on the scale: what all modules and links are worth at these prices
 
 
-def solve(problem: Problem, tolerance: float) -> Solution:
+def solve(
+    problem: Problem, tolerance: float, on_progress: Callable[[int, int], None] | None = None
+) -> Solution:
     """Maximum concurrent flow under module limits, see `concurrent_flow.max_concurrent_flow`.
 
     Args:
         problem: The network; all demand must be reachable.
         tolerance: Relative gap between the plan's scale and the upper bound at which to stop.
+        on_progress: Told how many steps are done, and 0 for the unknown number of all.
 
     Returns:
         The plan within the tolerance, or the best one found if the search ends before.
     """
-    best, averages = _search_prices(problem)
+    tell = on_progress or (lambda done, total: None)
+    best, averages = _search_prices(problem, tell)
     # In this unit of demand the scale is about one.
     unit = best.bound
     problem = problem._replace(demand=problem.demand * unit)
@@ -81,7 +86,8 @@ def solve(problem: Problem, tolerance: float) -> Solution:
     tight: I64 = np.zeros(0, np.int64)
     plan = _even_plan(problem, averages[-1].sum(axis=0))
     own = 0.5
-    for _ in range(_MAX_ROUNDS):
+    for round_ in range(_MAX_ROUNDS):
+        tell(_PRICE_STEPS + round_, 0)
         program = _master(problem, time, source, sources, tight)
         if program is None:
             break
@@ -111,7 +117,7 @@ def _even_plan(problem: Problem, time: F64) -> tuple[float, F64]:
     return scale, scale * time
 
 
-def _search_prices(problem: Problem) -> tuple[_Trees, list[F64]]:
+def _search_prices(problem: Problem, tell: Callable[[int, int], None]) -> tuple[_Trees, list[F64]]:
     """Nearly optimal prices by multiplicative weights (Arora, Hazan and Kale, 2012).
 
     Returns:
@@ -123,6 +129,7 @@ def _search_prices(problem: Problem) -> tuple[_Trees, list[F64]]:
     best, averages, total = None, [], np.zeros((n, n_links))
     at_site = incidence(n, problem.ends)
     for step in range(_PRICE_STEPS):
+        tell(step, 0)
         worth = np.round(np.exp(log_worth - log_worth.max()), _PRICE_DECIMALS)
         trees = _cheapest_trees(problem, worth / problem.limits)
         if best is None or trees.bound < best.bound:

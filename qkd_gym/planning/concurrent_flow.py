@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,6 +55,7 @@ def max_concurrent_flow(
     rate_bps: F64,
     demand_bps: F64,
     modules_per_site: int | NDArray[np.integer],
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> FluidPlan:
     """Maximum concurrent flow when a link needs a module at each end while it runs.
 
@@ -71,6 +73,8 @@ def max_concurrent_flow(
         rate_bps: Key rate of each link while it runs, shape (E,); a link without rate is unused.
         demand_bps: Symmetric demand, shape (n, n); entry (i, j) is the demand of the pair, once.
         modules_per_site: Modules at each site, one number or shape (n,).
+        on_progress: Told, in large networks, how many steps of the search are done, and 0, since
+            nobody knows of how many.
 
     Returns:
         The plan; its scale is 0 if some demand cannot be carried at all.
@@ -97,7 +101,7 @@ def max_concurrent_flow(
     if plan is None:
         limits = np.concatenate([modules, np.ones(n_links)])
         plan = column_generation.solve(
-            column_generation.Problem(ends, rate, demand, limits), _TOLERANCE
+            column_generation.Problem(ends, rate, demand, limits), _TOLERANCE, on_progress
         )
     flow = plan.time_share * rate
     flow_bps[usable] = flow * rate_unit

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
@@ -22,6 +24,8 @@ def candidate_paths(
     n_sites: int,
     k: int,
     max_hops: int,
+    between: NDArray[np.bool_] | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> tuple[NDArray[np.int16], NDArray[np.int8]]:
     """The k shortest loopless paths between every pair of sites (Yen, 1971).
 
@@ -34,6 +38,9 @@ def candidate_paths(
         n_sites: Number of sites.
         k: Paths per pair.
         max_hops: Links of the longest path that is kept.
+        between: Sites between which paths are wanted, shape (n,), by default all; other pairs
+            have none.
+        on_progress: Told for how many sites the paths to later ones are there, and of how many.
 
     Returns:
         ``path_links``, shape (P, k, max_hops): the links of each path from the lower to the higher
@@ -46,8 +53,11 @@ def candidate_paths(
     link_between = lightest_between(link_endpoints, weights, n_sites)
     noise = np.random.default_rng(0).random(len(weights))
     graph = link_graph(link_between, weights * (1.0 + _TIE_BREAK * noise))
-    for source in range(n_sites - 1):
-        sinks = range(source + 1, n_sites)
+    wanted = np.arange(n_sites) if between is None else np.flatnonzero(between)
+    for number, source in enumerate(wanted[:-1].tolist()):
+        if on_progress is not None:
+            on_progress(number, len(wanted) - 1)
+        sinks = wanted[number + 1 :]
         found = [yen(graph, source, sink, k, return_predecessors=True)[1] for sink in sinks]
         sink_of = np.repeat(sinks, [len(paths) for paths in found])
         rank = np.concatenate([np.arange(len(paths)) for paths in found])

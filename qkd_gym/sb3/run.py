@@ -34,6 +34,10 @@ from qkd_gym.sb3.named import named_digest
 from qkd_gym.sb3.recipe import Recipe
 from qkd_gym.sb3.training import Training, Validation
 
+# On metro, from docs/speed.md.
+_STEPS_PER_CORE_S = 4_600
+_STEPS_PER_CORE_S_WITHOUT_POINTER = 980
+
 
 class GradientRun:
     """A training by reinforcement learning in a folder.
@@ -123,6 +127,13 @@ class GradientRun:
         require_writable_folder(self._folder, "out")
         require_writable_folder(self._folder / "checkpoints", "out")
         save_agent(self._folder, self._recipe, asked, self._facts)
+        steps, cores = self._facts["total_timesteps"], self._workers
+        rate = _STEPS_PER_CORE_S if self._recipe.pointer else _STEPS_PER_CORE_S_WITHOUT_POINTER
+        print(
+            f"Learning by {steps:,} decisions on {cores} {'core' if cores == 1 else 'cores'}, some "
+            f"{steps / rate / cores / 60.0:.0f} minutes, and some more for what goes before and "
+            f"after; results go to {self._folder}"
+        )
 
     def learn(
         self, asked: Mapping[str, Any], submit: Callable[..., Future[Any]] | None

@@ -8,8 +8,6 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from qkd_gym import __version__
 from qkd_gym.evaluation.plots import plot_learning_curve
 from qkd_gym.files import require_writable_folder, write_json
@@ -20,6 +18,7 @@ from qkd_gym.search.search import Search
 from qkd_gym.workers import Workers, worker_count
 
 _JOURNAL = "search.jsonl"
+_DECISIONS_PER_CORE_S = 150_000  # on metro, on one of two cores of 2024
 
 
 class SearchRun:
@@ -80,10 +79,12 @@ class SearchRun:
         require_writable_folder(self._folder, "out")
         facts = {"options": dict(asked), "recipe": dataclasses.asdict(recipe)}
         write_json(self._folder / "config.json", {"version": __version__, **facts})
+        minutes = intervals / _DECISIONS_PER_CORE_S / self._workers / 60.0
         print(
             f"Searching by {recipe.generations} generations of {recipe.population} candidates, "
             f"{intervals / 1e6:.0f} million decisions on {self._workers} "
-            f"{'core' if self._workers == 1 else 'cores'}; results go to {self._folder}"
+            f"{'core' if self._workers == 1 else 'cores'}, some {minutes:.0f} minutes; results go "
+            f"to {self._folder}"
         )
 
     def learn(
@@ -95,6 +96,8 @@ class SearchRun:
             asked: What was asked for, as for `prepare`.
             submit: Hands a function to another process, of which there are `children`.
         """
+        from tqdm import tqdm
+
         search = self._search
         with tqdm(total=search.recipe.generations, desc="searching", unit=" generations") as bar:
 

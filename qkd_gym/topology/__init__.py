@@ -1,15 +1,19 @@
 """Where sites and candidate links are: generated metro networks and real ones."""
 
-from qkd_gym.topology.files import available, from_mapping, load
+from qkd_gym.topology.catalogue import available
+from qkd_gym.topology.files import from_mapping
 from qkd_gym.topology.generators import clustered, clustered_max_links, source_study
+from qkd_gym.topology.loading import Source, is_own, load
 from qkd_gym.topology.topology import Topology
 
 __all__ = [
+    "Source",
     "Topology",
     "available",
     "clustered",
     "clustered_max_links",
     "from_mapping",
+    "is_own",
     "load",
     "source_study",
 ]

@@ -29,10 +29,12 @@ LIMITS = {
     "loss_db": (0.0, MAX_LOSS_DB, "dB"),
     "site_weight": (1e-9, 1e12, ""),
 }
+RELAY_WEIGHT = LIMITS["site_weight"][0]  # the least weight marks a relay, without own demand
 # The straight line is at most these times a link's length, plus this for coarse coordinates; the
 # length at most these times the line, plus this for what is drawn too close.
 SHORTCUT, SHORTCUT_KM = 20.0, 1.0
 _DETOUR, _DETOUR_KM = 100.0, 100.0
+_LISTED = 4  # names in a sentence
 
 
 def title(network: str) -> str:
@@ -48,6 +50,12 @@ def site_words(name: str) -> str:
 def link_words(first: str, second: str) -> str:
     """A link as sentences call it."""
     return f"link {shown(first, 40)} to {shown(second, 40)}"
+
+
+def some_of(names: Sequence[str]) -> str:
+    """Names as sentences list them, not more than fit."""
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return ", ".join(shown(name, 25) for name in names[:_LISTED]) + more
 
 
 def check_limits(where: str, field: str, values: Any, owner: Callable[[int], str]) -> None:

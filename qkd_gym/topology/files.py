@@ -1,10 +1,8 @@
-"""Topology files, and the catalogue of real networks that the package ships."""
+"""The package's own topology files."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
-from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
@@ -14,23 +12,9 @@ import networkx as nx
 import numpy as np
 
 from qkd_gym.errors import InvalidInput, require_choice, require_number, shown
-from qkd_gym.reading import convert, read_json
+from qkd_gym.reading import convert
 from qkd_gym.topology.checks import LIMITS, check_counts, title
 from qkd_gym.topology.topology import Topology
-
-# No span of these continental networks is short enough for a quantum link, so the catalogue
-# offers them scaled, and their names say so.
-_SCALED = {
-    "cost239-x0.05": ("cost239", 0.05),
-    "dt14-x0.1": ("dt14", 0.1),
-    "geant-x0.01": ("geant", 0.01),
-    "germany50-x0.2": ("germany50", 0.2),
-    "nobel-germany-x0.2": ("nobel-germany", 0.2),
-    "nsfnet-x0.05": ("nsfnet", 0.05),
-    "polska-x0.2": ("polska", 0.2),
-    "uknet-x0.15": ("uknet", 0.15),
-    "usnet-x0.05": ("usnet", 0.05),
-}
 
 _KINDS = ("fibre", "free-space")
 
@@ -89,14 +73,8 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
     operational_facts: Any = None
 
 
-def available() -> tuple[str, ...]:
-    """Names of the catalogue, which `load` accepts."""
-    too_long = {base for base, _ in _SCALED.values()}
-    return tuple(sorted([*(name for name in _files() if name not in too_long), *_SCALED]))
-
-
-def load(name_or_path: str | Path) -> Topology:
-    """A network of the catalogue, or one from a JSON file.
+def from_mapping(content: Mapping[str, Any]) -> Topology:
+    """A network from what a topology file holds; undoes `Topology.to_mapping`.
 
     A file is an object with ``name``, ``nodes`` and ``edges``. A node has an ``id``, text or an
     integer, and optionally a ``name``, ``x_km`` and ``y_km`` or ``lat`` and ``lon`` in degrees, a
@@ -106,50 +84,31 @@ def load(name_or_path: str | Path) -> Topology:
     follows as in `Topology.from_networkx`.
 
     Args:
-        name_or_path: A name of `available`, or a path that ends in ``.json``.
+        content: The object.
 
     Warns:
         UserWarning: As `Topology.from_networkx`.
 
     Raises:
-        InvalidInput: If there is no such network or file, or the file is malformed; the sentence
-            names the file, the field, its value and what is allowed.
-    """
-    name = str(name_or_path)
-    if name.endswith(".json"):
-        return _read(Path(name))
-    require_choice("topology", name, available())
-    shipped, factor = _SCALED.get(name, (name, None))
-    network = _read(_files()[shipped])
-    return network if factor is None else network.scaled(factor)
-
-
-@lru_cache(maxsize=1)
-def _files() -> dict[str, Traversable]:
-    folder = resources.files("qkd_gym.topology") / "data"
-    files = [file for file in folder.iterdir() if file.name.endswith(".json")]
-    return {file.name.removesuffix(".json"): file for file in files}
-
-
-def from_mapping(content: Mapping[str, Any]) -> Topology:
-    """A network from what a topology file holds, see `load`; undoes `Topology.to_mapping`.
-
-    Args:
-        content: An object with ``name``, ``nodes`` and ``edges``.
-
-    Warns:
-        UserWarning: As `Topology.from_networkx`.
-
-    Raises:
-        InvalidInput: As `load`.
+        InvalidInput: If the object is malformed; the sentence names the field, its value and what
+            is allowed.
     """
     checked = convert(content, _File, "topology")
     return _build(checked, checked.name, checked.source)
 
 
-def _read(path: Path | Traversable) -> Topology:
-    content = read_json(path, _File, "topology")
-    return _build(content, path.name.removesuffix(".json"), f"{content.name}: {content.source}")
+def from_file(content: Any, path: Path | Traversable) -> Topology:
+    """A network from the content of a file, after which it is named; see `from_mapping`.
+
+    Args:
+        content: What the JSON file holds.
+        path: The file.
+
+    Raises:
+        InvalidInput: As `from_mapping`, naming the file.
+    """
+    checked = convert(content, _File, f"topology {shown(str(path))}")
+    return _build(checked, path.name.removesuffix(".json"), f"{checked.name}: {checked.source}")
 
 
 def _build(content: _File, name: str, source: str) -> Topology:

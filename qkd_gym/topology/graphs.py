@@ -112,15 +112,17 @@ def _links(where: str, graph: nx.Graph, ids: list[str]) -> tuple[NDArray[np.int6
 
     The two directions of a directed graph are one link if they agree.
     """
-    index = {name: number for number, name in enumerate(ids)}
+    # An edge may name its ends in another way than the nodes do: True, 1 and 1.0 are the same.
+    number_of = {node: number for number, node in enumerate(graph)}
     found: dict[tuple[int, int], tuple[str, _Link]] = {}
     for start, end, attributes in graph.edges(data=True):
-        first, second = str(start), str(end)
+        i, j = number_of[start], number_of[end]
+        first, second = ids[i], ids[j]
         owner = f"{where}{link_words(first, second)}"
-        if first == second:
+        if i == j:
             raise InvalidInput(f"{owner} joins a site to itself, but must join two sites.")
         new = _link(owner, attributes)
-        key = min(index[first], index[second]), max(index[first], index[second])
+        key = min(i, j), max(i, j)
         if key not in found:
             found[key] = first, new
             continue
@@ -195,7 +197,8 @@ def _districts(where: str, graph: nx.Graph, sites: Mapping[str, Attributes]) -> 
     # order of the edges.
     plain = nx.Graph()
     plain.add_nodes_from(sites)
-    plain.add_edges_from((str(first), str(second)) for first, second in graph.edges())
+    name_of = dict(zip(graph, sites, strict=True))
+    plain.add_edges_from((name_of[first], name_of[second]) for first, second in graph.edges())
     groups = nx.community.greedy_modularity_communities(plain)
     numbers = {name: number for number, group in enumerate(groups) for name in group}
     return np.array([numbers[name] for name in sites], dtype=np.int64)

@@ -39,12 +39,32 @@ def project(latitude: F64, longitude: F64) -> tuple[F64, float]:
     stretch = np.divide(angle, radius, out=np.ones_like(radius), where=radius > 0.0)
     positions = EARTH_RADIUS_KM * stretch[:, None] * plane
 
-    # The chord is accurate where the cosine of the angle is not: between neighbours.
-    chord = np.minimum(cdist(points, points), 2.0)
-    great_circle = 2.0 * EARTH_RADIUS_KM * np.arcsin(chord / 2.0)
+    great_circle = _arc_km(cdist(points, points))
     apart = great_circle > 1e-3  # a metre
     deviation = cdist(positions, positions)[apart] / great_circle[apart] - 1.0
     return positions, float(np.abs(deviation).max(initial=0.0))
+
+
+def great_circle_km(first: F64, second: F64) -> F64:
+    """Shortest way over the globe between points.
+
+    Args:
+        first: Latitudes and longitudes of n points in degrees, (n, 2).
+        second: Likewise.
+
+    Returns:
+        Distances in km, (n,).
+    """
+    one, other = (_on_sphere(*np.radians(points).T) for points in (first, second))
+    return _arc_km(np.linalg.norm(one - other, axis=-1))
+
+
+def _arc_km(chord: F64) -> F64:
+    """Lengths of the arcs over chords of the unit sphere, on the Earth.
+
+    The chord is accurate where the cosine of the angle is not: between neighbours.
+    """
+    return np.asarray(2.0 * EARTH_RADIUS_KM * np.arcsin(np.minimum(chord, 2.0) / 2.0))
 
 
 def _on_sphere(latitude: F64, longitude: F64) -> F64:

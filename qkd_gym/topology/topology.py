@@ -14,11 +14,12 @@ import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 
-from qkd_gym.errors import InvalidInput, require_between, require_number
+from qkd_gym.errors import InvalidInput, require_between, require_number, shown
 from qkd_gym.features import DEGREE_SCALE, FEATURE_LIMIT, LENGTH_SCALE_KM
 from qkd_gym.files import write_json
 from qkd_gym.physics.numerics import F64
 from qkd_gym.topology.checks import (
+    RELAY_WEIGHT,
     array_of,
     check_counts,
     check_limits,
@@ -32,6 +33,7 @@ from qkd_gym.topology.checks import (
     title,
 )
 from qkd_gym.topology.graphs import read_graph
+from qkd_gym.topology.relays import with_relays
 
 _DECIMALS = 6  # of kilometres and decibels
 
@@ -53,7 +55,8 @@ class Topology:
         loss_db: Total channel loss of each link in dB, (E,) float64.
         free_space: Whether a link crosses air rather than fibre, (E,) bool.
         district: District of each site, 0 to the number of districts - 1, (n,) int64.
-        site_weight: Weight of each site in gravity demand, (n,) float64.
+        site_weight: Weight of each site in gravity demand, (n,) float64; the least that there may
+            be, 1e-9, marks a trusted relay, which has no demand of its own.
         link_presets: Named link preset (protocol and parameters) of each link, E names; an empty
             one, and an empty tuple for all, leaves the choice to the simulation.
         source: Where the data come from.
@@ -159,6 +162,15 @@ class Topology:
         """Number of candidate links."""
         return len(self.link_endpoints)
 
+    @property
+    def relay(self) -> NDArray[np.bool_]:
+        """Whether each site is a relay without demand of its own, (n,) bool; at least two are not.
+
+        Of a network in which no two sites would have demand, all have.
+        """
+        relay = self.site_weight <= RELAY_WEIGHT
+        return relay & ((~relay).sum() > 1)
+
     @cached_property
     def betweenness(self) -> F64:
         """Betweenness centrality of the sites over lengths, normalised to [0, 1], (n,) float64."""
@@ -202,13 +214,18 @@ class Topology:
         about = {"name": self.name, "source": self.source, "licence": self.licence}
         return {**about, "nodes": nodes, "edges": edges}
 
-    def save(self, path: Path) -> None:
+    def save(self, path: str | Path) -> None:
         """Writes a topology file, from which `qkd_gym.topology.load` makes the same network.
 
         Args:
             path: The file; its name without ``.json`` becomes the network's.
+
+        Raises:
+            InvalidInput: If it does not end in ``.json``, or its folder is not there.
         """
-        write_json(path, self.to_mapping())
+        if Path(path).suffix != ".json":
+            raise InvalidInput(f"path is {shown(str(path))}, but must end in .json.")
+        write_json(Path(path), self.to_mapping())
 
     @cached_property
     def digest(self) -> str:
@@ -264,3 +281,19 @@ class Topology:
             length_km=self.length_km * factor,
             loss_db=self.loss_db * factor,
         )
+
+    def with_relays(self, max_span_km: float) -> Topology:
+        """The same network with trusted relays, so that no link is longer.
+
+        A link that is too long becomes as many spans of equal length as it takes, over relays on
+        the straight line between its sites, ``A~B-1``, ``A~B-2`` and so on from A to B. They come
+        after the other sites, and have no demand of their own. Spans of fibre have an equal share
+        of the loss; those through air lose what `from_networkx` says. The name says so.
+
+        Args:
+            max_span_km: Length of the longest span in km, above 0.
+
+        Raises:
+            InvalidInput: If it is not above 0, or there would be too many sites or links.
+        """
+        return Topology.from_networkx(with_relays(self.to_networkx(), max_span_km))

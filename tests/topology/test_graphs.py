@@ -49,6 +49,16 @@ def test_directions_of_a_link_must_agree(kind):
             Topology.from_networkx(graph)
 
 
+def test_ends_that_are_named_in_another_way_than_their_nodes():
+    graph = nx.Graph()
+    graph.add_nodes_from([True, "a", 2.0])
+    graph.add_edge(1, "a", length_km=3.0)
+    graph.add_edge("a", 2, length_km=4.0)
+    network = Topology.from_networkx(graph)
+    assert network.site_names == ("True", "a", "2.0")
+    assert network.length_km.tolist() == [3.0, 4.0]
+
+
 def test_edges_without_length():
     graph = chain()
     graph.add_edge("a", "c")

@@ -48,7 +48,7 @@ def outcome(make, content):
     """The network that is made of a file or of plain values, or the sentence that refuses it."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        warnings.filterwarnings("ignore", ".*great circles.*", UserWarning)
+        warnings.filterwarnings("ignore", "topology", UserWarning)
         try:
             return make(content)
         except InvalidInput as error:

@@ -2,22 +2,24 @@
 
 import json
 import shutil
-import sys
 
 import pytest
 
 pytest.importorskip("stable_baselines3")
-pytest.importorskip("tyro")
 
-import train
 from qkd_gym.baselines import make_policy
+from qkd_gym.cli import main
 from qkd_gym.envs.tasks import TASKS
 from qkd_gym.errors import InvalidInput
 from qkd_gym.evaluation import evaluate
+from qkd_gym.evaluation.episodes import HELD_OUT_SEED
 from qkd_gym.gnn import LinkViabilityGNN
 from qkd_gym.reading import read_tables
 from qkd_gym.sb3 import load_agent, run, training
 from qkd_gym.search import search
+from qkd_gym.training import run as training_run
+from qkd_gym.training.options import Options
+from qkd_gym.training.recipes import RECIPES
 
 # Episodes of 60 decisions.
 NETWORK = {"scenario": "vienna", "episode_s": 3600.0}
@@ -49,7 +51,7 @@ ppo = { n_steps = 8, batch_size = 32, n_epochs = 1, gamma = 0.97 }
         (folder / f"{env}.toml").write_text(text)
     fit = training.fit_critic
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train, "AGENTS", folder)
+        patch.setattr(training_run, "RECIPES", folder)
         patch.setattr(run.GradientRun, "episodes", 2)
         patch.setattr(run.GradientRun, "saves", 2)
         patch.setattr(training, "fit_critic", lambda *a, **more: fit(*a, **{**more, "steps": 30}))
@@ -58,8 +60,7 @@ ppo = { n_steps = 8, batch_size = 32, n_epochs = 1, gamma = 0.97 }
 
 def finished(tmp_path_factory, arguments):
     folder = tmp_path_factory.mktemp("finished") / "run"
-    with pytest.MonkeyPatch.context() as patch:
-        call(patch, *arguments, "--out", str(folder))
+    call(*arguments, "--out", str(folder))
     return folder
 
 
@@ -80,15 +81,14 @@ def stop(*arguments):
     raise KeyboardInterrupt
 
 
-def stopped_call(monkeypatch, *arguments):
+def stopped_call(*arguments):
     with pytest.raises(SystemExit) as stopped:
-        call(monkeypatch, *arguments)
+        call(*arguments)
     assert stopped.value.code == 130
 
 
-def call(monkeypatch, *arguments):
-    monkeypatch.setattr(sys, "argv", ["train.py", *arguments])
-    train.main()
+def call(*arguments):
+    main(["train", *arguments])
 
 
 FOLDER = {"config.json", "metrics.json", "table.md", "network.png"}
@@ -110,9 +110,9 @@ FOLDER |= {"learning_curve.png", "learning_curve.json"}
     ],
     ids=["search", "Routing", "Network", "LinkActivation", "LinkScheduling"],
 )
-def test_a_run_leaves_its_results(tmp_path, monkeypatch, capsys, arguments, env, more):
+def test_a_run_leaves_its_results(tmp_path, capsys, arguments, env, more):
     folder = tmp_path / "run"
-    call(monkeypatch, *arguments, "--out", str(folder))
+    call(*arguments, "--out", str(folder))
     assert {path.name for path in folder.iterdir()} - {"checkpoints"} == FOLDER | more
     metrics = json.loads((folder / "metrics.json").read_text())
     for result in metrics.values():
@@ -120,7 +120,7 @@ def test_a_run_leaves_its_results(tmp_path, monkeypatch, capsys, arguments, env,
     scheduling = env == "LinkScheduling"
     assert ("demand-deficit (LinkActivation)" in metrics) == scheduling
     agent = load_agent(folder, settings={**NETWORK, "split": "test"})
-    again = evaluate(agent, None, 2, train.HELD_OUT_SEED, **NETWORK)
+    again = evaluate(agent, None, 2, HELD_OUT_SEED, **NETWORK)
     assert again.env_id == f"qkd_gym/{env}-v0"
     played = [episode["delivered_share"] for episode in metrics["agent"]["episodes"]]
     assert again.metrics["delivered_share"].tolist() == played
@@ -130,11 +130,11 @@ def test_a_run_leaves_its_results(tmp_path, monkeypatch, capsys, arguments, env,
 
 
 def test_decisions_of_a_search_are_whole_generations(tmp_path, monkeypatch):
-    monkeypatch.setattr(train, "play_all", stop)
+    monkeypatch.setattr(training_run, "play_all", stop)
     # A generation plays 4 candidates in 2 episodes of 60 decisions.
     for decisions, generations in ((1, 1), (960, 2), (2800, 6)):
         out = tmp_path / str(decisions)
-        stopped_call(monkeypatch, *SEARCH, "--total-timesteps", str(decisions), "--out", str(out))
+        stopped_call(*SEARCH, "--total-timesteps", str(decisions), "--out", str(out))
         assert len((out / "search.jsonl").read_bytes().splitlines()) == 1 + generations
         recipe = json.loads((out / "config.json").read_text())["recipe"]
         assert recipe["generations"] == generations
@@ -145,7 +145,7 @@ def test_network_may_be_given_once_or_several_times(tmp_path, monkeypatch):
     apart = ["--network", "load=1.2", "--network", "modules_per_site=3"]
     monkeypatch.setattr(run.GradientRun, "learn", stop)
     for name, words in (("together", together), ("apart", apart)):
-        stopped_call(monkeypatch, *TINY, "--agent", "ppo", *words, "--out", str(tmp_path / name))
+        stopped_call(*TINY, "--agent", "ppo", *words, "--out", str(tmp_path / name))
         config = json.loads((tmp_path / name / "config.json").read_text())
         assert (config["network"]["load"], config["network"]["modules_per_site"]) == (1.2, 3)
         assert config["options"]["network"][-2:] == ["load=1.2", "modules_per_site=3"]
@@ -159,7 +159,7 @@ def test_baselines_have_what_was_tuned_for_the_scenario(tmp_path, monkeypatch):
         draw(path, steps, shares, **options)
 
     monkeypatch.setattr(run, "plot_learning_curve", plot_learning_curve)
-    call(monkeypatch, *TINY, "--out", str(tmp_path))
+    call(*TINY, "--out", str(tmp_path))
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     played = [episode["delivered_share"] for episode in metrics["demand-deficit"]["episodes"]]
 
@@ -175,20 +175,20 @@ def test_baselines_have_what_was_tuned_for_the_scenario(tmp_path, monkeypatch):
     assert level != pytest.approx(sum(shares(*validation)) / 2)
 
 
-def test_the_dense_agent_runs(tmp_path, monkeypatch):
-    call(monkeypatch, *TINY, "--agent", "ppo", "--out", str(tmp_path / "run"))
+def test_the_dense_agent_runs(tmp_path):
+    call(*TINY, "--agent", "ppo", "--out", str(tmp_path / "run"))
     assert (tmp_path / "run" / "metrics.json").exists()
 
 
-def test_the_same_command_gives_the_same_metrics(tmp_path, monkeypatch, finished_training):
-    call(monkeypatch, *TINY, "--out", str(tmp_path))
+def test_the_same_command_gives_the_same_metrics(tmp_path, finished_training):
+    call(*TINY, "--out", str(tmp_path))
     first, second = (path / "metrics.json" for path in (finished_training, tmp_path))
     assert first.read_bytes() == second.read_bytes()
 
 
-def test_workers_share_a_run(tmp_path, monkeypatch, finished_training):
+def test_workers_share_a_run(tmp_path, finished_training):
     """Evaluations do not depend on who makes them."""
-    call(monkeypatch, *SHORT, "--workers", "2", "--out", str(tmp_path))
+    call(*SHORT, "--workers", "2", "--out", str(tmp_path))
     config = json.loads((tmp_path / "config.json").read_text())
     assert config["workers"] == 2
     alone, both = (
@@ -196,7 +196,7 @@ def test_workers_share_a_run(tmp_path, monkeypatch, finished_training):
     )
     assert alone.keys() == both.keys()
     agent = load_agent(tmp_path, settings={**NETWORK, "split": "test"})
-    again = evaluate(agent, None, 2, train.HELD_OUT_SEED, **NETWORK)
+    again = evaluate(agent, None, 2, HELD_OUT_SEED, **NETWORK)
     played = [episode["delivered_share"] for episode in both.pop("agent")["episodes"]]
     assert again.metrics["delivered_share"].tolist() == played
     assert {name: alone[name] for name in both} == both
@@ -216,7 +216,7 @@ def test_an_interrupted_run_goes_on_from_its_newest_checkpoint(tmp_path, monkeyp
 
     monkeypatch.setattr(training, "save_checkpoint", interrupt)
     folder = tmp_path / "run"
-    stopped_call(monkeypatch, *TINY, "--out", str(folder))
+    stopped_call(*TINY, "--out", str(folder))
     left = sorted(path.name for path in (folder / "checkpoints").iterdir())
     assert len(left) == 2
     monkeypatch.setattr(training, "save_checkpoint", saved)
@@ -225,7 +225,7 @@ def test_an_interrupted_run_goes_on_from_its_newest_checkpoint(tmp_path, monkeyp
 
     def refused(*arguments):
         with pytest.raises(SystemExit) as stopped:
-            call(monkeypatch, *again, *arguments)
+            call(*again, *arguments)
         assert stopped.value.code == 2
         return capsys.readouterr().err
 
@@ -249,7 +249,7 @@ def test_an_interrupted_run_goes_on_from_its_newest_checkpoint(tmp_path, monkeyp
     assert "history of checkpoint" in refused()
     facts_of_newest.write_text(facts)
     assert (folder / "config.json").read_bytes() == config
-    call(monkeypatch, *again)
+    call(*again)
     assert f"Resuming from {folder / 'checkpoints' / left[-1]}" in capsys.readouterr().out
     after = sorted(path.name for path in (folder / "checkpoints").iterdir())
     assert after[: len(left)] == left
@@ -258,9 +258,9 @@ def test_an_interrupted_run_goes_on_from_its_newest_checkpoint(tmp_path, monkeyp
 
 def test_a_recipe_that_is_no_table_is_refused(tmp_path, monkeypatch, capsys):
     (tmp_path / "LinkScheduling.toml").write_text("search = 3")
-    monkeypatch.setattr(train, "AGENTS", tmp_path)
+    monkeypatch.setattr(training_run, "RECIPES", tmp_path)
     with pytest.raises(SystemExit) as stopped:
-        call(monkeypatch, *SEARCH, "--out", str(tmp_path / "run"))
+        call(*SEARCH, "--out", str(tmp_path / "run"))
     assert stopped.value.code == 2
     assert "'search' is 3, but must be a table" in capsys.readouterr().err
 
@@ -280,14 +280,14 @@ def test_an_interrupted_search_goes_on_to_the_same_agent(
 
     with monkeypatch.context() as patch:
         patch.setattr(search, "fitness", interrupt)
-        stopped_call(monkeypatch, *SEARCH, "--out", str(folder))
+        stopped_call(*SEARCH, "--out", str(folder))
     assert "--resume" in capsys.readouterr().err
     kept = {path.name: path.read_bytes() for path in folder.iterdir()}
     assert set(kept) == {"config.json", "search.jsonl"}
 
     def refused(*arguments):
         with pytest.raises(SystemExit) as stopped:
-            call(monkeypatch, *SEARCH, "--out", str(folder), *arguments)
+            call(*SEARCH, "--out", str(folder), *arguments)
         assert stopped.value.code == 2
         assert {path.name: path.read_bytes() for path in folder.iterdir()} == kept
         return capsys.readouterr().err
@@ -295,7 +295,7 @@ def test_an_interrupted_search_goes_on_to_the_same_agent(
     assert "add --resume" in refused()
     for other in (["--seed", "1"], ["--scenario", "madrid"], ["--network", "load=1.2"]):
         assert "is of another run" in refused("--resume", *other)
-    call(monkeypatch, *SEARCH, "--out", str(folder), "--resume")
+    call(*SEARCH, "--out", str(folder), "--resume")
     assert (folder / "search.jsonl").read_bytes() == (whole / "search.jsonl").read_bytes()
     assert (folder / "metrics.json").read_bytes() == (whole / "metrics.json").read_bytes()
     weights = [
@@ -305,9 +305,9 @@ def test_an_interrupted_search_goes_on_to_the_same_agent(
 
 
 def test_without_options_it_searches():
-    assert train.Options() == train.Options(env="LinkScheduling", agent="")
+    assert Options() == Options(env="LinkScheduling", agent="")
     for env in TASKS:
-        names = list(read_tables(train.AGENTS / f"{env}.toml", "recipes"))
+        names = list(read_tables(RECIPES / f"{env}.toml", "recipes"))
         assert names[0] == ("search" if env == "LinkScheduling" else "pointer")
 
 
@@ -319,10 +319,10 @@ def test_an_environment_is_trained_for_in_its_own_scenario(env, monkeypatch):
         asked.append(scenario)
         raise InvalidInput("enough")
 
-    monkeypatch.setattr(train, "resolve", refuse)
-    for options in (train.Options(env=env), train.Options(env=env, scenario="madrid")):
+    monkeypatch.setattr(training_run, "resolve", refuse)
+    for options in (Options(env=env), Options(env=env, scenario="madrid")):
         with pytest.raises(InvalidInput, match="enough"):
-            train.run(options)
+            training_run.train(options)
     assert asked == [TASKS[env].default_scenario, "madrid"]
 
 
@@ -359,11 +359,9 @@ POINTER = ["--env", "LinkActivation"]
         (["--scenario", "vienna", "--network", "n_sites=12"], "n_sites is 12"),
     ],
 )
-def test_bad_input_is_one_sentence_and_leaves_nothing(
-    tmp_path, monkeypatch, capsys, arguments, words
-):
+def test_bad_input_is_one_sentence_and_leaves_nothing(tmp_path, capsys, arguments, words):
     with pytest.raises(SystemExit) as stopped:
-        call(monkeypatch, *arguments, "--out", str(tmp_path / "run"))
+        call(*arguments, "--out", str(tmp_path / "run"))
     assert stopped.value.code == 2
     message = capsys.readouterr().err
     assert words in message
@@ -382,7 +380,7 @@ def test_output_that_cannot_be_written_is_told_before_training(
     plain.write_text("kept")
     for target in (plain, plain / "below", "/proc/run"):
         with pytest.raises(SystemExit) as stopped:
-            call(monkeypatch, *kind, "--out", str(target), *resume)
+            call(*kind, "--out", str(target), *resume)
         assert stopped.value.code == 2
         message = capsys.readouterr().err
         assert message.startswith("error: out is ")
@@ -400,7 +398,7 @@ def test_a_search_whose_folder_vanishes_ends_with_one_sentence(tmp_path, monkeyp
 
     monkeypatch.setattr(search, "fitness", vanish)
     with pytest.raises(SystemExit) as stopped:
-        call(monkeypatch, *SEARCH, "--out", str(folder))
+        call(*SEARCH, "--out", str(folder))
     assert stopped.value.code == 2
     assert "has vanished" in capsys.readouterr().err
     assert not folder.exists()
@@ -416,7 +414,7 @@ def test_a_run_whose_folder_vanishes_ends_with_one_sentence(tmp_path, monkeypatc
 
     monkeypatch.setattr(training, "save_checkpoint", vanish)
     with pytest.raises(SystemExit) as stopped:
-        call(monkeypatch, *TINY, "--out", str(folder))
+        call(*TINY, "--out", str(folder))
     assert stopped.value.code == 2
     assert "has vanished" in capsys.readouterr().err
     assert not (folder / "checkpoints").exists()
@@ -425,41 +423,39 @@ def test_a_run_whose_folder_vanishes_ends_with_one_sentence(tmp_path, monkeypatc
 @pytest.mark.parametrize("present", [False, True])
 def test_devices(monkeypatch, present):
     monkeypatch.setattr("torch.cuda.is_available", lambda: present)
-    assert train.find_device("cpu").type == "cpu"
-    assert train.find_device("auto").type == ("cuda" if present else "cpu")
+    assert training_run.find_device("cpu").type == "cpu"
+    assert training_run.find_device("auto").type == ("cuda" if present else "cpu")
     if present:
-        assert train.find_device("cuda").type == "cuda"
+        assert training_run.find_device("cuda").type == "cuda"
     else:
         with pytest.raises(InvalidInput, match="no GPU"):
-            train.find_device("cuda")
+            training_run.find_device("cuda")
 
 
-def test_unknown_option_stops_with_status_2(monkeypatch, capsys):
+def test_unknown_option_stops_with_status_2(capsys):
     with pytest.raises(SystemExit) as stopped:
-        call(monkeypatch, "--scenaro", "metro")
+        call("--scenaro", "metro")
     assert stopped.value.code == 2
     assert "--scenaro" in capsys.readouterr().err
 
 
-def test_malformed_topology_file(tmp_path, monkeypatch, capsys):
+def test_malformed_topology_file(tmp_path, capsys):
     file = tmp_path / "net.json"
     edge = {"source": "a", "target": "b", "length_km": -3}
     file.write_text(json.dumps({"name": "n", "nodes": [{"id": "a"}, {"id": "b"}], "edges": [edge]}))
     with pytest.raises(SystemExit) as stopped:
-        call(monkeypatch, "--scenario", str(file), "--out", str(tmp_path / "run"))
+        call("--scenario", str(file), "--out", str(tmp_path / "run"))
     assert stopped.value.code == 2
     assert "length_km is -3" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("kind", [TINY, SEARCH], ids=["gradients", "search"])
-def test_a_finished_folder_is_not_overwritten(
-    monkeypatch, capsys, finished_training, finished_search, kind
-):
+def test_a_finished_folder_is_not_overwritten(capsys, finished_training, finished_search, kind):
     folder = finished_training if kind is TINY else finished_search
     before = (folder / "metrics.json").read_bytes()
     with pytest.raises(SystemExit) as stopped:
-        call(monkeypatch, *kind, "--out", str(folder))
+        call(*kind, "--out", str(folder))
     assert stopped.value.code == 2
     assert "--resume" in capsys.readouterr().err
     assert (folder / "metrics.json").read_bytes() == before

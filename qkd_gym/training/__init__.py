@@ -1,0 +1,1 @@
+"""Training as one command does it: recipes, options, one run from learning to its report."""

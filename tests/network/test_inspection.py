@@ -1,0 +1,62 @@
+"""What is said of a network before an episode is what the episode finds."""
+
+import networkx as nx
+import numpy as np
+import pytest
+
+from qkd_gym.network import NetworkConfig
+from qkd_gym.network.bank import NetworkBank
+from qkd_gym.network.inspection import inspect
+from qkd_gym.topology import load
+
+
+def line(*lengths_km, **link):
+    graph = nx.Graph()
+    for number, length in enumerate(lengths_km):
+        graph.add_edge(number, number + 1, length_km=length, **link)
+    return load(graph)
+
+
+def found(network, **changes):
+    return inspect(NetworkConfig(topology=network, bank_size=1, **changes))
+
+
+def test_a_network_that_works():
+    network = load("madrid")
+    result = found(network, load=0.5)
+    bank = NetworkBank(NetworkConfig(topology=network, bank_size=1))
+    bank.ensure(0)
+    np.testing.assert_allclose(
+        result.key_rate_bps, bank.arrays.links["nominal_rate_bps"][0], rtol=1e-6
+    )
+    assert result.offered_bps == pytest.approx(
+        bank.arrays.networks["mean_offered_bps"][0], rel=1e-6
+    )
+    assert result.viable.all()
+    assert not result.cut_off.any()
+    assert result.pathless_share == 0.0
+
+
+def test_links_are_viable_up_to_their_limit():
+    limit_km = found(line(10.0)).most_km[0]
+    result = found(line(0.99 * limit_km, limit_km, 1.01 * limit_km, 20.0))
+    assert result.viable.tolist() == [True, False, False, True]
+    np.testing.assert_allclose(result.most_km, limit_km, rtol=1e-6)
+    # The largest part of the network stays; of equals, the first.
+    assert result.cut_off.tolist() == [False, False, True, True, True]
+    assert result.offered_bps is None
+    assert result.pathless_share is None
+
+
+def test_limits_follow_the_link():
+    lossy = found(line(10.0, loss_db=4.0))
+    assert lossy.most_km[0] == pytest.approx(found(line(10.0)).most_km[0] / 2.0)
+    through_air = found(line(10.0, free_space=True))
+    assert np.isinf(through_air.most_km).all()
+    assert found(line(10.0), preset="metro-1ghz").most_km[0] != lossy.most_km[0]
+
+
+def test_paths_that_are_too_long_are_told():
+    network = line(*(20 * [5.0]))
+    assert found(network, max_hops=20).pathless_share == 0.0
+    assert 0.0 < found(network, max_hops=5).pathless_share < 1.0
