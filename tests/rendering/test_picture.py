@@ -204,5 +204,5 @@ def test_bad_options(options, words):
 
 def test_a_missing_library_is_one_sentence(monkeypatch):
     monkeypatch.setattr(extras, "find_spec", lambda module: None)
-    with pytest.raises(extras.MissingExtra, match=r"needs PIL.*pip install 'qkd-gym\[plot\]'"):
+    with pytest.raises(extras.MissingExtra, match=r"needs PIL.*pip install .*\[plot\]"):
         Picture(RenderOptions())

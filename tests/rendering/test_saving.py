@@ -87,5 +87,5 @@ def test_bad_videos_are_told_before_a_picture_is_drawn(tmp_path, name, fps, word
 
 def test_an_mp4_without_ffmpeg_is_one_sentence(tmp_path, monkeypatch):
     monkeypatch.setattr(extras, "find_spec", lambda module: None)
-    with pytest.raises(extras.MissingExtra, match=r"imageio_ffmpeg.*'qkd-gym\[render\]'"):
+    with pytest.raises(extras.MissingExtra, match=r"imageio_ffmpeg.*\[render\]"):
         saving.require_video(tmp_path / "episode.mp4", 10)
