@@ -22,7 +22,12 @@ from qkd_gym.envs import QKDVectorEnv
 from qkd_gym.envs.tasks import LINK_SCHEDULING
 from qkd_gym.errors import InvalidInput
 from qkd_gym.network.config import NetworkConfig
-from qkd_gym.scoring import ScoredSchedule, shipped_schedule, shipped_schedules
+from qkd_gym.scoring import (
+    ScoredSchedule,
+    shipped_schedule,
+    shipped_schedules,
+    shipped_summary,
+)
 from qkd_gym.scoring.episodes import Episodes
 from qkd_gym.scoring.weights import halved, rule_weights
 
@@ -32,6 +37,22 @@ _TUNED_FOR = ("metro", "hidden", "metro-slow", "metro-instant", "slovenia")
 # New training episodes that those left play in every round, after which the better half is left.
 _ROUNDS = (16, 16, 32, 64)
 _FIRST_SEED = 400_000  # of training episodes, which end before those of validation
+
+
+def available_agents() -> tuple[str, ...]:
+    """Names of the agents that the package ships."""
+    return (*shipped_schedules(), Portfolio.name)
+
+
+def agent_summary(name: str) -> str:
+    """What an agent that the package ships is, in one line.
+
+    Raises:
+        InvalidInput: If there is none of that name.
+    """
+    if name == Portfolio.name:
+        return "plays the agent, or the rule, that does best on the networks it is shown"
+    return shipped_summary(name)
 
 
 def members() -> tuple[ScoredSchedule, ...]:

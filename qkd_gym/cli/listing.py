@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 
+from qkd_gym.baselines.portfolio import agent_summary, available_agents
 from qkd_gym.baselines.registry import available_policies
 from qkd_gym.benchmark.suites import available_suites
 from qkd_gym.cli.arguments import Commands, add_command, add_json
 from qkd_gym.envs.tasks import TASKS
 from qkd_gym.network.scenarios import available_scenarios
 from qkd_gym.physics.presets import available_presets
-from qkd_gym.scoring import shipped_schedules, shipped_summary
 from qkd_gym.topology import available
 
 _AGENTS = "agents"
 _NAMES = {
     "environments": lambda: tuple(TASKS),
-    _AGENTS: lambda: tuple(f"agent:{name}" for name in shipped_schedules()),
+    _AGENTS: lambda: tuple(f"agent:{name}" for name in available_agents()),
     "baselines": available_policies,
     "suites": available_suites,
     "scenarios": available_scenarios,
@@ -42,6 +42,6 @@ def run(part: str | None, as_json: bool) -> None:
         return
     for title, lines in names.items():
         if title == _AGENTS:
-            summaries = [shipped_summary(name.partition(":")[2]) for name in lines]
+            summaries = [agent_summary(name.partition(":")[2]) for name in lines]
             lines = [f"{a}  {b}".rstrip() for a, b in zip(lines, summaries, strict=True)]
         print("\n".join([f"{title}:", *(f"  {line}" for line in lines)]))

@@ -22,7 +22,7 @@ import torch
 from stable_baselines3.common.policies import BasePolicy
 
 from qkd_gym import __version__
-from qkd_gym.baselines.portfolio import Portfolio
+from qkd_gym.baselines.portfolio import Portfolio, available_agents
 from qkd_gym.envs.tasks import TASKS
 from qkd_gym.errors import InvalidInput, require_choice, shown
 from qkd_gym.files import write_json
@@ -31,7 +31,7 @@ from qkd_gym.reading import read_bytes, read_json
 from qkd_gym.sb3.checkpoint import POLICY, load_policy, save_policy
 from qkd_gym.sb3.named import named_digest
 from qkd_gym.sb3.recipe import Recipe
-from qkd_gym.scoring import ScoredSchedule, find_schedule, shipped_schedules
+from qkd_gym.scoring import ScoredSchedule, find_schedule
 
 _CONFIG = "config.json"
 
@@ -74,11 +74,6 @@ def save_agent(
     write_json(folder / _CONFIG, {"version": __version__, **recorded, **facts})
     if policy is not None:
         save_policy(folder / POLICY, policy)
-
-
-def available_agents() -> tuple[str, ...]:
-    """Names of the agents that the package ships, for `load_agent`."""
-    return (*shipped_schedules(), Portfolio.name)
 
 
 def load_agent(
