@@ -12,6 +12,7 @@ import qkd_gym
 
 ROOT = Path(qkd_gym.__file__).parent
 HEAVY = {"torch", "stable_baselines3", "sb3_contrib", "torch_geometric", "matplotlib", "sklearn"}
+HEAVY |= {"PIL", "pygame"}
 # From the ground up: a room may import those of the floors below, its own, and no other. The files
 # of the package's own folder are the ground, except for those that start something.
 FLOORS = [
@@ -32,6 +33,7 @@ FLOORS = [
     {"search"},
     {"sb3"},
     {"benchmark", "training"},
+    {"report"},
     {"cli"},
     {"__main__"},
 ]

@@ -11,7 +11,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from qkd_gym import __version__
-from qkd_gym.cli import benchmark, evaluate, leaderboard, listing, topology, train, tune, validate
+from qkd_gym.cli import (
+    benchmark,
+    evaluate,
+    leaderboard,
+    listing,
+    report,
+    topology,
+    train,
+    tune,
+    validate,
+    watch,
+)
 from qkd_gym.commands import exit_status
 
 # In the order of the help.
@@ -19,6 +30,8 @@ COMMANDS = (
     listing,
     train,
     evaluate,
+    watch,
+    report,
     benchmark,
     tune,
     validate,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import gymnasium as gym
@@ -13,12 +14,10 @@ from qkd_gym.envs.core import Core, Scenario
 from qkd_gym.envs.snapshot import Snapshot
 from qkd_gym.envs.starting import not_ready, read_options, read_seed
 from qkd_gym.envs.tasks import LINK_ACTIVATION, LINK_SCHEDULING, NETWORK, ROUTING, Task
-from qkd_gym.errors import UnknownArgument, require_choice, require_instance, require_known_keys
+from qkd_gym.errors import UnknownArgument, require_instance, require_known_keys
 from qkd_gym.network.accounts import ACCOUNT_NAMES
 from qkd_gym.network.config import FIELDS
-
-RENDER_MODES = ["rgb_array"]
-RENDER_FPS = 10
+from qkd_gym.rendering import RENDER_FPS, RENDER_MODES, Renderer, RenderOptions
 
 
 class QKDEnv(Branching, gym.Env[dict[str, NDArray[Any]], Any]):
@@ -28,26 +27,38 @@ class QKDEnv(Branching, gym.Env[dict[str, NDArray[Any]], Any]):
         scenario: Name of a scenario, a network in any form that `qkd_gym.topology.load` takes, a
             `NetworkConfig`, or a mapping of its fields; None takes the environment's own, see
             `qkd_gym.envs.tasks`.
-        render_mode: ``"rgb_array"`` or None.
+        render_mode: ``"human"``, a window; ``"rgb_array"``, pictures; ``"ansi"``, text; or None.
+        render_options: How pictures look: `qkd_gym.rendering.RenderOptions`, or a mapping of its
+            fields.
         **overrides: Fields of `NetworkConfig` to change, for instance ``load=1.2``.
+
+    Attributes:
+        renderer: Shows the episode; None without a render mode.
 
     Raises:
         InvalidInput: On an unknown scenario, a value outside its range, or more memory than is
             allowed.
         UnknownArgument: On an override that is no field.
+        MissingExtra: If what the render mode needs is not installed.
     """
 
-    metadata: dict[str, Any] = {"render_modes": RENDER_MODES, "render_fps": RENDER_FPS}  # noqa: RUF012
+    metadata: dict[str, Any] = {  # noqa: RUF012
+        "render_modes": list(RENDER_MODES),
+        "render_fps": RENDER_FPS,
+    }
     task: ClassVar[Task]
 
     def __init__(
-        self, scenario: Scenario | None = None, render_mode: str | None = None, **overrides: Any
+        self,
+        scenario: Scenario | None = None,
+        render_mode: str | None = None,
+        render_options: RenderOptions | Mapping[str, Any] | None = None,
+        **overrides: Any,
     ) -> None:
-        if render_mode is not None:
-            require_choice("render_mode", render_mode, RENDER_MODES)
-        self.render_mode = render_mode
-        own = ("scenario", "render_mode")
+        own = ("scenario", "render_mode", "render_options")
         require_known_keys(type(self).__name__, overrides, [*own, *FIELDS], UnknownArgument)
+        self.render_mode, options = render_mode, RenderOptions.read(render_options)
+        self.renderer = None if render_mode is None else Renderer(render_mode, options)
         chosen = self.task.default_scenario if scenario is None else scenario
         self.core = Core(chosen, overrides, 1, self.task)
         self.config = self.core.config
@@ -79,6 +90,7 @@ class QKDEnv(Branching, gym.Env[dict[str, NDArray[Any]], Any]):
         self.core.generators = [self.np_random]
         self.core.start(chosen.network_index)
         self._running = True
+        self._show_start()
         return self._observation(), self._info()
 
     def step(
@@ -103,11 +115,15 @@ class QKDEnv(Branching, gym.Env[dict[str, NDArray[Any]], Any]):
         core.step_one(action)
         reward, over = core.results.reward.item(), core.results.over.item()
         self._running = not over
+        if self.renderer is not None:
+            self.renderer.step(core.simulator, core.results.accounts, np.asarray([action]))
         return self._observation(), reward, False, over, self._info()
 
     def close(self) -> None:
         """Ends the use of the environment; see `gymnasium.Env.close`."""
         self._closed, self._running = True, False
+        if self.renderer is not None:
+            self.renderer.close()
 
     def snapshot(self) -> Snapshot:
         """Where the episode stands, its generator included, for `restore`.
@@ -142,6 +158,7 @@ class QKDEnv(Branching, gym.Env[dict[str, NDArray[Any]], Any]):
         core.generators = [self.np_random]
         core.restore(snapshot, np.arange(1))
         self._running = not core.ended.item()
+        self._show_start()
         return self._observation(), self._info()
 
     def _is_closed(self) -> bool:
@@ -151,13 +168,20 @@ class QKDEnv(Branching, gym.Env[dict[str, NDArray[Any]], Any]):
         """Legal actions, flattened; the name that sb3-contrib looks for."""
         return self.core.masks[0]
 
-    def render(self) -> NDArray[np.uint8] | None:
-        """The network as a picture, (height, width, 3), if the render mode asks for it."""
-        if self.render_mode is None:
-            return None
-        from qkd_gym.rendering import draw_network, snapshot, to_rgb_array
+    def render(self) -> NDArray[np.uint8] | str | None:  # type: ignore[override]
+        """What the render mode asks for.
 
-        return to_rgb_array(draw_network(snapshot(self.core.simulator, 0)))
+        Returns:
+            A picture, (height, width, 3), or a table; None where no mode was chosen, and in a
+            window, which shows every step by itself.
+        """
+        if self.renderer is None:
+            return None
+        return self.renderer.render(self.core.simulator)
+
+    def _show_start(self) -> None:
+        if self.renderer is not None:
+            self.renderer.start(self.core.simulator)
 
     def _observation(self) -> dict[str, NDArray[Any]]:
         return self.core.frame.only.copy()

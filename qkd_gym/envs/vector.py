@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,7 +13,6 @@ from numpy.typing import NDArray
 
 from qkd_gym.envs.branches import Branches, Branching
 from qkd_gym.envs.core import Core, Scenario
-from qkd_gym.envs.env import RENDER_FPS
 from qkd_gym.envs.snapshot import Snapshot, has_ended, read_members
 from qkd_gym.envs.starting import new_generator, not_ready, read_options, read_seeds
 from qkd_gym.envs.tasks import LINK_ACTIVATION, LINK_SCHEDULING, NETWORK, ROUTING, Task
@@ -26,9 +26,9 @@ from qkd_gym.errors import (
     shown,
 )
 from qkd_gym.network.config import FIELDS
+from qkd_gym.rendering import RENDER_FPS, RENDER_MODES, Renderer, RenderOptions
 
 Batch = dict[str, NDArray[Any]]
-RENDER_MODES = ["rgb_array"]
 _MOST_MEMBERS = 1_000_000
 _MODES = {mode.value: mode for mode in AutoresetMode}
 
@@ -56,10 +56,14 @@ class QKDVectorEnv(Branching, VectorEnv[Batch, NDArray[np.int64], NDArray[Any]])
             variable ``QKD_GYM_THREADS``, or else one. Episodes do not depend on it.
         autoreset_mode: One of `gymnasium.vector.AutoresetMode`, or its value, for instance
             ``"NextStep"``.
-        render_mode: ``"rgb_array"`` or None.
+        render_mode: ``"human"``, a window with the first members; ``"rgb_array"``, pictures;
+            ``"ansi"``, text; or None.
+        render_options: How pictures look: `qkd_gym.rendering.RenderOptions`, or a mapping of its
+            fields.
         **overrides: Fields of `NetworkConfig` to change.
 
     Attributes:
+        renderer: Shows the episodes; None without a render mode.
         autoreset_mode: When finished members start their next episode, one of
             `gymnasium.vector.AutoresetMode`; ``metadata`` has it too.
 
@@ -71,7 +75,7 @@ class QKDVectorEnv(Branching, VectorEnv[Batch, NDArray[np.int64], NDArray[Any]])
 
     metadata: dict[str, Any] = {  # noqa: RUF012
         "autoreset_mode": AutoresetMode.SAME_STEP,
-        "render_modes": RENDER_MODES,
+        "render_modes": list(RENDER_MODES),
         "render_fps": RENDER_FPS,
     }
     task: ClassVar[Task]
@@ -83,17 +87,19 @@ class QKDVectorEnv(Branching, VectorEnv[Batch, NDArray[np.int64], NDArray[Any]])
         threads: int | None = None,
         autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
         render_mode: str | None = None,
+        render_options: RenderOptions | Mapping[str, Any] | None = None,
         **overrides: Any,
     ) -> None:
         require_integer("num_envs", num_envs, 1, _MOST_MEMBERS)
         num_envs = int(num_envs)
         self.autoreset_mode = _read_mode(autoreset_mode)
         self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
-        if render_mode is not None:
-            require_choice("render_mode", render_mode, RENDER_MODES)
-        self.render_mode = render_mode
-        own = ("num_envs", "scenario", "threads", "autoreset_mode", "render_mode")
+        own = ("num_envs", "scenario", "threads", "autoreset_mode", "render_mode", "render_options")
         require_known_keys(type(self).__name__, overrides, [*own, *FIELDS], UnknownArgument)
+        self.render_mode, options = render_mode, RenderOptions.read(render_options)
+        self.renderer = (
+            None if render_mode is None else Renderer(render_mode, options, batch=num_envs)
+        )
         chosen = self.task.default_scenario if scenario is None else scenario
         self.core = Core(chosen, overrides, num_envs, self.task, threads)
         self._branches = Branches(self.core)
@@ -141,8 +147,10 @@ class QKDVectorEnv(Branching, VectorEnv[Batch, NDArray[np.int64], NDArray[Any]])
                 core.generators[b] = new_generator(seeds[b])
         if not is_partial:
             core.start(chosen.network_index)
+            self._show_start(members)
             return core.observe(), core.info()
         core.start_some(members, chosen.network_index)
+        self._show_start(members)
         infos, started = core.info(), np.zeros(self.num_envs, bool)
         started[members] = True
         return core.observe(), infos | {name: started for name in infos if name[0] == "_"}
@@ -168,7 +176,7 @@ class QKDVectorEnv(Branching, VectorEnv[Batch, NDArray[np.int64], NDArray[Any]])
             raise not_ready(self.closed)
         if self.autoreset_mode is AutoresetMode.SAME_STEP:
             core.step(actions)
-            return self._outcome(*self._restart_ended())
+            return self._outcome(actions, *self._restart_ended())
         ended = np.flatnonzero(core.ended)
         if not len(ended):
             core.step(actions)
@@ -179,13 +187,15 @@ class QKDVectorEnv(Branching, VectorEnv[Batch, NDArray[np.int64], NDArray[Any]])
                 f"No step is possible, since the episodes of members {shown(ended.tolist())} are "
                 "over: start these with the option reset_mask of reset."
             )
-        return self._outcome(core.observe(), core.info())
+        return self._outcome(actions, core.observe(), core.info())
 
     def _outcome(
-        self, observations: Batch, infos: dict[str, Any]
+        self, actions: NDArray[np.int64], observations: Batch, infos: dict[str, Any]
     ) -> tuple[Batch, NDArray[Any], NDArray[Any], NDArray[Any], dict[str, Any]]:
-        """What `step` returns."""
+        """What `step` returns, which is shown too if that is wanted."""
         results = self.core.results
+        if self.renderer is not None:
+            self.renderer.step(self.core.simulator, results.accounts, np.asarray(actions))
         return observations, results.reward, results.terminated, results.over, infos
 
     def _restart_ended(self) -> tuple[Batch, dict[str, Any]]:
@@ -209,15 +219,23 @@ class QKDVectorEnv(Branching, VectorEnv[Batch, NDArray[np.int64], NDArray[Any]])
             core.restart(ended)
         return observations, infos
 
-    def render(self) -> tuple[NDArray[np.uint8], ...] | None:
-        """A picture of every member's network, (height, width, 3) each, if the render mode asks
-        for them."""
-        if self.render_mode is None:
-            return None
-        from qkd_gym.rendering import draw_network, snapshot, to_rgb_array
+    def render(self) -> tuple[NDArray[np.uint8] | str, ...] | None:  # type: ignore[override]
+        """What the render mode asks for.
 
-        networks = (snapshot(self.core.simulator, b) for b in range(self.num_envs))
-        return tuple(to_rgb_array(draw_network(network)) for network in networks)
+        Returns:
+            A picture, (height, width, 3), or a table of every member; None where no mode was
+            chosen, and in a window, which shows every step by itself.
+        """
+        if self.renderer is None or self.render_mode == "human":
+            return None
+        members = range(self.num_envs)
+        shown = (self.renderer.render(self.core.simulator, member) for member in members)
+        return tuple(each for each in shown if each is not None)
+
+    def close_extras(self, **kwargs: Any) -> None:
+        """Closes the window, if there is one; see `gymnasium.vector.VectorEnv.close`."""
+        if self.renderer is not None:
+            self.renderer.close()
 
     def snapshot(self, members: Any = None) -> Snapshot:
         """Where members stand, their generators included, for `restore`.
@@ -271,7 +289,12 @@ class QKDVectorEnv(Branching, VectorEnv[Batch, NDArray[np.int64], NDArray[Any]])
                 raise ResetNeeded("members restores some, but first all must be started.")
             core.generators = [new_generator(0) for _ in range(self.num_envs)]
         core.restore(snapshot, chosen)
+        self._show_start(chosen)
         return core.observe(), core.info()
+
+    def _show_start(self, members: NDArray[np.int64]) -> None:
+        if self.renderer is not None:
+            self.renderer.start(self.core.simulator, members)
 
     def _is_closed(self) -> bool:
         return self.closed

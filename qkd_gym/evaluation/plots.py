@@ -1,4 +1,4 @@
-"""Learning curves. matplotlib is loaded when a plot is drawn."""
+"""Learning curves, as pictures and as numbers. matplotlib is loaded when a plot is drawn."""
 
 from __future__ import annotations
 
@@ -6,7 +6,27 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from qkd_gym.files import write_figure
+import msgspec
+
+from qkd_gym.files import write_figure, write_json
+
+
+class LearningCurve(msgspec.Struct):
+    """What the JSON file beside a learning curve's picture holds.
+
+    Attributes:
+        steps: Environment steps, n numbers.
+        values: The quantity at those steps, n numbers.
+        label: Name of the curve.
+        quantity: Name of the vertical axis.
+        references: Levels to compare with, by name.
+    """
+
+    steps: list[float]
+    values: list[float]
+    label: str
+    quantity: str
+    references: dict[str, float]
 
 
 def plot_learning_curve(
@@ -18,10 +38,11 @@ def plot_learning_curve(
     quantity: str = "delivered share",
     references: Mapping[str, float] | None = None,
 ) -> None:
-    """Draws a quantity against environment steps and saves it as PNG.
+    """Draws a quantity against environment steps, as PNG, and writes its numbers beside it.
 
     Args:
-        path: File to write.
+        path: File to write; that of the numbers has the same name but for its ending, ``.json``,
+            and the fields of `LearningCurve`.
         steps: Environment steps, shape (n,).
         values: The quantity at those steps, shape (n,).
         label: Name of the curve.
@@ -41,3 +62,5 @@ def plot_learning_curve(
     axes.grid(alpha=0.3)
     axes.legend()
     write_figure(Path(path), figure)
+    curve = LearningCurve([*steps], [*values], label, quantity, dict(references or {}))
+    write_json(Path(path).with_suffix(".json"), msgspec.structs.asdict(curve))

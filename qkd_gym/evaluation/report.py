@@ -37,10 +37,15 @@ def points_text(difference: Interval | None, otherwise: str = "-") -> str:
     return interval_text(Interval(*(100.0 * value for value in difference)), "+.2f")
 
 
-def _table(rows: Sequence[Comparison]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+def comparison_cells(
+    rows: Sequence[Comparison],
+) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """The table's header and its cells as text, a row per policy.
 
     The value share has a column where it is not the delivered share.
+
+    Args:
+        rows: From `qkd_gym.evaluation.compare` with the value share as its metric.
     """
     delivered = [row.metrics["delivered_share"].mean for row in rows]
     valued = delivered != [row.metrics[OBJECTIVE].mean for row in rows]
@@ -65,7 +70,7 @@ def comparison_table(rows: Sequence[Comparison]) -> str:
     Args:
         rows: From `qkd_gym.evaluation.compare` with the value share as its metric.
     """
-    return markdown_table(*_table(rows))
+    return markdown_table(*comparison_cells(rows))
 
 
 def print_comparison(rows: Sequence[Comparison], title: str = "") -> None:
@@ -82,7 +87,7 @@ def print_comparison(rows: Sequence[Comparison], title: str = "") -> None:
         print("\n".join(filter(None, [title, comparison_table(rows)])))
         return
     table = Table(title=title or None)
-    header, cells = _table(rows)
+    header, cells = comparison_cells(rows)
     for i, column in enumerate(header):
         table.add_column(column, justify="right" if i else "left", no_wrap=i == 0)
     for line in cells:

@@ -1,6 +1,21 @@
-"""The network as a picture."""
+"""Episodes as pictures, in a window, as text and as a video."""
 
-from qkd_gym.rendering.draw import draw_network, to_rgb_array
-from qkd_gym.rendering.snapshot import Snapshot, snapshot
+from qkd_gym.rendering.options import RenderOptions
+from qkd_gym.rendering.renderer import RENDER_FPS, RENDER_MODES, Renderer
+from qkd_gym.rendering.saving import require_video, write_picture, write_video
+from qkd_gym.rendering.scene import LinkState, Scene, scene_of
+from qkd_gym.rendering.window import Window
 
-__all__ = ["Snapshot", "draw_network", "snapshot", "to_rgb_array"]
+__all__ = [
+    "RENDER_FPS",
+    "RENDER_MODES",
+    "LinkState",
+    "RenderOptions",
+    "Renderer",
+    "Scene",
+    "Window",
+    "require_video",
+    "scene_of",
+    "write_picture",
+    "write_video",
+]

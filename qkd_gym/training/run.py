@@ -10,19 +10,18 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import gymnasium as gym
-
 from qkd_gym.children import child_processes
 from qkd_gym.envs.compilation import announce_compilation
 from qkd_gym.envs.tasks import TASKS, Task
 from qkd_gym.errors import InvalidInput, require_choice, require_integer, shown
 from qkd_gym.evaluation import EvaluationResult, compare, evaluate, print_comparison
 from qkd_gym.evaluation.episodes import HELD_OUT_SEED
+from qkd_gym.evaluation.player import Player
 from qkd_gym.evaluation.report import comparison_table
-from qkd_gym.files import write_bytes, write_figure, write_json
+from qkd_gym.files import write_bytes, write_json
 from qkd_gym.network.scenarios import resolve
 from qkd_gym.reading import read_table, read_tables
-from qkd_gym.rendering import draw_network, snapshot
+from qkd_gym.rendering import write_picture
 from qkd_gym.search.recipe import METHOD, load_search_recipe
 from qkd_gym.training.options import DEVICES, Options
 from qkd_gym.training.recipes import RECIPES
@@ -193,10 +192,8 @@ def report(
 
 def draw_agent_network(agent: Any, env_id: str, network: dict[str, Any], path: Path) -> None:
     """Draws the network half-way through a held-out episode of the agent."""
-    env = gym.make(env_id, **{**network, "split": "test"})
-    observation, info = env.reset(seed=HELD_OUT_SEED)
-    over = False
-    while not over and info["elapsed_s"] < env.unwrapped.config.episode_s / 2:  # type: ignore[attr-defined]
-        action, _ = agent.predict(observation, deterministic=True)
-        observation, _, _, over, info = env.step(action)
-    write_figure(path, draw_network(snapshot(env.unwrapped.core.simulator)))  # type: ignore[attr-defined]
+    look = {"render_mode": "rgb_array", "render_options": {"size": (1200, 800)}}
+    player = Player(agent, env_id, HELD_OUT_SEED, **look, **network)
+    while player.elapsed_s < player.env.config.episode_s / 2 and not player.over:
+        player.step()
+    write_picture(path, player.frame())

@@ -95,6 +95,6 @@ def test_the_first_part_of_a_batch_is_a_little_larger(batch, count, expected):
 
 def test_pictures_come_as_arrays_ten_a_second():
     env = gym.make("qkd_gym/LinkActivation-v0", render_mode="rgb_array", bank_size=1)
-    assert env.metadata["render_modes"] == ["rgb_array"]
+    assert env.metadata["render_modes"] == ["human", "rgb_array", "ansi"]
     assert env.metadata["render_fps"] == 10
     assert env.render_mode == "rgb_array"

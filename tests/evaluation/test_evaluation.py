@@ -268,8 +268,16 @@ def test_report_and_plot(tmp_path, capsys):
     assert "a title" in printed
     assert "static-plan" in printed
     path = tmp_path / "curve.png"
-    plot_learning_curve(path, [0, 100], [0.5, 0.6], references={"demand-deficit": 0.66})
+    steps, levels = np.array([0, 100]), {"demand-deficit": np.float64(0.66)}
+    plot_learning_curve(path, steps, np.array([0.5, 0.6]), references=levels)
     assert path.read_bytes().startswith(b"\x89PNG")
+    assert json.loads((tmp_path / "curve.json").read_text()) == {
+        "steps": [0, 100],
+        "values": [0.5, 0.6],
+        "label": "policy",
+        "quantity": "delivered share",
+        "references": {"demand-deficit": 0.66},
+    }
 
 
 def test_names_in_a_table_are_printed_as_they_are(capsys):

@@ -91,7 +91,8 @@ def call(*arguments):
     main(["train", *arguments])
 
 
-FOLDER = {"config.json", "metrics.json", "table.md", "learning_curve.png", "network.png"}
+FOLDER = {"config.json", "metrics.json", "table.md", "network.png"}
+FOLDER |= {"learning_curve.png", "learning_curve.json"}
 
 
 @pytest.mark.parametrize(
