@@ -28,10 +28,10 @@ IN_ORDER = {"extending.md", "networks.md"}
 GENERATED = runpy.run_path(str(DOCS / "generate.py"))
 
 
-def blocks(page, language):
-    """Code of a page's fenced blocks."""
+def blocks(page, *languages):
+    """Code of a page's fenced blocks in some languages."""
     found = re.findall(r"^```(\w*)\n(.*?)^```$", page.read_text("utf-8"), re.M | re.S)
-    return [code for kind, code in found if kind == language]
+    return [code for language, code in found if language in languages]
 
 
 @pytest.mark.parametrize("name", sorted(GENERATED["pages"]()))
@@ -70,12 +70,12 @@ def commands():
     for page in [*PAGES, ROOT / "CONTRIBUTING.md"]:
         text = page.read_text("utf-8")
         inline = re.findall(r"`(?=qkd-gym |python train)([^`\n]+)`", text)
-        for line in [*"".join(blocks(page, "")).splitlines(), *inline]:
-            words = shlex.split(line, comments=True)
-            if words and words[0].endswith("qkd-gym"):
-                yield page.name, words[1:]
-            elif len(words) > 1 and words[1] == "train.py":
-                yield page.name, ["train", *words[2:]]
+        lines = "".join(blocks(page, "", "console")).splitlines()
+        for line in [*lines, *inline]:
+            called = re.match(r"(?:\$ )?\S*(qkd-gym|python train\.py) (.*)", line)
+            if called:
+                words = shlex.split(called[2], comments=True)
+                yield page.name, ["train", *words] if "train.py" in called[1] else words
 
 
 @pytest.mark.parametrize(("page", "words"), list(commands()))

@@ -58,7 +58,7 @@ def test_processes_do_not_change_what_is_validated(files, monkeypatch):
     monkeypatch.setattr(replay, "_BATCH", 1)  # every file is a piece of work
     told = []
     assert validate(files, told.append, workers=2) == validate(files, workers=1)
-    assert told == [1, 2]
+    assert told == [0, 1, 2]
     for path in files:
         change(path, lambda c: c["totals"].update(reward=1.0))
     messages = set()
