@@ -24,7 +24,7 @@ FLOORS = [
     {"network"},
     {"rendering", "belief"},
     {"envs"},
-    {"scoring"},
+    {"operators", "scoring"},
     {"baselines"},
     {"bounds", "gnn"},
     {"evaluation"},
