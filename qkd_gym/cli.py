@@ -30,7 +30,7 @@ from qkd_gym.files import require_writable_file, write_bytes
 from qkd_gym.network.scenarios import available_scenarios, resolve
 from qkd_gym.reading import read_json
 from qkd_gym.scoring import shipped_schedules, shipped_summary
-from qkd_gym.workers import WorkerCount, add_workers, start_workers, worker_count
+from qkd_gym.workers import WorkerCount, add_workers, start_workers, take_workers, worker_count
 
 _POLICIES = (
     "a baseline, ENVIRONMENT:BASELINE, agent:NAME for one that the package ships, FOLDER of a "
@@ -47,6 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = vars(_parser().parse_args(arguments))
     run = options.pop("run")
     with exit_status("The same command goes on from here."):
+        if "workers" in options:
+            take_workers(options)
         run(**options)
 
 
