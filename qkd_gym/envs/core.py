@@ -164,6 +164,17 @@ class Core:
         for first, last in zip(firsts, lasts, strict=True):
             step_range(*fixed, self._work[0], int(first), int(last) + 1)
 
+    def step_or_start(self, ended: NDArray[np.integer], actions: Any) -> None:
+        """Starts new episodes for these members, as `start_some`, and steps all others, as `step`.
+
+        The actions of those that start are not read.
+        """
+        others = np.setdiff1d(np.arange(self.batch), ended)
+        self.step_some(others, actions)
+        if self.tracker is not None:
+            self.tracker.update()
+        self._start(ended, self.frame.results, None)
+
     def _step(self, actions: NDArray[np.int64]) -> None:
         decisions = self._decisions(actions)
         self.frame = self._frames.free()

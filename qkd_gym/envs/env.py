@@ -19,6 +19,7 @@ from qkd_gym.network.config import FIELDS
 from qkd_gym.network.reward import REWARD_TERMS
 
 RENDER_MODES = ["rgb_array"]
+RENDER_FPS = 10
 
 
 class QKDEnv(Branching, gym.Env[dict[str, NDArray[Any]], Any]):
@@ -37,7 +38,7 @@ class QKDEnv(Branching, gym.Env[dict[str, NDArray[Any]], Any]):
         UnknownArgument: On an override that is no field.
     """
 
-    metadata: dict[str, Any] = {"render_modes": RENDER_MODES, "render_fps": 10}  # noqa: RUF012
+    metadata: dict[str, Any] = {"render_modes": RENDER_MODES, "render_fps": RENDER_FPS}  # noqa: RUF012
     task: ClassVar[Task]
 
     def __init__(

@@ -12,29 +12,40 @@ from numpy.typing import NDArray
 
 from qkd_gym.envs.branches import Branches, Branching
 from qkd_gym.envs.core import Core, Scenario
+from qkd_gym.envs.env import RENDER_FPS
 from qkd_gym.envs.snapshot import Snapshot, has_ended, read_members
 from qkd_gym.envs.starting import new_generator, not_ready, read_options, read_seeds
 from qkd_gym.envs.tasks import LINK_ACTIVATION, LINK_SCHEDULING, NETWORK, ROUTING, Task
 from qkd_gym.errors import (
     InvalidInput,
     UnknownArgument,
+    require_choice,
     require_instance,
     require_integer,
     require_known_keys,
+    shown,
 )
 from qkd_gym.network.config import FIELDS
 
 Batch = dict[str, NDArray[Any]]
+RENDER_MODES = ["rgb_array"]
 _MOST_MEMBERS = 1_000_000
+_MODES = {mode.value: mode for mode in AutoresetMode}
 
 
 class QKDVectorEnv(Branching, VectorEnv[Batch, NDArray[np.int64], NDArray[Any]]):
     """Many environments side by side, stepped by one compiled call.
 
     Member ``i`` with seed ``s`` plays exactly the episode that the single environment plays with
-    seed ``s``. Finished members start their next episode in the same step (SAME_STEP autoreset):
-    ``infos["final_obs"]`` and ``infos["final_info"]`` hold what they ended with, and every account
-    in ``infos`` belongs to the step that was taken, also for finished members.
+    seed ``s``, and after it the same further ones in every autoreset mode:
+
+    * SAME_STEP: members whose episode ends start the next one in the same step.
+      ``infos["final_obs"]`` and ``infos["final_info"]`` hold what they ended with, and every
+      account in ``infos`` belongs to the step that was taken, also for finished members.
+    * NEXT_STEP: they start it in the step after, which ignores their action. Its observation and
+      accounts are those of a reset, its reward is zero, and it ends nothing.
+    * DISABLED: they stay as they are until `reset` starts them, with the option ``reset_mask``; no
+      step is possible before.
 
     Args:
         num_envs: Number of environments.
@@ -43,7 +54,14 @@ class QKDVectorEnv(Branching, VectorEnv[Batch, NDArray[np.int64], NDArray[Any]])
             `qkd_gym.envs.tasks`.
         threads: Threads that step the batch, each a fixed part of it; None takes the environment
             variable ``QKD_GYM_THREADS``, or else one. Episodes do not depend on it.
+        autoreset_mode: One of `gymnasium.vector.AutoresetMode`, or its value, for instance
+            ``"NextStep"``.
+        render_mode: ``"rgb_array"`` or None.
         **overrides: Fields of `NetworkConfig` to change.
+
+    Attributes:
+        autoreset_mode: When finished members start their next episode, one of
+            `gymnasium.vector.AutoresetMode`; ``metadata`` has it too.
 
     Raises:
         InvalidInput: On an unknown scenario, a value outside its range, or more memory than is
@@ -51,7 +69,11 @@ class QKDVectorEnv(Branching, VectorEnv[Batch, NDArray[np.int64], NDArray[Any]])
         UnknownArgument: On an override that is no field.
     """
 
-    metadata: dict[str, Any] = {"autoreset_mode": AutoresetMode.SAME_STEP}  # noqa: RUF012
+    metadata: dict[str, Any] = {  # noqa: RUF012
+        "autoreset_mode": AutoresetMode.SAME_STEP,
+        "render_modes": RENDER_MODES,
+        "render_fps": RENDER_FPS,
+    }
     task: ClassVar[Task]
 
     def __init__(
@@ -59,11 +81,18 @@ class QKDVectorEnv(Branching, VectorEnv[Batch, NDArray[np.int64], NDArray[Any]])
         num_envs: int = 1,
         scenario: Scenario | None = None,
         threads: int | None = None,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
+        render_mode: str | None = None,
         **overrides: Any,
     ) -> None:
         require_integer("num_envs", num_envs, 1, _MOST_MEMBERS)
         num_envs = int(num_envs)
-        own = ("num_envs", "scenario", "threads")
+        self.autoreset_mode = _read_mode(autoreset_mode)
+        self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
+        if render_mode is not None:
+            require_choice("render_mode", render_mode, RENDER_MODES)
+        self.render_mode = render_mode
+        own = ("num_envs", "scenario", "threads", "autoreset_mode", "render_mode")
         require_known_keys(type(self).__name__, overrides, [*own, *FIELDS], UnknownArgument)
         chosen = self.task.default_scenario if scenario is None else scenario
         self.core = Core(chosen, overrides, num_envs, self.task, threads)
@@ -131,15 +160,42 @@ class QKDVectorEnv(Branching, VectorEnv[Batch, NDArray[np.int64], NDArray[Any]])
         Raises:
             InvalidInput: If actions are anything else, whole floating-point numbers included;
                 nothing has happened then.
-            ResetNeeded: Before the first reset.
+            ResetNeeded: Before the first reset, and in mode DISABLED while some are over.
             ClosedEnvironmentError: If the environment has been closed.
         """
         core = self.core
         if self.closed or not core.generators:
             raise not_ready(self.closed)
-        core.step(actions)
-        results, observations, infos = core.results, core.observe(), core.info()
-        over = results.over
+        if self.autoreset_mode is AutoresetMode.SAME_STEP:
+            core.step(actions)
+            return self._outcome(*self._restart_ended())
+        ended = np.flatnonzero(core.ended)
+        if not len(ended):
+            core.step(actions)
+        elif self.autoreset_mode is AutoresetMode.NEXT_STEP:
+            core.step_or_start(ended, actions)
+        else:
+            raise ResetNeeded(
+                f"No step is possible, since the episodes of members {shown(ended.tolist())} are "
+                "over: start these with the option reset_mask of reset."
+            )
+        return self._outcome(core.observe(), core.info())
+
+    def _outcome(
+        self, observations: Batch, infos: dict[str, Any]
+    ) -> tuple[Batch, NDArray[Any], NDArray[Any], NDArray[Any], dict[str, Any]]:
+        """What `step` returns."""
+        results = self.core.results
+        return observations, results.reward, results.terminated, results.over, infos
+
+    def _restart_ended(self) -> tuple[Batch, dict[str, Any]]:
+        """Starts the next episodes of members that the last step has ended.
+
+        Returns:
+            Observations and infos, with what they ended with.
+        """
+        core = self.core
+        over, observations, infos = core.results.over, core.observe(), core.info()
         if 1 in over.tobytes():  # far faster than `any` on so few
             ended = np.flatnonzero(over)
             # A row per site and link in memory too: how numbers lie decides how their sums round.
@@ -151,7 +207,17 @@ class QKDVectorEnv(Branching, VectorEnv[Batch, NDArray[np.int64], NDArray[Any]])
             infos |= {"final_obs": last, "_final_obs": over}
             infos |= {"final_info": final_info, "_final_info": over}
             core.restart(ended)
-        return observations, results.reward, results.terminated, over, infos
+        return observations, infos
+
+    def render(self) -> tuple[NDArray[np.uint8], ...] | None:
+        """A picture of every member's network, (height, width, 3) each, if the render mode asks
+        for them."""
+        if self.render_mode is None:
+            return None
+        from qkd_gym.rendering import draw_network, snapshot, to_rgb_array
+
+        networks = (snapshot(self.core.simulator, b) for b in range(self.num_envs))
+        return tuple(to_rgb_array(draw_network(network)) for network in networks)
 
     def snapshot(self, members: Any = None) -> Snapshot:
         """Where members stand, their generators included, for `restore`.
@@ -174,8 +240,8 @@ class QKDVectorEnv(Branching, VectorEnv[Batch, NDArray[np.int64], NDArray[Any]])
         where they are.
 
         Args:
-            snapshot: As many running episodes of an environment with the same task and
-                configuration.
+            snapshot: As many episodes of an environment with the same task and configuration;
+                running ones in mode SAME_STEP.
             members: Different indices; None for all.
 
         Returns:
@@ -193,10 +259,12 @@ class QKDVectorEnv(Branching, VectorEnv[Batch, NDArray[np.int64], NDArray[Any]])
         chosen = read_members("members", members, self.num_envs, distinct=True)
         snapshot.check_generators()
         snapshot.check(core.config, core.task.name, chosen)
-        if has_ended(snapshot.contents.state.episodes, core.simulator.params).any():
+        starts_at_once = self.autoreset_mode is AutoresetMode.SAME_STEP
+        over = has_ended(snapshot.contents.state.episodes, core.simulator.params)
+        if starts_at_once and over.any():
             raise InvalidInput(
                 "snapshot has an episode that is over, but must have none of them in a vector "
-                "environment, which starts the next at once."
+                "environment that starts the next at once."
             )
         if not core.generators:
             if len(chosen) < self.num_envs:
@@ -211,6 +279,13 @@ class QKDVectorEnv(Branching, VectorEnv[Batch, NDArray[np.int64], NDArray[Any]])
     def action_masks(self) -> NDArray[np.bool_]:
         """Legal actions of every environment, (num_envs, actions)."""
         return self.core.masks
+
+
+def _read_mode(mode: Any) -> AutoresetMode:
+    if isinstance(mode, AutoresetMode):
+        return mode
+    require_choice("autoreset_mode", mode, _MODES)
+    return _MODES[mode]
 
 
 class LinkActivationVectorEnv(QKDVectorEnv):
