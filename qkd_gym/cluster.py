@@ -88,10 +88,16 @@ class _Tasks:
         # Retried here and not by Ray, which does not tell.
         self._remote = ray.remote(max_retries=0, num_cpus=1)(_do)
         self._running: set[Any] = set()
+        self._joined = self._machines()
         self._lost: Counter[str] = Counter()  # pieces of work by what was lost with them
         self._ends = False
         # More than there are cores, so that none waits for this process or a new machine for work.
         self.most_at_a_time = 2 * max(1, int(ray.cluster_resources().get("CPU", 1)))
+
+    def _machines(self) -> set[str]:
+        """What machines that answer are called in messages."""
+        nodes = [node for node in self._ray.nodes() if node["Alive"]]
+        return {_machine(node["NodeManagerAddress"], node["NodeID"]) for node in nodes}
 
     def do(self, work: Callable[..., Any], *arguments: Any) -> Any:
         """The result of a piece of work, wherever and however often it is begun."""
@@ -124,6 +130,8 @@ class _Tasks:
 
     def end(self) -> None:
         """Leaves the cluster, and tells what was lost."""
+        for machine in self._joined - self._machines():
+            self._lost[machine] += 0  # it may have had no work, or none that was not done yet
         self._ray.shutdown()
         if self._lost:
             lost = ", ".join(f"{count} with {what}" for what, count in self._lost.items())
@@ -152,9 +160,13 @@ def _no_cluster(address: str, error: Exception) -> InvalidInput:
 
 
 def _what_was_lost(error: Exception) -> str:
-    # Ray marks a machine as lost much later, and has it nowhere but in the text.
-    found = re.search(r"Node IP: ([^\s,]+), node ID: (\w{8})", str(error))
-    return f"machine {found[1]} (node {found[2]})" if found else "a process"
+    # Ray counts a machine as lost a while later, and tells which in the text alone.
+    found = re.search(r"Node IP: ([^\s,]+), node ID: (\w+)", str(error))
+    return _machine(found[1], found[2]) if found else "a process"
+
+
+def _machine(address: str, node: str) -> str:
+    return f"machine {address} (node {node[:8]})"
 
 
 def _do(version: str, work: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
