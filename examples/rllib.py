@@ -51,7 +51,7 @@ class GraphModule(TorchRLModule, ValueFunctionAPI):
         return self.value(self.extractor(batch[Columns.OBS]))[:, 0]
 
 
-def configure(mode=VECTOR, runners=2, envs=16, seed=0, steps=1600, **scenario):
+def configure(mode=VECTOR, runners=2, envs=16, seed=0, steps=4800, **scenario):
     """A PPO configuration.
 
     Args:
