@@ -5,8 +5,9 @@
 
 Pieces of different kinds are `functools.partial` objects, which `call` does.
 
-Whatever else offers a ``submit(function, *arguments)`` that returns a future, such as processes on
-other machines, can drive a `Workers` too: nothing is shared with those who do the work.
+Whatever offers a ``submit(function, *arguments)`` that returns a future can drive a `Workers`,
+since nothing is shared with those who do the work: processes of this machine, or the machines of a
+Ray cluster.
 """
 
 from __future__ import annotations
@@ -21,14 +22,16 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 
 from qkd_gym.children import child_processes
-from qkd_gym.errors import InvalidInput, shown
+from qkd_gym.cluster import RayCluster, cluster_tasks
+from qkd_gym.errors import InvalidInput, require_choice, shown
 
 Unit = TypeVar("Unit")
 Result = TypeVar("Result")
 Submit = Callable[..., Future[Any]]
-WorkerCount = int | Literal["auto"]
+WorkerCount = int | Literal["auto"] | RayCluster
 
 MOST_WORKERS = 1024
+BACKENDS = ("processes", "ray")
 
 
 class Workers:
@@ -93,17 +96,22 @@ def call(piece: Callable[[], Result]) -> Result:
 
 @contextmanager
 def start_workers(workers: WorkerCount) -> Iterator[Workers]:
-    """Workers on this machine, which end with the block.
+    """Workers, which end with the block.
 
     One worker is this process. Several are processes of their own, see
-    `qkd_gym.children.child_processes`, which start as work comes in.
+    `qkd_gym.children.child_processes`, which start as work comes in. Those of a cluster are its
+    cores, see `qkd_gym.cluster.cluster_tasks`.
 
     Args:
-        workers: Number of workers, see `worker_count`.
+        workers: Number of workers on this machine, see `worker_count`, or a cluster.
 
     Raises:
-        InvalidInput: See `worker_count`.
+        InvalidInput: See `worker_count` and `qkd_gym.cluster.cluster_tasks`.
     """
+    if isinstance(workers, RayCluster):
+        with cluster_tasks(workers) as submit:
+            yield Workers(submit)
+        return
     count = worker_count(workers)
     if count == 1:
         yield Workers(None)
@@ -116,12 +124,13 @@ def worker_count(workers: Any) -> int:
     """What a number of workers means, in every function and on every command line.
 
     Args:
-        workers: ``"auto"`` for one per usable core, or their number.
+        workers: ``"auto"`` for one per usable core, or their number; of a cluster, whose cores
+            nobody has counted yet, the answer is this machine's.
 
     Raises:
-        InvalidInput: If it is neither ``"auto"`` nor an integer in [1, 1024].
+        InvalidInput: If it is neither ``"auto"`` nor an integer in [1, 1024] nor a `RayCluster`.
     """
-    if isinstance(workers, str) and workers == "auto":
+    if isinstance(workers, RayCluster) or (isinstance(workers, str) and workers == "auto"):
         return usable_cores()
     whole = isinstance(workers, (int, np.integer)) and not isinstance(workers, bool)
     if not whole or not 1 <= workers <= MOST_WORKERS:
@@ -131,14 +140,49 @@ def worker_count(workers: Any) -> int:
     return int(workers)
 
 
-def add_workers(parser: ArgumentParser) -> None:
-    """Gives a command the option ``--workers``, whose value is for `worker_count`."""
+def add_local_workers(parser: ArgumentParser) -> None:
+    """Gives a command the option ``--workers``."""
     parser.add_argument(
         "--workers",
         type=_number_or_text,
         default="auto",
         help="processes that share the work: a number, or auto for one per usable core",
     )
+
+
+def add_workers(parser: ArgumentParser) -> None:
+    """Gives a command the options that `take_workers` makes one value of."""
+    add_local_workers(parser)
+    parser.add_argument(
+        "--backend",
+        default=BACKENDS[0],
+        choices=BACKENDS,
+        help="who they are: processes of this machine, or all cores of a Ray cluster",
+    )
+    parser.add_argument(
+        "--address",
+        default="",
+        help="of the Ray cluster, as HOST:PORT; by default one that starts on this machine",
+    )
+
+
+def take_workers(options: dict[str, Any]) -> None:
+    """Puts into ``options["workers"]`` what three options of a command say, and removes the others.
+
+    Raises:
+        InvalidInput: If they do not go together.
+    """
+    backend, address = options.pop("backend"), options.pop("address")
+    require_choice("backend", backend, BACKENDS)
+    if backend == "ray":
+        if options["workers"] != "auto":
+            raise InvalidInput(
+                f"workers is {shown(options['workers'])}, but must be 'auto' with the backend "
+                "'ray', which works on all cores of the cluster."
+            )
+        options["workers"] = RayCluster(address)
+    elif address:
+        raise InvalidInput(f"address is {shown(address)}, but must be left out without Ray.")
 
 
 def _number_or_text(text: str) -> int | str:

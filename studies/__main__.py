@@ -16,7 +16,7 @@ from qkd_gym import __version__
 from qkd_gym.commands import exit_status
 from qkd_gym.errors import require_between, require_choice, require_integer
 from qkd_gym.files import require_writable_folder, write_bytes, write_json
-from qkd_gym.workers import WorkerCount, add_workers, start_workers
+from qkd_gym.workers import WorkerCount, add_workers, start_workers, take_workers
 from studies.figures import figures
 from studies.forms import STUDIES
 from studies.page import draw, page
@@ -105,9 +105,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=DOCS, help="folder of the page")
     parser.add_argument("--effort", type=float, default=1.0, help="multiplies all trainings")
     add_workers(parser)
-    options = parser.parse_args(arguments)
+    options = vars(parser.parse_args(arguments))
     with exit_status("The same command goes on from there."):
-        run(**vars(options))
+        take_workers(options)
+        run(**options)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ HEAVY |= {"PIL", "pygame"}
 FLOORS = [
     {"errors", "extras", "features", "markdown", "jit"},
     {"fields", "reading", "commands", "names"},
-    {"files", "children"},
+    {"files", "children", "cluster"},
     {"workers"},
     {"physics"},
     {"topology"},
@@ -26,7 +26,7 @@ FLOORS = [
     {"network"},
     {"rendering", "belief"},
     {"envs"},
-    {"scoring"},
+    {"operators", "scoring"},
     {"baselines"},
     {"bounds", "gnn", "testing"},
     {"evaluation"},

@@ -24,6 +24,7 @@ from qkd_gym.cli import (
     watch,
 )
 from qkd_gym.commands import exit_status
+from qkd_gym.workers import take_workers
 
 # In the order of the help.
 COMMANDS = (
@@ -49,6 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = vars(parser().parse_args(arguments))
     run = options.pop("run")
     with exit_status(options.pop("interrupted")):
+        if "backend" in options:
+            take_workers(options)
         run(**options)
 
 

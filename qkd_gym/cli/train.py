@@ -9,7 +9,7 @@ from typing import Any
 from qkd_gym.cli.arguments import Commands, add_command
 from qkd_gym.envs.tasks import TASKS
 from qkd_gym.training.options import DEVICES, Options
-from qkd_gym.workers import add_workers
+from qkd_gym.workers import add_local_workers
 
 
 def add(commands: Commands) -> None:
@@ -64,7 +64,7 @@ def add(commands: Commands) -> None:
         default=default.device,
         help=f"where the networks run: {', '.join(DEVICES)} (auto is a GPU if there is one)",
     )
-    add_workers(parser)
+    add_local_workers(parser)
 
 
 def run(network: Sequence[str], **asked: Any) -> None:

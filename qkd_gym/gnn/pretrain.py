@@ -58,6 +58,7 @@ from qkd_gym.workers import (
     add_workers,
     call,
     start_workers,
+    take_workers,
     worker_count,
 )
 
@@ -332,10 +333,12 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=12000)
     parser.add_argument("--seed", type=int, default=0)
     add_workers(parser)
-    options = parser.parse_args()
-    kept = f"What is done is in a folder beside {options.out}"
+    options = vars(parser.parse_args())
+    out = options["out"]
+    kept = f"What is done is in a folder beside {out}"
     with exit_status(f"{kept}; the same command goes on from there."):
-        facts = pretrain(options.out, options.steps, options.seed, workers=options.workers)
+        take_workers(options)
+        facts = pretrain(**options)
     rows = {f"{n} sites": row for n, row in facts["unseen_networks"].items()}
     for name in ("weaker", "stronger"):
         spreads = facts[f"unseen_{name}_spreads"]
@@ -344,7 +347,7 @@ def main() -> None:
     rows["simulator"] = facts["unseen_simulated"]
     for name, row in rows.items():
         print(f"{name:>19}  " + "  ".join(f"{k} {v:.3f}" for k, v in row.items()))
-    print(f"written to {options.out}, with its card and plot, in {facts['seconds']:.0f} s")
+    print(f"written to {out}, with its card and plot, in {facts['seconds']:.0f} s")
 
 
 if __name__ == "__main__":

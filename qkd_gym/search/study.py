@@ -24,7 +24,7 @@ from qkd_gym.markdown import markdown_table
 from qkd_gym.scoring import ScoredSchedule, save_schedule
 from qkd_gym.search.recipe import load_search_recipe
 from qkd_gym.search.search import Search
-from qkd_gym.workers import WorkerCount, Workers, add_workers, start_workers
+from qkd_gym.workers import WorkerCount, Workers, add_workers, start_workers, take_workers
 
 # The fixed reference first, then the rules that play the agents' own environment.
 BASELINES = ("demand-deficit", "LinkScheduling:demand-deficit", "LinkScheduling:max-weight")
@@ -135,8 +135,10 @@ def main() -> None:
     parser.add_argument("--episodes", type=int, default=200, help="held-out episodes")
     parser.add_argument("--out", type=Path, default=Path("runs/search-study"))
     add_workers(parser)
+    options = vars(parser.parse_args())
     with exit_status("The same command goes on from there."):
-        study(**vars(parser.parse_args()))
+        take_workers(options)
+        study(**options)
 
 
 if __name__ == "__main__":
