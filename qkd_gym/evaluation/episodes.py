@@ -73,6 +73,9 @@ def evaluate(
     if env_id is None:
         env_id = _env_id_of(policy)
     task = get_task(env_id)
+    if "autoreset_mode" in env_kwargs:
+        mode = shown(env_kwargs["autoreset_mode"])
+        raise InvalidInput(f"autoreset_mode is {mode}, but must be left out: one is fixed here.")
     settings = {"split": "test", **env_kwargs}
     seeds = np.arange(seed, seed + episodes)
     env = cast("QKDVectorEnv", gym.make_vec(env_id, num_envs=min(episodes, _BATCH), **settings))
