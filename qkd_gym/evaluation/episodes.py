@@ -89,6 +89,8 @@ def evaluate(
             policy = make_policy(in_environment(policy, task), scenario=known)
         if not callable(getattr(policy, "predict", None)):
             raise InvalidInput(f"policy is {shown(policy)}, but must have a method predict.")
+        label = name or getattr(policy, "name", None) or type(policy).__name__
+        policy = _fitted(policy, env)
         for first in range(0, episodes, env.num_envs):
             # The last batch is filled up with episodes that nobody counts.
             batch: list[int | None] = [seed + first + i for i in range(env.num_envs)]
@@ -106,7 +108,6 @@ def evaluate(
         key: dataclasses.asdict(value) if dataclasses.is_dataclass(value) else value  # type: ignore[arg-type]
         for key, value in settings.items()
     }
-    label = name or getattr(policy, "name", None) or type(policy).__name__
     return EvaluationResult(
         label,
         env_id,
@@ -118,6 +119,22 @@ def evaluate(
         actions=actions,
         is_baseline=isinstance(policy, RulePolicy) and is_baseline(policy.name),
     )
+
+
+def _fitted(policy: Policy, env: QKDVectorEnv) -> Policy:
+    """The policy, or a copy of it for the sizes of the environment if it was made for others.
+
+    Learners of Stable-Baselines3 have such a policy as their attribute ``policy``.
+    """
+    own: Any = getattr(policy, "policy", policy)
+    if not callable(getattr(own, "fitted_to", None)):
+        return policy
+    space: Any = env.single_observation_space
+    known = own.observation_space.spaces
+    if all(known.get(field) == each for field, each in space.items()):
+        return policy
+    fitted: Policy = own.fitted_to(space, env.single_action_space)
+    return fitted
 
 
 def _env_id_of(policy: Policy | str) -> str:
