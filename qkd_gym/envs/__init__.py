@@ -7,6 +7,7 @@ from qkd_gym.envs.env import (
     QKDEnv,
     RoutingEnv,
 )
+from qkd_gym.envs.masks import sample_mask
 from qkd_gym.envs.model import Model
 from qkd_gym.envs.snapshot import Snapshot
 from qkd_gym.envs.vector import (
@@ -30,4 +31,5 @@ __all__ = [
     "RoutingEnv",
     "RoutingVectorEnv",
     "Snapshot",
+    "sample_mask",
 ]

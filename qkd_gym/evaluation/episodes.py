@@ -76,6 +76,9 @@ def evaluate(
     if env_id is None:
         env_id = _env_id_of(policy)
     task = get_task(env_id)
+    if "autoreset_mode" in env_kwargs:
+        mode = shown(env_kwargs["autoreset_mode"])
+        raise InvalidInput(f"autoreset_mode is {mode}, but must be left out: one is fixed here.")
     settings = {"split": "test", **env_kwargs}
     seeds = np.arange(seed, seed + episodes)
     env = cast("QKDVectorEnv", gym.make_vec(env_id, num_envs=min(episodes, _BATCH), **settings))
@@ -89,6 +92,8 @@ def evaluate(
             policy = make_policy(in_environment(policy, task), scenario=known)
         if not callable(getattr(policy, "predict", None)):
             raise InvalidInput(f"policy is {shown(policy)}, but must have a method predict.")
+        label = name or getattr(policy, "name", None) or type(policy).__name__
+        policy = _fitted(policy, env)
         for first in range(0, episodes, env.num_envs):
             # The last batch is filled up with episodes that nobody counts.
             batch: list[int | None] = [seed + first + i for i in range(env.num_envs)]
@@ -103,7 +108,6 @@ def evaluate(
         env.close()
     totals = {key: np.concatenate([part[key] for part in finished]) for key in finished[0]}
     plain = {key: _plain(value) for key, value in settings.items()}
-    label = name or getattr(policy, "name", None) or type(policy).__name__
     return EvaluationResult(
         label,
         env_id,
@@ -124,6 +128,22 @@ def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return dataclasses.asdict(value)
     return str(value) if isinstance(value, Path) else value
+
+
+def _fitted(policy: Policy, env: QKDVectorEnv) -> Policy:
+    """The policy, or a copy of it for the sizes of the environment if it was made for others.
+
+    Learners of Stable-Baselines3 have such a policy as their attribute ``policy``.
+    """
+    own: Any = getattr(policy, "policy", policy)
+    if not callable(getattr(own, "fitted_to", None)):
+        return policy
+    space: Any = env.single_observation_space
+    known = own.observation_space.spaces
+    if all(known.get(field) == each for field, each in space.items()):
+        return policy
+    fitted: Policy = own.fitted_to(space, env.single_action_space)
+    return fitted
 
 
 def _env_id_of(policy: Policy | str) -> str:

@@ -190,6 +190,22 @@ class LinkPointerPolicy(MaskableActorCriticPolicy):
         own = {name: getattr(self, name) for name in ("hidden", "adviser", "mixed_precision")}
         return {**super()._get_constructor_parameters(), **own}
 
+    def fitted_to(
+        self, observation_space: spaces.Dict, action_space: spaces.Space[Any]
+    ) -> LinkPointerPolicy:
+        """A policy with copies of the weights for networks of another size, which they fit too.
+
+        Args:
+            observation_space: Space of an environment with the same task.
+            action_space: Its action space.
+        """
+        arguments = self._get_constructor_parameters()
+        arguments |= {"observation_space": observation_space, "action_space": action_space}
+        fitted = type(self)(**arguments)
+        fitted.load_state_dict(self.state_dict())
+        fitted.set_training_mode(False)
+        return fitted.to(self.device)
+
     def _build_mlp_extractor(self) -> None:
         self.mlp_extractor = PointerHeads(  # type: ignore[assignment]
             self.features_extractor,

@@ -8,7 +8,7 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 import qkd_gym  # noqa: F401
-from qkd_gym.envs.wrappers import GraphObservation
+from qkd_gym.envs.wrappers import GraphObservation, VectorGraphObservation
 from qkd_gym.errors import InvalidInput, UnknownArgument
 from qkd_gym.network import available_scenarios
 
@@ -64,16 +64,36 @@ def test_spec_with_a_configuration_survives_json():
     assert obs["nodes"].shape[0] == 10
 
 
+@pytest.mark.filterwarnings("ignore:.*different from the unwrapped version")
 @pytest.mark.parametrize("env_id", IDS)
-def test_graph_wrapper(env_id):
+def test_graph_wrapper_keeps_what_is_no_part_of_the_graph(env_id):
     env = GraphObservation(gym.make(env_id, bank_size=2))
-    graph, info = env.reset(seed=0)
-    assert graph in env.observation_space
+    check_env(env, skip_render_check=True)
+    seen, _ = env.reset(seed=0)
+    assert seen in env.observation_space
     plain, _ = gym.make(env_id, bank_size=2).reset(seed=0)
-    assert len(graph.edges) == plain["link_mask"].sum()
-    graph, *_ = env.step(env.action_space.sample())
-    assert graph in env.observation_space
-    assert info["action_mask"].any()
+    assert len(seen["graph"].edges) == plain["link_mask"].sum()
+    kept = set(plain) - {"nodes", "links", "link_endpoints", "node_mask", "link_mask"}
+    assert set(seen) == kept | {"graph"}
+    for name in kept:
+        np.testing.assert_array_equal(seen[name], plain[name])
+    assert ("paths" in seen) == ("Routing" in env_id or "Network" in env_id)
+    seen, *_ = env.step(env.action_space.sample())
+    assert seen in env.observation_space
+
+
+@pytest.mark.parametrize("env_id", IDS)
+def test_graphs_of_a_vector_are_those_of_its_members(env_id):
+    mode = gym.vector.AutoresetMode.NEXT_STEP
+    env = VectorGraphObservation(gym.make_vec(env_id, 2, autoreset_mode=mode, bank_size=2))
+    seen, _ = env.reset(seed=4)
+    assert seen in env.observation_space
+    single = GraphObservation(gym.make(env_id, bank_size=2))
+    for b, graph in enumerate(seen["graph"]):
+        alone, _ = single.reset(seed=4 + b)
+        for got, expected in zip(graph, alone["graph"], strict=True):
+            np.testing.assert_array_equal(got, expected)
+        np.testing.assert_array_equal(seen["context"][b], alone["context"])
 
 
 def test_returned_observations_share_no_memory():

@@ -239,6 +239,7 @@ def test_seeds_may_be_integers_of_numpy(seed):
         ({"policy": "demand-defict"}, "Did you mean 'demand-deficit'"),
         ({"policy": object()}, "must have a method predict"),
         ({"laod": 1.0}, "Did you mean 'load'"),
+        ({"autoreset_mode": "NextStep"}, "autoreset_mode is 'NextStep', but must be left out"),
     ],
 )
 def test_bad_arguments(arguments, message):
