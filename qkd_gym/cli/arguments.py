@@ -6,6 +6,8 @@ import argparse
 from collections.abc import Callable
 from typing import TypeAlias
 
+from qkd_gym.envs.tasks import LINK_ACTIVATION, TASKS
+
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 POLICIES = (
@@ -37,6 +39,18 @@ def add_command(
     parser = commands.add_parser(name, help=summary, description=summary, formatter_class=form)
     parser.set_defaults(run=run, interrupted=interrupted)
     return parser
+
+
+def add_policies(parser: argparse.ArgumentParser) -> None:
+    """Gives a command policies and what they play: ``policies``, ``--scenario`` and ``--env``."""
+    parser.add_argument("policies", metavar="POLICY", nargs="+", help=POLICIES)
+    parser.add_argument("--scenario", default="", help="default: that of the environment")
+    parser.add_argument(
+        "--env",
+        default=LINK_ACTIVATION.name,
+        choices=tuple(TASKS),
+        help="environment of the baselines",
+    )
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:

@@ -9,9 +9,9 @@ from itertools import count
 from typing import Any
 
 from qkd_gym.benchmark.policies import Row, counts_as_baseline, load, rows_of
-from qkd_gym.cli.arguments import POLICIES, Commands, add_command, add_json
+from qkd_gym.cli.arguments import Commands, add_command, add_json, add_policies
 from qkd_gym.cli.progress import Progress
-from qkd_gym.envs.tasks import LINK_ACTIVATION, TASKS
+from qkd_gym.envs.tasks import TASKS
 from qkd_gym.errors import require_integer
 from qkd_gym.evaluation import EvaluationResult, compare, evaluate, print_comparison
 from qkd_gym.evaluation.episodes import HELD_OUT_SEED
@@ -22,14 +22,7 @@ from qkd_gym.workers import WorkerCount, add_workers, start_workers
 def add(commands: Commands) -> None:
     """Adds the command."""
     parser = add_command(commands, "evaluate", run, "play policies on the same held-out episodes")
-    parser.add_argument("policies", metavar="POLICY", nargs="+", help=POLICIES)
-    parser.add_argument("--scenario", default="", help="default: that of the environment")
-    parser.add_argument(
-        "--env",
-        default=LINK_ACTIVATION.name,
-        choices=tuple(TASKS),
-        help="environment of the baselines",
-    )
+    add_policies(parser)
     parser.add_argument("--episodes", type=int, default=100)
     parser.add_argument("--seed", type=int, default=HELD_OUT_SEED, help="seed of the first episode")
     add_workers(parser)

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkd_gym.benchmark.policies import load, rows_of
-from qkd_gym.cli.arguments import POLICIES, Commands, add_command
+from qkd_gym.cli.arguments import Commands, add_command, add_policies
 from qkd_gym.cli.progress import Progress
-from qkd_gym.envs.tasks import LINK_ACTIVATION, TASKS
+from qkd_gym.envs.tasks import TASKS
 from qkd_gym.errors import require_integer
 from qkd_gym.evaluation.episodes import HELD_OUT_SEED
 from qkd_gym.evaluation.player import Player
@@ -26,14 +26,7 @@ _MOST_STEPS = 10_000
 def add(commands: Commands) -> None:
     """Adds the command."""
     parser = add_command(commands, "watch", run, "show an episode, in a window or as a video")
-    parser.add_argument("policies", metavar="POLICY", nargs="+", help=POLICIES)
-    parser.add_argument("--scenario", default="", help="default: that of the environment")
-    parser.add_argument(
-        "--env",
-        default=LINK_ACTIVATION.name,
-        choices=tuple(TASKS),
-        help="environment of the baselines",
-    )
+    add_policies(parser)
     parser.add_argument(
         "--out",
         type=Path,
