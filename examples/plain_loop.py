@@ -54,5 +54,5 @@ def batched(env_id="qkd_gym/LinkActivation-v0", num_envs=16, steps=200, seed=0, 
 
 if __name__ == "__main__":
     print("one episode: return {:.2f}, delivered share {:.3f}".format(*single(scenario="metro")))
-    returns = batched(scenario="metro", episode_s=7200.0)
+    returns = batched(scenario="metro", episode_s=3600.0)
     print(f"{len(returns)} episodes of a vector environment: mean return {np.mean(returns):.2f}")

@@ -29,16 +29,25 @@ from qkd_gym.features import LINK_FEATURES
 ENV_ID = "qkd_gym/LinkActivation-v0"
 
 
-def make(**scenario):
-    """An environment under its mask; a categorical action, as the masked distribution draws."""
-    base = GymEnv(ENV_ID, categorical_action_encoding=True, **scenario)
+def unmasked(**scenario):
+    """An environment with categorical actions, as the masked distribution draws them."""
+    return GymEnv(ENV_ID, categorical_action_encoding=True, **scenario)
+
+
+def masked(env):
+    """The environment, or a batch of them, under its mask; a batch draws by its own transforms."""
     truth = DTypeCastTransform(torch.int8, torch.bool, in_keys=["action_mask"])
-    return TransformedEnv(base, Compose(truth, ActionMask()))
+    return TransformedEnv(env, Compose(truth, ActionMask()))
+
+
+def make(**scenario):
+    """An environment under its mask."""
+    return masked(unmasked(**scenario))
 
 
 def make_batched(num_envs, **scenario):
     """Environments stepped in turn; `ParallelEnv` in place of `SerialEnv` gives each a process."""
-    return SerialEnv(num_envs, partial(make, **scenario))
+    return masked(SerialEnv(num_envs, partial(unmasked, **scenario)))
 
 
 class Score(nn.Module):

@@ -64,7 +64,7 @@ def test_the_vector_loop_tells_episodes_apart(monkeypatch):
 @pytest.mark.parametrize("algorithm", ["ppo", "dqn", "recurrent"])
 def test_stock_learners_of_stable_baselines3_learn(algorithm):
     pytest.importorskip("sb3_contrib")
-    example = runpy.run_path(str(EXAMPLES / "stable_baselines3.py"))
+    example = runpy.run_path(str(EXAMPLES / "sb3_stock.py"))
     model = example["train"](algorithm, steps=200, num_envs=4, **SMALL)
     assert model.num_timesteps == 200
     fresh = example["make"](algorithm, model.get_env(), seed=0).policy.state_dict()

@@ -2,7 +2,7 @@
 
 These learners take no action masks: an illegal action does what holding does, and is counted in
 ``info["illegal_actions"]``. Learners with masks are MaskablePPO of sb3-contrib and GraphPPO.
-Run it with ``python examples/stable_baselines3.py ppo``, or ``dqn`` or ``recurrent``, with the
+Run it with ``python examples/sb3_stock.py ppo``, or ``dqn`` or ``recurrent``, with the
 extra ``train``. Tested with stable-baselines3 2.9.2, sb3-contrib 2.9.2, torch 2.13.0, gymnasium
 1.4.0.
 """
