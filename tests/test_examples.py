@@ -4,10 +4,111 @@ import runpy
 from importlib.util import find_spec
 from pathlib import Path
 
+import gymnasium as gym
 import numpy as np
 import pytest
 
+from qkd_gym.envs import LinkActivationEnv, LinkActivationVectorEnv
+
 EXAMPLES = Path(__file__).parents[1] / "examples"
+ENV_ID = "qkd_gym/LinkActivation-v0"
+SMALL = {"scenario": "metro", "n_sites": 8, "bank_size": 2, "episode_s": 1800.0}
+DECISIONS = 30  # of an episode of SMALL
+
+
+def rewards(actions, seed, episode=0):
+    """What an episode of a seed gives for these actions, stepped by Gymnasium alone."""
+    env = gym.make(ENV_ID, **SMALL)
+    env.reset(seed=seed)
+    for _ in range(episode):
+        env.reset()
+    return [env.step(int(action))[1] for action in actions]
+
+
+def test_the_plain_loop_plays_legal_actions_and_repeats_itself(monkeypatch):
+    illegal = []
+    step = LinkActivationEnv.step
+
+    def watched(env, action):
+        result = step(env, action)
+        illegal.append(result[-1]["illegal_actions"])
+        return result
+
+    monkeypatch.setattr(LinkActivationEnv, "step", watched)
+    example = runpy.run_path(str(EXAMPLES / "plain_loop.py"))
+    total, share = example["single"](**SMALL)
+    assert illegal == [0] * DECISIONS
+    assert np.isfinite(total)
+    assert 0.0 < share <= 1.0
+    assert example["single"](**SMALL) == (total, share)
+
+
+def test_the_vector_loop_tells_episodes_apart(monkeypatch):
+    illegal = []
+    step = LinkActivationVectorEnv.step
+
+    def watched(envs, actions):
+        result = step(envs, actions)
+        illegal.extend(result[-1]["illegal_actions"])
+        return result
+
+    monkeypatch.setattr(LinkActivationVectorEnv, "step", watched)
+    example = runpy.run_path(str(EXAMPLES / "plain_loop.py"))
+    returns = example["batched"](num_envs=4, steps=2 * DECISIONS + 1, **SMALL)
+    assert len(returns) == 8
+    assert sum(illegal) == 0
+    first = example["batched"](num_envs=4, steps=DECISIONS, **SMALL)
+    assert returns[:4] == first
+
+
+@pytest.mark.parametrize("algorithm", ["ppo", "dqn", "recurrent"])
+def test_stock_learners_of_stable_baselines3_learn(algorithm):
+    pytest.importorskip("sb3_contrib")
+    example = runpy.run_path(str(EXAMPLES / "sb3_stock.py"))
+    model = example["train"](algorithm, steps=200, num_envs=4, **SMALL)
+    assert model.num_timesteps == 200
+    fresh = example["make"](algorithm, model.get_env(), seed=0).policy.state_dict()
+    trained = model.policy.state_dict()
+    assert any((trained[name] != fresh[name]).any() for name in fresh)
+
+
+def test_torchrl_draws_legal_actions_alone_and_in_batches():
+    pytest.importorskip("torchrl", reason="needs the extra examples")
+    import torch
+
+    example = runpy.run_path(str(EXAMPLES / "torchrl_env.py"))
+    torch.manual_seed(0)
+    policy = example["make_policy"]()
+    env = example["make"](**SMALL)
+    env.set_seed(3)
+    episode = env.rollout(2 * DECISIONS, policy)
+    assert len(episode) == DECISIONS
+    played = rewards(episode["action"], seed=3, episode=1)  # set_seed has started the first
+    assert episode["next", "reward"].flatten().tolist() == pytest.approx(played, rel=1e-6)
+    batch = example["make_batched"](3, **SMALL)
+    for chosen in (policy, None):  # None draws at random
+        rollout = batch.rollout(2 * DECISIONS, chosen, break_when_any_done=False)
+        assert rollout["action_mask"].gather(-1, rollout["action"][..., None]).all()
+        assert rollout["next", "done"].sum() == 6
+
+
+@pytest.mark.filterwarnings("ignore:`:UserWarning")  # of a dataset without an author
+def test_a_minari_dataset_is_recorded_and_imitated(tmp_path, monkeypatch):
+    for needed in ("minari", "jax", "h5py", "torch"):
+        pytest.importorskip(needed, reason="needs the extra examples")
+    import minari
+
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path))
+    example = runpy.run_path(str(EXAMPLES / "minari_dataset.py"))
+    example["record"](3, seed=5, **SMALL)
+    dataset = minari.load_dataset(example["DATASET"])
+    assert dataset.total_steps == 3 * DECISIONS
+    for seed, episode in enumerate(dataset.iterate_episodes(), start=5):
+        assert episode.rewards.tolist() == rewards(episode.actions, seed)
+    _, mask, actions = example["decisions"](dataset)
+    assert mask.gather(1, actions[:, None]).all()
+    _, losses = example["imitate"](dataset, epochs=10)
+    assert losses[-1] < losses[0]
 
 
 def test_the_planner_plays_and_repeats_itself():
