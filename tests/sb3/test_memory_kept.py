@@ -21,10 +21,13 @@ def faults():
         blocks = [torch.ones(2**21) for _ in range(4)]
         del blocks
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+def fewest():
+    # The system may take pages back meanwhile, which only adds to what is counted.
+    return min(faults() for _ in range(5))
 faults()
-print(faults())
+print(fewest())
 runpy.run_path({memory.__file__!r})["keep_freed_memory"]()
-print(faults())
+print(fewest())
 """
 
 
