@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from qkd_gym.network.bank import NetworkBank, gravity, nominal_links
+from qkd_gym.network.bank import NetworkBank, nominal_links, traffic_matrix
 from qkd_gym.network.config import NetworkConfig
 from qkd_gym.network.tables import LOSS_STEP_DB, rate_table
 from qkd_gym.topology import Topology
@@ -76,7 +76,7 @@ def inspect(config: NetworkConfig) -> Inspection:
     if not cut_off.any():
         bank.ensure(0)
         offered = float(bank.arrays.networks["mean_offered_bps"][0]) / config.load
-        traffic = gravity(topology, config.gravity_distance_km)
+        traffic = traffic_matrix(topology, config)
         of_pair = traffic[np.triu_indices(topology.n_sites, 1)]
         without = bank.arrays.path_hops[0, :, 0] == 0
         pathless = float(of_pair[without].sum() / of_pair.sum())

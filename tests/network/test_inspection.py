@@ -60,3 +60,14 @@ def test_paths_that_are_too_long_are_told():
     network = line(*(20 * [5.0]))
     assert found(network, max_hops=20).pathless_share == 0.0
     assert 0.0 < found(network, max_hops=5).pathless_share < 1.0
+
+
+def test_paths_that_are_too_long_count_by_the_demand_of_ones_own():
+    network = line(5.0, 5.0, 5.0, 5.0)
+    between = np.zeros((5, 5))
+    between[0, 1] = between[1, 0] = 1.0
+    assert found(network, max_hops=2).pathless_share > 0.0
+    assert found(network, max_hops=2, demand={"matrix": between.tolist()}).pathless_share == 0.0
+    between[0, 4] = between[4, 0] = 3.0
+    demand = {"matrix": between.tolist()}
+    assert found(network, max_hops=2, demand=demand).pathless_share == pytest.approx(0.75)
