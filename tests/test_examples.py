@@ -25,16 +25,21 @@ def rewards(actions, seed, episode=0):
     return [env.step(int(action))[1] for action in actions]
 
 
-def test_the_plain_loop_plays_legal_actions_and_repeats_itself(monkeypatch):
-    illegal = []
-    step = LinkActivationEnv.step
+def illegal_actions(monkeypatch, kind):
+    """A list of how many actions of each step of these environments will have been illegal."""
+    found, step = [], kind.step
 
-    def watched(env, action):
-        result = step(env, action)
-        illegal.append(result[-1]["illegal_actions"])
+    def watched(env, actions):
+        result = step(env, actions)
+        found.extend(np.atleast_1d(result[-1]["illegal_actions"]))
         return result
 
-    monkeypatch.setattr(LinkActivationEnv, "step", watched)
+    monkeypatch.setattr(kind, "step", watched)
+    return found
+
+
+def test_the_plain_loop_plays_legal_actions_and_repeats_itself(monkeypatch):
+    illegal = illegal_actions(monkeypatch, LinkActivationEnv)
     example = runpy.run_path(str(EXAMPLES / "plain_loop.py"))
     total, share = example["single"](**SMALL)
     assert illegal == [0] * DECISIONS
@@ -44,15 +49,7 @@ def test_the_plain_loop_plays_legal_actions_and_repeats_itself(monkeypatch):
 
 
 def test_the_vector_loop_tells_episodes_apart(monkeypatch):
-    illegal = []
-    step = LinkActivationVectorEnv.step
-
-    def watched(envs, actions):
-        result = step(envs, actions)
-        illegal.extend(result[-1]["illegal_actions"])
-        return result
-
-    monkeypatch.setattr(LinkActivationVectorEnv, "step", watched)
+    illegal = illegal_actions(monkeypatch, LinkActivationVectorEnv)
     example = runpy.run_path(str(EXAMPLES / "plain_loop.py"))
     returns = example["batched"](num_envs=4, steps=2 * DECISIONS + 1, **SMALL)
     assert len(returns) == 8

@@ -44,6 +44,15 @@ def available_agents() -> tuple[str, ...]:
     return (*shipped_schedules(), Portfolio.name)
 
 
+def shipped_agent(name: str) -> ScoredSchedule | Portfolio:
+    """An agent that the package ships.
+
+    Raises:
+        InvalidInput: If there is none of that name.
+    """
+    return Portfolio() if name == Portfolio.name else shipped_schedule(name)
+
+
 def agent_summary(name: str) -> str:
     """What an agent that the package ships is, in one line.
 

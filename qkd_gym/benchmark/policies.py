@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 
 from qkd_gym.baselines import make_policy
 from qkd_gym.baselines.own import has_module, is_own, make_own, own_class
-from qkd_gym.baselines.portfolio import Portfolio
+from qkd_gym.baselines.portfolio import Portfolio, shipped_agent
 from qkd_gym.baselines.registry import in_environment, is_baseline, parameter_names
 from qkd_gym.envs.tasks import TASKS, Task, get_task
 from qkd_gym.errors import InvalidInput, require_choice, shown
-from qkd_gym.scoring import ScoredSchedule, find_schedule, shipped_schedule
+from qkd_gym.scoring import ScoredSchedule, find_schedule
 from qkd_gym.scoring.agents import PREFIX
 
 
@@ -76,7 +76,7 @@ def file_name(label: str) -> str:
 
 def _row(word: str, task: Task) -> Row:
     if word.startswith(PREFIX):
-        return Row(word, word, _shipped(word).env_id)
+        return Row(word, word, shipped_agent(word.removeprefix(PREFIX)).env_id)
     name, equals, folder = word.partition("=")
     if equals or os.sep in word or Path(word).is_dir():
         path = Path(folder if equals else word)
@@ -164,10 +164,6 @@ def agent_digest(policy: str) -> str:
 
 def _schedule(policy: str) -> ScoredSchedule | Portfolio | None:
     """The scored schedule or the portfolio that an agent is, if it is one."""
-    return _shipped(policy) if policy.startswith(PREFIX) else find_schedule(Path(policy))
-
-
-def _shipped(word: str) -> ScoredSchedule | Portfolio:
-    """The agent of the package that ``agent:NAME`` stands for."""
-    name = word.removeprefix(PREFIX)
-    return Portfolio() if name == Portfolio.name else shipped_schedule(name)
+    if policy.startswith(PREFIX):
+        return shipped_agent(policy.removeprefix(PREFIX))
+    return find_schedule(Path(policy))

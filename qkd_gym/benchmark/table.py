@@ -183,7 +183,10 @@ def _by_load(tables: Tables) -> list[str]:
     for by_load in groups.values():
         seeds = set(by_load[_LOAD].get(_REFERENCE, {})) if _LOAD in by_load else set()
         shares = {
-            policy: {load: _shares(of_all[policy]) for load, of_all in by_load.items()}
+            policy: {
+                load: _metrics(of_all[policy], sorted(seeds))["delivered_share"]
+                for load, of_all in by_load.items()
+            }
             for policy in by_load.get(_LOAD, {})
             if all(set(of_all.get(policy, {})) == seeds for of_all in by_load.values())
         }
@@ -204,13 +207,11 @@ def _by_load(tables: Tables) -> list[str]:
     return parts
 
 
-def _shares(played: dict[int, Episode]) -> NDArray[np.float64]:
-    """Delivered share of the episodes, by seed."""
-    totals = [played[seed].totals for seed in sorted(played)]
-    delivered, offered = (
-        np.array([row[key] for row in totals], float) for key in ("delivered_bits", "offered_bits")
-    )
-    return np.divide(delivered, offered, out=np.full(len(totals), np.nan), where=offered > 0)
+def _metrics(played: Mapping[int, Episode], seeds: Iterable[int]) -> dict[str, NDArray[np.float64]]:
+    """Metrics of the episodes of these seeds."""
+    rows = [played[seed].totals for seed in seeds]
+    # None, which a file has for NaN, becomes NaN again.
+    return metrics_of({key: np.array([row[key] for row in rows], np.float64) for key in rows[0]})
 
 
 def _load_text(load: Interval) -> str:
@@ -231,13 +232,7 @@ def _ranking(scenario: str, policies: dict[_Policy, dict[int, Episode]]) -> str:
     seeds = sorted(set.intersection(*(set(played) for played in policies.values())))
     if not seeds:
         raise InvalidInput(f"the policies in {scenario!r} have no seed in common.")
-    metrics = {}
-    for policy, played in policies.items():
-        rows = [played[seed].totals for seed in seeds]
-        # None, which a file has for NaN, becomes NaN again.
-        metrics[policy] = metrics_of(
-            {key: np.array([row[key] for row in rows], np.float64) for key in rows[0]}
-        )
+    metrics = {policy: _metrics(played, seeds) for policy, played in policies.items()}
     shares = {policy: values[OBJECTIVE] for policy, values in metrics.items()}
     ranked = sorted(shares, key=lambda policy: (-float(np.nanmean(shares[policy])), policy))
     _, differences = differences_to_best(shares, ranked[:1])

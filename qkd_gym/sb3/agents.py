@@ -22,7 +22,7 @@ import torch
 from stable_baselines3.common.policies import BasePolicy
 
 from qkd_gym import __version__
-from qkd_gym.baselines.portfolio import Portfolio, available_agents
+from qkd_gym.baselines.portfolio import Portfolio, available_agents, shipped_agent
 from qkd_gym.envs.tasks import TASKS
 from qkd_gym.errors import InvalidInput, require_choice, shown
 from qkd_gym.files import write_json
@@ -98,7 +98,8 @@ def load_agent(
     """
     if isinstance(agent, str) and not Path(agent).exists():
         require_choice("agent", agent, available_agents())
-    schedule = Portfolio() if agent == Portfolio.name else find_schedule(agent)
+    shipped = isinstance(agent, str) and agent in available_agents()
+    schedule = shipped_agent(str(agent)) if shipped else find_schedule(agent)
     if schedule is None:
         return _load_policy(Path(agent), env_id, settings or {})
     _require_env(str(agent), schedule.env_id, env_id)
