@@ -184,7 +184,8 @@ class _Planner:
     def __init__(self, env: QKDVectorEnv, schedule: ScoredSchedule) -> None:
         sim = env.core.simulator
         self._env, self.schedule = env, schedule
-        self._copy: State = allocate(env.config, 1, sim.n_sites, sim.max_links)
+        in_blocks = len(sim.bank.sifted_per_block) > 0
+        self._copy: State = allocate(env.config, 1, sim.n_sites, sim.max_links, in_blocks=in_blocks)
         self._buffers: Buffers = allocate_buffers(self._copy, sim.bank, env.task)
         self._scratch: Scratch = new_scratch(sim.max_links, self._buffers.nodes.shape[2])
         self._interval_s = float(sim.params["interval_s"][0])

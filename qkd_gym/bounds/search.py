@@ -46,7 +46,10 @@ class EpisodeSearch:
         network = int(simulator.state.episodes["network"][0])
         self.n_links = int(simulator.bank.networks["n_links"][network])
         self.intervals = int(simulator.params["intervals"][0])
-        self._copies = allocate(config, self.n_links + 3, simulator.n_sites, simulator.max_links)
+        self._copies = allocate(
+            config, self.n_links + 3, simulator.n_sites, simulator.max_links,
+            in_blocks=len(simulator.bank.sifted_per_block) > 0,
+        )  # fmt: skip
 
     def delivered_bits(self, plan: I64, weights: RuleWeights) -> int:
         """What a plan delivers in the whole episode."""

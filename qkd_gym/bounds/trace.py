@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from qkd_gym.envs.core import Core
 from qkd_gym.envs.tasks import LINK_ACTIVATION
-from qkd_gym.errors import require_integer
+from qkd_gym.errors import InvalidInput, require_integer, shown
 from qkd_gym.network.compiled.memory import padded
 from qkd_gym.network.config import NetworkConfig
 from qkd_gym.network.simulator import Simulator
@@ -96,11 +96,18 @@ def episode_trace(config: NetworkConfig, seed: int) -> EpisodeTrace:
         seed: The seed of ``env.reset(seed=seed)``.
 
     Raises:
-        InvalidInput: If the seed is not a non-negative integer.
+        InvalidInput: If the seed is not a non-negative integer, or some link makes its key in
+            blocks: when one is full hangs on how long the link has run.
     """
     core = start_episode(config, seed)
     simulator = core.simulator
     bank, state = simulator.bank, simulator.state
+    for name, size in zip(simulator.networks.presets, bank.sifted_per_block, strict=False):
+        if np.isfinite(size):
+            raise InvalidInput(
+                f"preset is {shown(name)}, but must have an infinite block_size for the bounds, "
+                "which ask what a link makes in each interval whatever ran before."
+            )
     network = int(state.episodes["network"][0])
     n_links = int(bank.networks["n_links"][network])
     links = state.links[0, :n_links]

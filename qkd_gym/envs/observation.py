@@ -40,7 +40,7 @@ from qkd_gym.network.dynamics.relay import (
     value_of,
 )
 from qkd_gym.network.dynamics.switching import is_protected, link_need, pool_fill
-from qkd_gym.network.state import LINK_ROW, POOL_ROW, SITE_ROW, State
+from qkd_gym.network.state import BLOCK_ROW, LINK_ROW, POOL_ROW, SITE_ROW, State
 
 F32 = NDArray[np.float32]
 
@@ -50,7 +50,8 @@ _SIGN = np.uint32(1 << 31)
 class Observation(NamedTuple):
     """Buffers of a batch of observations; the request's part is empty if links alone are
     decided, what is known of the past interval and of the equipment unless the operator says
-    which links make way. Fields as in `qkd_gym.envs.spaces.observation_space`.
+    which links make way, and blocks unless some link makes its key in them. Fields as in
+    `qkd_gym.envs.spaces.observation_space`.
 
     The features of sites and links are kept one after the other, each for all sites or links and
     padded to whole vectors: `readable` turns them round.
@@ -70,6 +71,7 @@ class Observation(NamedTuple):
     past_endpoints: NDArray[np.int64]  # (B, R, 2)
     past_sizes: F32  # (B, R)
     setting: F32  # (B, F)
+    blocks: F32  # (B, E)
 
 
 def allocate(s: State, bank: Bank, task: Task) -> Observation:
@@ -97,6 +99,7 @@ def allocate(s: State, bank: Bank, task: Task) -> Observation:
         past_endpoints=((batch, past, 2), np.int64),
         past_sizes=((batch, past), np.float32),
         setting=((batch, len(SETTING)), np.float32),
+        blocks=((batch, links if s.blocks.shape[2] else 0), np.float32),
     )
     arrays["node_mask"][:] = 1
     arrays["path_links"][:] = links
@@ -115,9 +118,11 @@ def readable(buffer: Observation, task: Task) -> dict[str, NDArray[Any]]:
         buffer: Observations as the kernel writes them.
         task: What a step decides; the request is part of the observation only if its path is,
             the past interval's and the setting only if the operator says which links make way.
+            Blocks are part of it where there are any.
     """
     hidden: tuple[str, ...] = () if task.decides_paths else _REQUEST_PART
     hidden += () if task.decides_releases else _SCHEDULE_PART
+    hidden += () if buffer.blocks.shape[1] else ("blocks",)
     arrays = {name: each for name, each in buffer._asdict().items() if name not in hidden}
     for name, mask in (("nodes", buffer.node_mask), ("links", buffer.link_mask)):
         arrays[name] = arrays[name].transpose(0, 2, 1)[:, : mask.shape[1]]
@@ -379,6 +384,7 @@ def observe_one(
     _write_nodes(o, s, bank, p, b)
     _write_links(o, s, bank, p, b, work)
     _write_context(o, s, bank, p, b)
+    _copy(o.blocks[b], s.blocks[b, BLOCK_ROW.filled])
     if p.decides_paths:
         _write_request(o, s, bank, p, b, work)
     if p.decides_links:

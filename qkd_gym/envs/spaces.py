@@ -30,10 +30,12 @@ def observation_space(buffers: Observation, task: Task) -> spaces.Dict:
     ``past_endpoints``      (R, 2)                        int64    sites of past requests
     ``past_sizes``          (R,)                          float32  log1p(bits / mean), 0 for padding
     ``setting``             (len(SETTING_FEATURES),)      float32  what is known beforehand
+    ``blocks``              (E,)                          float32  how full each link's block is
     ======================  ============================  =======  ===============================
 
     Past requests are those of the interval that has passed; they and the setting are part of
-    `LinkScheduling` alone.
+    `LinkScheduling` alone. Blocks, from 0 to 1, are part of the observation only where some link's
+    preset has a ``block_size``.
     ``nodes`` and ``links`` are views of arrays that keep a feature of all sites or links together.
     """
     n, links = buffers.node_mask.shape[1], buffers.link_mask.shape[1]

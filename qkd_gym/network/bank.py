@@ -93,6 +93,7 @@ class Bank(NamedTuple):
     traffic: Records  # (G, N + 1, N) ALIAS
     attack_cumulative: F64  # (G, E)
     rates: F32  # (protocols, losses, misalignments, 3), see `RateTable`
+    sifted_per_block: F64  # (protocols,), see there; (0,) if none has blocks
     services: Records  # (C,) SERVICE, none if all requests are alike
     recorded: Records  # (R,) REQUEST, see `Recorded`
     first_recorded: NDArray[np.int64]  # (T + 2,) see there; (0,) if requests are generated
@@ -183,8 +184,10 @@ def _presets(config: NetworkConfig, topologies: dict[int, Topology]) -> list[str
 def _empty(size: int, n: int, links: int, config: NetworkConfig, tables: list[RateTable]) -> Bank:
     pairs, k, hops = n * (n - 1) // 2, config.candidate_paths, min(config.max_hops, n - 1)
     recorded = recorded_requests(config, n)
+    per_block = np.array([table.sifted_per_block for table in tables])
     filled = {
         "rates": np.stack([table.grid for table in tables]),
+        "sifted_per_block": per_block if np.isfinite(per_block).any() else per_block[:0],
         "services": service_records(config.service_classes, interval_s(n)),
         "recorded": recorded.requests,
         "first_recorded": recorded.first,

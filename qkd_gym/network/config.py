@@ -25,6 +25,7 @@ from qkd_gym.topology.demand import read_demand
 SPLITS = ("train", "validation", "test")
 GENERATED = ("clustered", "source-study")
 ATTACK_TARGETS = ("uniform", "central")
+PARTIAL_BLOCKS = ("lost", "kept")
 _LONGEST_S = 1e9  # thirty years, long beside any episode
 MOST_PRESETS = 64  # of links side by side, each with a rate table of 2 MB
 
@@ -78,6 +79,9 @@ class NetworkConfig:
     """Fill of the pools of the links that are active at the start."""
     key_lifetime_s: float = number(0.0, 0.0, _LONGEST_S, unit="s")
     """Age at which stored key is destroyed; 0 keeps it forever."""
+    partial_blocks: str = choice("lost", PARTIAL_BLOCKS)
+    """What becomes of a block of a preset with ``block_size`` that is not full when its link is
+    switched off, fails or raises the QBER alarm: ``"lost"``, or ``"kept"`` until it goes on."""
 
     misalignment: float = number(0.015, 0.0, 0.5)
     """Mean misalignment error probability of a link."""

@@ -64,7 +64,8 @@ class Simulator:
             decides_paths=decides_paths,
             decides_releases=decides_releases,
         )
-        self.arrays = allocate(config, batch, self.n_sites, self.max_links)
+        in_blocks = len(self.bank.sifted_per_block) > 0
+        self.arrays = allocate(config, batch, self.n_sites, self.max_links, in_blocks=in_blocks)
         self.work = scratch_space(self.arrays)
         self.state = NamedState(self.arrays, self.n_sites, self.max_links)
 

@@ -66,6 +66,7 @@ def kernel_params(
         "decides_paths": decides_paths,
         "decides_releases": decides_releases,
         "switches_per_interval": config.switches_per_interval,
+        "loses_blocks": config.partial_blocks == "lost",
     }
     numbers: dict[str, float] = {name: getattr(config, name) for name in _READ_AS_THEY_ARE} | {
         "interval_s": dt,
@@ -232,9 +233,21 @@ class PoolRows(NamedTuple):
     """Bits ever taken out of it, or destroyed."""
 
 
+class BlockRows(NamedTuple):
+    """Rows of `State.blocks`."""
+
+    filled: int
+    """Share of the block's sifted bits that are there, below 1."""
+    key_bits: int
+    """Key that these will yield once the block is full."""
+    qber_bits: int
+    """The same times the QBER at which it was made."""
+
+
 SITE_ROW = SiteRows(*range(len(SiteRows._fields)))
 LINK_ROW = LinkRows(*range(len(LinkRows._fields)))
 POOL_ROW = PoolRows(*range(len(PoolRows._fields)))
+BLOCK_ROW = BlockRows(*range(len(BlockRows._fields)))
 
 BURST = np.dtype([("on", "i8"), ("first", "i8"), ("second", "i8")])
 
@@ -246,6 +259,7 @@ class State(NamedTuple):
     sites: F32  # (B, len(SITE_ROW), N)
     links: F32  # (B, len(LINK_ROW), E)
     pools: I64  # (B, len(POOL_ROW), E)
+    blocks: NDArray[np.float64]  # (B, len(BLOCK_ROW), E); E is 0 where no link has blocks
     active: NDArray[np.int32]  # (B, A) the first `n_active` are the active links
     held: NDArray[np.int32]  # (B, N, M) active links at each site, as many as modules are used
     bursts: Records  # (B, S) BURST
@@ -256,8 +270,17 @@ class State(NamedTuple):
     reward_terms: NDArray[np.float64]  # (B, terms of the reward) of the last step
 
 
-def allocate(config: NetworkConfig, batch: int, n_sites: int, max_links: int) -> State:
+def allocate(
+    config: NetworkConfig, batch: int, n_sites: int, max_links: int, *, in_blocks: bool
+) -> State:
     """Zeroed state for ``batch`` episodes.
+
+    Args:
+        config: The configuration.
+        batch: Number of episodes.
+        n_sites: Number of sites.
+        max_links: Most links of a network.
+        in_blocks: Whether some link makes its key in blocks.
 
     Raises:
         InvalidInput: If it needs too much memory.
@@ -271,6 +294,7 @@ def allocate(config: NetworkConfig, batch: int, n_sites: int, max_links: int) ->
         sites=((batch, len(SITE_ROW), padded(n_sites)), np.float32),
         links=((batch, len(LINK_ROW), padded(max_links)), np.float32),
         pools=((batch, len(POOL_ROW), padded(max_links)), np.int64),
+        blocks=((batch, len(BLOCK_ROW), padded(max_links) if in_blocks else 0), np.float64),
         active=((batch, padded(most_active)), np.int32),
         held=((batch, n_sites, modules), np.int32),
         bursts=((batch, config.burst_sources), BURST),
@@ -308,6 +332,7 @@ class NamedState:
         episodes: (B,) EPISODE records.
         sites: Columns of `SiteRows`, each (B, N).
         links: Columns of `LinkRows` and `PoolRows`, each (B, E).
+        blocks: Columns of `BlockRows`, each (B, E), or (B, 0) where no link has blocks.
         bursts: (B, S) BURST records.
         requests: (B, R) REQUEST records.
         accounts: (B, len(ACCOUNT_NAMES)) accounts of the last step.
@@ -319,4 +344,6 @@ class NamedState:
         sites = {name: state.sites[:, i, :n_sites] for i, name in enumerate(SiteRows._fields)}
         links = {name: state.links[:, i, :max_links] for i, name in enumerate(LinkRows._fields)}
         pools = {name: state.pools[:, i, :max_links] for i, name in enumerate(PoolRows._fields)}
+        blocks = {name: state.blocks[:, i, :max_links] for i, name in enumerate(BlockRows._fields)}
         self.sites, self.links = Columns(sites), Columns(links | pools)
+        self.blocks = Columns(blocks)

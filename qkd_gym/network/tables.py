@@ -6,6 +6,7 @@ The kernel knows no protocol: it interpolates these tables in loss and misalignm
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -65,10 +66,13 @@ class RateTable:
     Attributes:
         grid: Secret key rate (bit/s), sifted rate (bit/s) and QBER, (losses, misalignments, 3).
         qber_threshold: QBER from which no key is made.
+        sifted_per_block: Sifted bits of a full block, whose key comes at once; infinite where key
+            is made continuously.
     """
 
     grid: F32
     qber_threshold: float
+    sifted_per_block: float
 
     def look_up(self, loss_db: ArrayLike, misalignment: ArrayLike) -> tuple[F64, F64, F64]:
         """Key rate (bit/s), sifted rate (bit/s) and QBER of links with these losses.
@@ -122,7 +126,9 @@ def rate_table(preset_name: str, detector_efficiency: float | None = None) -> Ra
     grid = np.empty((len(loss_db), len(misalignment), 3), np.float32)
     grid[..., T_KEY_RATE] = np.minimum(budget.key_rate_bps, most[:, None])
     grid[..., T_SIFTED_RATE], grid[..., T_QBER] = sifted, budget.qber
-    return RateTable(grid, float(protocol.qber_threshold))
+    # A user's own protocol need not say.
+    per_block = float(getattr(protocol, "sifted_per_block", math.inf))
+    return RateTable(grid, float(protocol.qber_threshold), per_block)
 
 
 def _capacity_below_chords() -> F64:

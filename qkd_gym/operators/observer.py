@@ -195,6 +195,8 @@ class Observer:
         }
         for name, value in written.items():
             sim.state.links[name][0, index] = value
+        if len(sim.bank.sifted_per_block):
+            sim.state.blocks["filled"][0, index] = told.block_filled
 
 
 @compiled

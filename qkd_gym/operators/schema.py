@@ -90,6 +90,7 @@ class LinkExtension(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=Tr
         running_s: Time since activation.
         calibration_left_s: Time until key flows.
         switched: Whether the link was switched and no time has passed since.
+        block_filled: Share of the running block of sifted bits that is there.
     """
 
     stored_bits: Bits = 0
@@ -102,6 +103,7 @@ class LinkExtension(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=Tr
     running_s: Amount = 0.0
     calibration_left_s: Amount = 0.0
     switched: bool = False
+    block_filled: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.0
 
 
 class Link(msgspec.Struct, omit_defaults=True):

@@ -91,6 +91,7 @@ class _Seen:
         require_distinct_names(self.topology)
         self.facts = sim.bank.links[network]
         self.links, self.sites = sim.state.links[member], sim.state.sites[member]
+        self.blocks = sim.state.blocks[member]
         self.interval_s = float(sim.params["interval_s"][0])
         self.site_ids = [self._id("site", name) for name in self.topology.site_names]
         self.technology = self._technology()
@@ -170,6 +171,8 @@ class _Seen:
             calibration_left_s=float(state["calibration_left_s"]),
             switched=bool(state["switched"]),
         )
+        if self.blocks.shape[0]:
+            extension.block_filled = float(self.blocks["filled"][link])
         freshness = float(state["freshness"])
         if freshness > 0.0 or state["observed_qber"] > 0.0:
             # Products of two single-precision numbers, which double precision holds exactly.

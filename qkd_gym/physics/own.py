@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import math
 from typing import Any
 
 import numpy as np
 
 from qkd_gym.errors import InvalidInput, require_between, require_number, shown
+from qkd_gym.physics.blocks import MAX_BLOCK
 
 _TRANSMITTANCE = np.array([[1.0], [0.3], [1e-3], [1e-9], [0.0]])
 _MISALIGNMENT = np.array([[0.0, 0.02, 0.25, 0.5]])
@@ -28,6 +30,9 @@ def check_protocol(protocol: Any) -> None:
     for name, most in _NUMBERS.items():
         value = getattr(protocol, name, None)
         require_number(f"protocol.{name}", _plain(value), 0.0, most)
+    per_block = _plain(getattr(protocol, "sifted_per_block", math.inf))
+    if per_block != math.inf:
+        require_number("protocol.sifted_per_block", per_block, 1.0, MAX_BLOCK, infinite=True)
     evaluate = getattr(protocol, "evaluate", None)
     try:
         inspect.signature(evaluate).bind(_TRANSMITTANCE, misalignment=_MISALIGNMENT)  # type: ignore[arg-type]

@@ -109,8 +109,9 @@ def register_preset(name: str, protocol: Any) -> None:
         protocol: One of the package's protocols with parameters of your own, or any object that
             has the numbers ``pulse_rate_hz``, ``sifted_per_detection`` and ``qber_threshold`` and
             a method ``evaluate(transmittance, misalignment=...)``, which broadcasts and returns a
-            `LinkBudget`, or whatever else has its ``gain``, ``qber`` and ``key_rate_bps``. If it
-            is a dataclass, its fields can be changed in brackets, see `preset`.
+            `LinkBudget`, or whatever else has its ``gain``, ``qber`` and ``key_rate_bps``. One
+            that has ``sifted_per_block`` makes key when so many sifted bits are there. If it is a
+            dataclass, its fields can be changed in brackets, see `preset`.
 
     Raises:
         InvalidInput: On a name that is taken or none, or a protocol that does not do this.

@@ -50,6 +50,7 @@ def _copy(to: State, source: State, b: int) -> None:
     _copy_numbers(to.sites[0].reshape(-1), source.sites[b].reshape(-1))
     _copy_numbers(to.links[0].reshape(-1), source.links[b].reshape(-1))
     _copy_numbers(to.pools[0].reshape(-1), source.pools[b].reshape(-1))
+    _copy_numbers(to.blocks[0].reshape(-1), source.blocks[b].reshape(-1))
     _copy_numbers(to.active[0], source.active[b])
     _copy_numbers(to.held[0].reshape(-1), source.held[b].reshape(-1))
     _copy_numbers(to.bursts[0], source.bursts[b])

@@ -72,12 +72,13 @@ def test_planning_does_not_change_what_happens():
         start = over | cut
 
 
-PATIENT = [{"name": "patient", "patience_s": 1800.0}]
+WAITING = {"service_classes": [{"name": "patient", "patience_s": 1800.0}]}
+IN_BLOCKS = {"preset": "reference(decoy=one, block_size=1e7, sifting=0.81)"}
 
 
-@pytest.mark.parametrize(("future", "classes"), [(0, []), (1, []), (2, PATIENT)])
-def test_roll_outs_are_what_stepping_the_model_gives(future, classes):
-    env = gym.make(LINK_SCHEDULING.env_id, **SMALL, service_classes=classes).unwrapped
+@pytest.mark.parametrize(("future", "settings"), [(0, {}), (1, {}), (2, WAITING), (3, IN_BLOCKS)])
+def test_roll_outs_are_what_stepping_the_model_gives(future, settings):
+    env = gym.make(LINK_SCHEDULING.env_id, **SMALL, **settings).unwrapped
     schedule = ScoredSchedule(starting_weights())
     obs, _ = env.reset(seed=1)
     for _ in range(8):
@@ -86,7 +87,8 @@ def test_roll_outs_are_what_stepping_the_model_gives(future, classes):
     firsts = np.array([[NO_SWITCH, NO_SWITCH], [running, env.action_space.n - 1]])
     model = env.branch(1, peek=True, seed=future)
     present, sim, intervals = model.snapshot(), model.simulator, 10
-    copy = allocate(env.config, 1, sim.n_sites, sim.max_links)
+    in_blocks = settings is IN_BLOCKS
+    copy = allocate(env.config, 1, sim.n_sites, sim.max_links, in_blocks=in_blocks)
     buffers = allocate_buffers(copy, sim.bank, env.task)
     scratch = new_scratch(sim.max_links, buffers.nodes.shape[2])
     values = np.empty((2, 1))

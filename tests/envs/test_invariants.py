@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 import qkd_gym  # noqa: F401
 
 IDS = ["qkd_gym/LinkActivation-v0", "qkd_gym/Routing-v0", "qkd_gym/Network-v0"]
-SCENARIOS = ["metro", "hidden", "control-instant", "vienna", "tokyo"]
+SCENARIOS = ["metro", "metro-finite", "hidden", "control-instant", "vienna", "tokyo"]
 SHORT = {"episode_s": 1800.0, "bank_size": 2}
 
 

@@ -71,7 +71,7 @@ def assert_same(first, second):
 
 
 @pytest.mark.parametrize("env_id", IDS)
-@pytest.mark.parametrize("scenario", ["metro", "metro-expiry"])
+@pytest.mark.parametrize("scenario", ["metro", "metro-expiry", "metro-finite"])
 def test_an_episode_and_those_after_it_go_on_alike(env_id, scenario):
     env = gym.make(env_id, scenario=scenario, **SHORT)
     env.reset(seed=0)

@@ -127,10 +127,10 @@ def test_settings_of_generated_networks_are_refused_for_real_ones(scenario):
 def test_key_that_outlives_the_episode_takes_no_memory():
     year = NetworkConfig(key_lifetime_s=3.2e7, episode_s=600.0)
     assert kernel_params(year, 20)["lifetime"][0] == 0
-    assert allocate(year, 1, 20, 40).stored_history.size == 0
+    assert allocate(year, 1, 20, 40, in_blocks=False).stored_history.size == 0
     # The last interval begins one interval before the end of the episode.
     last = NetworkConfig(key_lifetime_s=570.0, episode_s=600.0)
-    assert allocate(last, 1, 20, 40).stored_history.shape == (1, 40, 20)
+    assert allocate(last, 1, 20, 40, in_blocks=False).stored_history.shape == (1, 40, 20)
 
 
 @pytest.mark.parametrize("lifetime", [570.0, 599.0, 600.0, 1e9])

@@ -83,6 +83,7 @@ CASES = [
     ("LinkScheduling", {"scenario": "hybrid", **SMALL, "key_lifetime_s": 900.0}),
     ("LinkScheduling", {"scenario": "metro-instant", **SMALL, "dwell_s": 0.0}),
     ("LinkScheduling", {"scenario": "madrid"}),
+    ("LinkScheduling", {"scenario": "metro-finite", **SMALL}),
     ("Network", {"scenario": "classes", **SMALL}),
     ("Routing", {"scenario": "classes-busy", **SMALL}),
 ]

@@ -24,8 +24,8 @@ _LOW22, _BIT22, _BIT23 = np.uint32((1 << 22) - 1), np.uint32(1 << 22), np.uint32
 _ZERO, _ONE_BIT, _ONE23 = np.uint32(0), np.uint32(1), np.uint32(127 << 23)  # the bits of 1.0
 _UNIT = 1.0 / 9007199254740992.0  # 2**-53
 
-# Purposes. Link e uses pair e of the stream SHOT_NOISE.
-RESET, DRIFT, WEATHER, FAULTS, TRAFFIC, SHOT_NOISE, SERVICES = 0, 1, 2, 3, 4, 5, 6
+# Purposes. Link e uses pair e of the stream SHOT_NOISE, and draw e of BLOCKS.
+RESET, DRIFT, WEATHER, FAULTS, TRAFFIC, SHOT_NOISE, SERVICES, BLOCKS = 0, 1, 2, 3, 4, 5, 6, 7
 
 
 @inlined

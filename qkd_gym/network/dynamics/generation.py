@@ -12,6 +12,7 @@ from qkd_gym.network.bank import Bank
 from qkd_gym.network.compiled.rng import SHOT_NOISE, normal_pair, skip, stream
 from qkd_gym.network.compiled.vectors import use_widest_vectors, whole
 from qkd_gym.network.compiled.workspace import Workspace
+from qkd_gym.network.dynamics.blocks import fill_block
 from qkd_gym.network.dynamics.disturbance import link_rates
 from qkd_gym.network.state import LINK_ROW, POOL_ROW, State
 
@@ -88,17 +89,21 @@ def generate(s: State, bank: Bank, p: np.record, b: int, work: Workspace) -> Non
     n = _calibrate(s, bank, p, b, rows)
     _count(episode.key, episode.interval, n, rows)
 
+    in_blocks = len(bank.sifted_per_block) > 0
     generated, lost = 0, 0
     for i in range(n):
         e = np.uint32(rows[_LINK, i])
-        made = int(rows[_MADE, i])
+        made, qber = int(rows[_MADE, i]), rows[_QBER, i]
         seen_rate = np.float32(made) / rows[_SECONDS, i]
         observe_link(links, bank.links[episode.network, e], e, seen_rate, rows[_SEEN_QBER, i])
+        if in_blocks:
+            rate, sifted = rows[_RATE, i], rows[_SIFTED, i]
+            made, qber = fill_block(s, bank, p, b, e, rate, sifted, rows[_MADE, i], qber)
         kept = min(made, p.capacity - pool[e])
         if kept > 0:
             total = pool[e] + kept
             share = np.float32(kept) / np.float32(total)
-            pool_qber[e] += share * (rows[_QBER, i] - pool_qber[e])
+            pool_qber[e] += share * (qber - pool_qber[e])
             pool[e] = total
             stored_ever[e] += kept
         generated += made

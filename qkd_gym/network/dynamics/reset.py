@@ -11,6 +11,7 @@ from qkd_gym.jit import inlined
 from qkd_gym.network.bank import Bank
 from qkd_gym.network.compiled.rng import RESET, exponential, normal_pair, stream, uniform
 from qkd_gym.network.compiled.workspace import Workspace
+from qkd_gym.network.dynamics.blocks import start_block
 from qkd_gym.network.dynamics.demand import draw_peer, draw_site
 from qkd_gym.network.dynamics.disturbance import link_rates
 from qkd_gym.network.dynamics.generation import observe_link
@@ -39,6 +40,7 @@ def _clear(s: State, b: int) -> None:
     s.sites[b] = 0.0
     s.links[b] = 0.0
     s.pools[b] = 0
+    s.blocks[b] = 0.0
     s.stored_history[b] = 0
     s.accounts[b] = 0
 
@@ -103,7 +105,9 @@ def _start_links(s: State, bank: Bank, p: np.record, b: int, state: np.uint64) -
             freshness = math.exp(-age_s / FRESHNESS_SCALE_S)
         else:
             continue
-        rate, _, qber = link_rates(s, bank, p, b, e)
+        rate, sifted, qber = link_rates(s, bank, p, b, e)
+        if facts[e].plan:
+            start_block(s, bank, b, e, rate, sifted, qber)
         observe_link(links, facts[e], e, rate, qber)
         links[LINK_ROW.freshness, e] = freshness
         links[LINK_ROW.drift, e] = now

@@ -7,6 +7,7 @@ import numpy as np
 from qkd_gym.jit import inlined
 from qkd_gym.network.accounts import ACCOUNT
 from qkd_gym.network.bank import Bank
+from qkd_gym.network.dynamics.blocks import interrupt_block
 from qkd_gym.network.state import LINK_ROW, POOL_ROW, SITE_ROW, State
 
 _ONE, _WORKS = np.float32(1.0), np.float32(0.1)
@@ -91,9 +92,10 @@ def activate(s: State, bank: Bank, b: int, e: int, calibration_s: float, running
 
 
 @inlined
-def release(s: State, bank: Bank, b: int, e: int) -> None:
+def release(s: State, bank: Bank, p: np.record, b: int, e: int) -> None:
     """Switches a link off and frees its modules."""
     episode = s.episodes[b]
+    interrupt_block(s, p, b, e)
     for side in range(2):
         site = bank.link_endpoints[episode.network, e, side]
         _remove(s.held[b, site], int(s.sites[b, SITE_ROW.modules_used, site]), e)
@@ -116,7 +118,7 @@ def free_module(s: State, bank: Bank, p: np.record, b: int, site: int, need: np.
     for i in range(count):
         e = held[i]
         need[e] = link_need(links, pool_fill(pool[e], p.capacity), e)
-    release(s, bank, b, least_needed(held, count, links[LINK_ROW.running_time_s], need, p))
+    release(s, bank, p, b, least_needed(held, count, links[LINK_ROW.running_time_s], need, p))
 
 
 @inlined
@@ -130,7 +132,7 @@ def toggle(s: State, bank: Bank, p: np.record, b: int, e: int, need: np.ndarray)
         return
     s.accounts[b, ACCOUNT.switches] += 1
     if s.links[b, LINK_ROW.active, e] > 0.0:
-        release(s, bank, b, e)
+        release(s, bank, p, b, e)
         return
     for side in range(2):
         free_module(s, bank, p, b, bank.link_endpoints[g, e, side], need)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from abc import ABC, abstractmethod
 from dataclasses import KW_ONLY, dataclass, field
 from typing import TypeVar
@@ -72,6 +73,11 @@ class Protocol(ABC):
     @abstractmethod
     def sifted_per_detection(self) -> F64:
         """Share of the detections that become sifted key."""
+
+    @property
+    def sifted_per_block(self) -> float:
+        """Sifted bits from which a key is distilled at once; infinite where it is asymptotic."""
+        return math.inf
 
     @property
     def pulse_rate_hz(self) -> F64:

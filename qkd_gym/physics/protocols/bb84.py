@@ -116,6 +116,11 @@ class BB84(ClickProtocol):
         return self.block_size != math.inf
 
     @property
+    def sifted_per_block(self) -> float:
+        """Sifted bits from which a key is distilled at once; infinite where it is asymptotic."""
+        return self.block_size
+
+    @property
     def _weakest(self) -> Real:
         return self.vacuum_photon_number if self.decoy == "vacuum+weak" else 0.0
 

@@ -70,6 +70,11 @@ class CVQKD(Protocol):
         return np.asarray(1.0 if self.block_size == math.inf else 1.0 - self.estimation_share)
 
     @property
+    def sifted_per_block(self) -> float:
+        """Symbols of a block that become key; infinite where the key is asymptotic."""
+        return self.block_size * float(self.sifted_per_detection)
+
+    @property
     def qber_threshold(self) -> F64:
         """Excess noise, divided by 8, at which the asymptotic key vanishes without loss."""
 
