@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from qkd_gym.envs.core import Core
 from qkd_gym.envs.tasks import LINK_ACTIVATION
-from qkd_gym.errors import require_integer
+from qkd_gym.errors import InvalidInput, require_integer
 from qkd_gym.network.compiled.memory import padded
 from qkd_gym.network.config import NetworkConfig
 from qkd_gym.network.simulator import Simulator
@@ -77,8 +77,18 @@ class EpisodeTrace:
 
 
 def start_episode(config: NetworkConfig, seed: int) -> Core:
-    """One episode of `LinkActivation-v0`, started as by ``reset(seed=seed)``."""
+    """One episode of `LinkActivation-v0`, started as by ``reset(seed=seed)``.
+
+    Raises:
+        InvalidInput: If the seed is not a non-negative integer, or the configuration has an
+            opponent, whose attacks depend on what is done.
+    """
     require_integer("seed", seed, 0)
+    if config.opponent:
+        raise InvalidInput(
+            f"opponent is {config.opponent!r}, but must be none where the future of an episode is "
+            'known: what no policy exceeds with opponent="" none exceeds with one.'
+        )
     core = Core(config, {}, 1, LINK_ACTIVATION)
     core.generators = [np_random(seed)[0]]
     core.start()
@@ -96,7 +106,7 @@ def episode_trace(config: NetworkConfig, seed: int) -> EpisodeTrace:
         seed: The seed of ``env.reset(seed=seed)``.
 
     Raises:
-        InvalidInput: If the seed is not a non-negative integer.
+        InvalidInput: As `start_episode`.
     """
     core = start_episode(config, seed)
     simulator = core.simulator
