@@ -55,6 +55,7 @@ _SCENARIOS: dict[str, dict[str, Any]] = {
     "metro-100": {"n_sites": 100, "bank_size": 4, "max_hops": 40},
     # What breaks.
     "metro-attacked": {"attacks_per_link_minute": 1 / 200, "attack_target": "central"},
+    "metro-opponent": {"opponent": "busiest"},
     "metro-outages": {"outages_per_link_minute": 1 / 200},
     "metro-fog": {"clear_s": 3600.0, "fog_s": 2400.0},
     "metro-expiry": {"key_lifetime_s": 1800.0},

@@ -82,7 +82,8 @@ class Opposition:
         lit = links["active"][members] > 0.0
         left_s = self.attacks.until_s[members] - elapsed_s[:, None].astype(np.float32)
         lit_s = links["running_time_s"][members]
-        makes_key = lit & (links["calibration_left_s"][members] <= 0.0)
+        # What was seen in the last interval, and not before.
+        key_rate = links["observed_rate"][members] * (lit & (links["freshness"][members] == 1.0))
         draws = np.empty(lit.shape)
         _draw(episodes["key"], episodes["interval"], draws)
         view = View(
@@ -93,7 +94,7 @@ class Opposition:
             betweenness=np.stack([self._betweenness_of(g) for g in networks.tolist()]),
             is_lit=lit,
             lit_s=lit_s,
-            key_rate_bps=links["observed_rate"][members] * facts["nominal_rate_bps"] * makes_key,
+            key_rate_bps=key_rate * facts["nominal_rate_bps"],
             traffic_bps=links["demand_average"][members],
             attack_left_s=np.maximum(left_s, 0.0),
             is_open=lit & (lit_s >= config.opponent_delay_s) & (left_s <= 0.0),

@@ -88,6 +88,16 @@ def test_threads_change_nothing():
     assert_same(play(make(num_envs=9), 40), play(make(num_envs=9, threads=3), 40))
 
 
+def test_later_episodes_are_the_same_whenever_they_start():
+    rewards = []
+    for mode in ("SameStep", "NextStep"):
+        env = make(episode_s=600.0, autoreset_mode=mode)
+        hold = np.full(4, env.single_action_space.n - 1)
+        rewards.append([env.step(hold)[1].copy() for _ in range(21)])
+    del rewards[1][10]  # of the step that starts the second episode
+    np.testing.assert_array_equal(rewards[0][:20], rewards[1])
+
+
 @pytest.mark.parametrize("env_id", IDS)
 def test_copies_go_on_alike(env_id):
     env = make("random", env_id)
@@ -211,6 +221,9 @@ def test_views_tell_what_is_public_and_nothing_else():
     running = view.is_lit & (links["calibration_left_s"] == 0.0)
     assert (view.key_rate_bps[~running] == 0.0).all()
     assert (view.key_rate_bps[running] > 0.0).any()
+    state.links["freshness"][:] = 0.99  # seen before the last interval
+    assert (opposition.view(members).key_rate_bps == 0.0).all()
+    state.links["freshness"][members] = links["freshness"]
     assert ((view.random >= 0.0) & (view.random < 1.0)).all()
     assert len(np.unique(view.random)) == view.random.size
     with pytest.raises(ValueError, match="read-only"):
