@@ -153,7 +153,7 @@ def of_nothing(tmp_path, monkeypatch):
 def test_everything_on_the_page_of_extensions_runs_and_is_short(of_nothing, capsys):
     """Blocks run in their order; one that begins with the name of a file is that file too."""
     found = BLOCK.findall((DOCS / "extending.md").read_text(encoding="utf-8"))
-    assert len(found) == 11
+    assert len(found) == 12
     for kind, code in found:
         if kind == "sh":
             program, *words = shlex.split(code)

@@ -8,7 +8,9 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
+from qkd_gym import names
 from qkd_gym.envs import LinkActivationEnv, LinkActivationVectorEnv
+from qkd_gym.testing import check_opponent
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 ENV_ID = "qkd_gym/LinkActivation-v0"
@@ -134,3 +136,22 @@ def test_rllib_learns_the_same_from_vector_and_single_environments(monkeypatch):
     assert found[0] == pytest.approx(found[1], rel=1e-6)
     assert np.isfinite(found[0]).all()
     assert len(set(found[0])) == 4  # something was learned, or at least played
+
+
+def test_an_opponent_is_learned(monkeypatch):
+    pytest.importorskip("cmaes", reason="needs the extra search")
+    monkeypatch.setattr(names, "_REGISTERED", {})
+    example = runpy.run_path(str(EXAMPLES / "learned_opponent.py"))
+    small = {key: value for key, value in SMALL.items() if key != "scenario"}
+    learned, again = (example["learn"](2, population=4, episodes=3, **small) for _ in range(2))
+    assert learned.tolist() == again.tolist() != example["BUSIEST"].tolist()
+    check_opponent(example["LINEAR"], steps=15, **small)
+    # It starts as the busiest.
+    example["LINEAR"].weights = example["BUSIEST"]
+    env = gym.make_vec(ENV_ID, num_envs=3, opponent="linear", **small)
+    env.reset(seed=0)
+    for _ in range(5):
+        env.step(np.full(3, env.single_action_space.n - 1))
+    view = env.core.opposition.view(np.arange(3))
+    order = np.argsort(example["LINEAR"].predict(view), kind="stable")
+    np.testing.assert_array_equal(order, np.argsort(view.traffic_bps, kind="stable"))

@@ -24,7 +24,7 @@ FLOORS = [
     {"topology"},
     {"planning"},
     {"network"},
-    {"rendering", "belief"},
+    {"rendering", "belief", "opponents"},
     {"envs"},
     {"operators", "scoring"},
     {"baselines"},

@@ -81,14 +81,15 @@ def members() -> tuple[ScoredSchedule, ...]:
 def choose_schedule(config: NetworkConfig) -> ScoredSchedule:
     """The member that delivers most on training episodes of a configuration.
 
-    It plays some six hundred episodes: seconds for tens of sites, a minute for a hundred.
+    It plays some six hundred episodes: seconds for tens of sites, a minute for a hundred. There is
+    no opponent in them, whom an operator does not know beforehand.
 
     Args:
         config: The configuration; of generated networks, those of the training bank are played.
     """
     left = list(members())
     shares: dict[str, list[float]] = {member.name: [] for member in left}
-    rehearsed, seed = config.replace(split="train"), _FIRST_SEED
+    rehearsed, seed = config.replace(split="train", opponent=""), _FIRST_SEED
     for count in _ROUNDS:
         episodes = Episodes(rehearsed, count)
         episodes.start(seed)

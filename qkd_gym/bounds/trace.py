@@ -77,8 +77,18 @@ class EpisodeTrace:
 
 
 def start_episode(config: NetworkConfig, seed: int) -> Core:
-    """One episode of `LinkActivation-v0`, started as by ``reset(seed=seed)``."""
+    """One episode of `LinkActivation-v0`, started as by ``reset(seed=seed)``.
+
+    Raises:
+        InvalidInput: If the seed is not a non-negative integer, or the configuration has an
+            opponent, whose attacks depend on what is done.
+    """
     require_integer("seed", seed, 0)
+    if config.opponent:
+        raise InvalidInput(
+            f"opponent is {config.opponent!r}, but must be none where the future of an episode is "
+            'known: what no policy exceeds with opponent="" none exceeds with one.'
+        )
     core = Core(config, {}, 1, LINK_ACTIVATION)
     core.generators = [np_random(seed)[0]]
     core.start()
@@ -96,8 +106,8 @@ def episode_trace(config: NetworkConfig, seed: int) -> EpisodeTrace:
         seed: The seed of ``env.reset(seed=seed)``.
 
     Raises:
-        InvalidInput: If the seed is not a non-negative integer, or some link makes its key in
-            blocks: when one is full hangs on how long the link has run.
+        InvalidInput: As `start_episode`, or if some link makes its key in blocks: when one is full
+            hangs on how long the link has run.
     """
     core = start_episode(config, seed)
     simulator = core.simulator

@@ -20,6 +20,7 @@ from qkd_gym.network.config import NetworkConfig
 from qkd_gym.network.scenarios import resolve
 from qkd_gym.network.simulator import Simulator
 from qkd_gym.network.state import scratch_space
+from qkd_gym.opponents import Opposition
 from qkd_gym.topology import Source
 
 Scenario: TypeAlias = Source | NetworkConfig | Mapping[str, Any]
@@ -50,6 +51,7 @@ class Core:
         frame: What the last step or start returned; the next one writes into another frame
             unless nobody refers to an array of this one.
         tracker: What operators believe of the hidden part; None unless somebody asked for it.
+        opposition: The opponent at work; None without one.
         observation_space: Space of one member's observations.
         action_space: Space of one member's actions.
 
@@ -78,6 +80,9 @@ class Core:
         )
         self.generators: list[np.random.Generator] = []
         self.tracker: Tracker | None = None
+        self.opposition: Opposition | None = None
+        if self.config.opponent:
+            self.opposition = Opposition(self.simulator)
         self._frames = Frames(self.simulator, task)
         self.frame = self._frames.free()
         self.observation_space = spaces.observation_space(self.frame.buffer, task)
@@ -137,6 +142,9 @@ class Core:
         start_some(*drawn, sim.arrays, sim.bank, sim.params, sim.work, self.frame.buffer, results)
         if self.tracker is not None:
             self.tracker.start(drawn[0])
+        if self.opposition is not None:
+            self.opposition.start(drawn[0])
+            self.opposition.act()
 
     def step(self, actions: Any) -> None:
         """Steps every episode.
@@ -163,6 +171,8 @@ class Core:
         firsts, lasts = np.append(members[:1], members[gaps + 1]), [*members[gaps], *members[-1:]]
         for first, last in zip(firsts, lasts, strict=True):
             step_range(*fixed, self._work[0], int(first), int(last) + 1)
+        if self.opposition is not None:
+            self.opposition.act()
 
     def step_or_start(self, ended: NDArray[np.integer], actions: Any) -> None:
         """Starts new episodes for these members, as `start_some`, and steps all others, as `step`.
@@ -186,6 +196,8 @@ class Core:
             run_side_by_side(step_range, [(*fixed, work, *ends) for work, ends in ranges])
         if self.tracker is not None:
             self.tracker.update()
+        if self.opposition is not None:
+            self.opposition.act()
 
     def _decisions(self, actions: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Paths and links of these actions, each (batch,)."""
@@ -212,7 +224,9 @@ class Core:
     def contents(self) -> Contents:
         """All that there is of the episodes, as it is."""
         belief = None if self.tracker is None else self.tracker.belief
-        return Contents(self.simulator.arrays, self.frame.buffer, self.frame.results, belief)
+        attacks = None if self.opposition is None else self.opposition.attacks
+        arrays, frame = self.simulator.arrays, self.frame
+        return Contents(arrays, frame.buffer, frame.results, belief, attacks)
 
     def snapshot(self, members: NDArray[np.int64]) -> Snapshot:
         """Copies where these episodes stand; each may be asked for several times."""
@@ -270,6 +284,7 @@ class Core:
             "buffer": tuple(self.frame.buffer),
             "results": tuple(self.frame.results),
             "belief": None if self.tracker is None else tuple(self.tracker.belief),
+            "attacks": None if self.opposition is None else tuple(self.opposition.attacks),
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -283,6 +298,8 @@ class Core:
             "buffer": frame.buffer,
             "results": frame.results,
         }
+        if self.opposition is not None:
+            copied["attacks"] = self.opposition.attacks
         for name, arrays in copied.items():
             for array, content in zip(arrays, state[name], strict=True):
                 array[...] = content

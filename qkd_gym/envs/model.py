@@ -37,6 +37,7 @@ class Model:
 
     def __init__(self, source: Core, rows: int) -> None:
         self._core = core = Core(source.config, {}, rows, source.task, source.threads)
+        core.opposition = None  # whoever plans does not know what it will do
         self.rows, self.simulator = rows, core.simulator
         self.observation_space, self.action_space = core.observation_space, core.action_space
 

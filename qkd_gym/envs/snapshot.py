@@ -14,6 +14,7 @@ from qkd_gym.envs.transition import Results
 from qkd_gym.errors import InvalidInput, shown
 from qkd_gym.network.config import FIELDS, NetworkConfig
 from qkd_gym.network.state import Records, State
+from qkd_gym.opponents import Attacks
 
 Members = NDArray[np.int64]
 GeneratorState = dict[str, Any]  # of NumPy's bit generators
@@ -27,12 +28,14 @@ class Contents(NamedTuple):
         observation: The last observations.
         results: What the last step or start returned beside them.
         belief: What the operator knows of the hidden part; None where nobody keeps track.
+        attacks: Those of an opponent; None without one.
     """
 
     state: State
     observation: Observation
     results: Results
     belief: Belief | None
+    attacks: Attacks | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,16 +106,12 @@ def gather(contents: Contents, members: Members) -> Contents:
     """Copies of the episodes of these members."""
 
     def of_members(group: Any) -> Any:
+        if group is None:
+            return None
         axis = _episodes_axis(group)
         return type(group)(*(array.take(members, axis=axis) for array in group))
 
-    state, observation, results, belief = contents
-    return Contents(
-        of_members(state),
-        of_members(observation),
-        of_members(results),
-        None if belief is None else of_members(belief),
-    )
+    return Contents(*map(of_members, contents))
 
 
 def _episodes_axis(group: Any) -> int:
@@ -120,7 +119,7 @@ def _episodes_axis(group: Any) -> int:
 
 
 def scatter(source: Contents, contents: Contents, members: Members) -> None:
-    """Writes gathered episodes into these members; beliefs that one side lacks are left alone."""
+    """Writes gathered episodes into these members; what one side lacks is left alone."""
     for group, into in zip(source, contents, strict=True):
         if group is None or into is None:
             continue

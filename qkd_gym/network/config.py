@@ -16,6 +16,7 @@ from qkd_gym.errors import (
     shown,
 )
 from qkd_gym.fields import check_fields, choice, integer, number
+from qkd_gym.names import registered
 from qkd_gym.network.reward import read_weights
 from qkd_gym.network.services import ServiceClass, read_classes
 from qkd_gym.physics import preset
@@ -26,6 +27,8 @@ SPLITS = ("train", "validation", "test")
 GENERATED = ("clustered", "source-study")
 ATTACK_TARGETS = ("uniform", "central")
 PARTIAL_BLOCKS = ("lost", "kept")
+OPPONENT = "opponent"  # among what is registered
+OPPONENTS = ("random", "betweenness", "busiest")  # those of `qkd_gym.opponents`
 _LONGEST_S = 1e9  # thirty years, long beside any episode
 MOST_PRESETS = 64  # of links side by side, each with a rate table of 2 MB
 
@@ -121,6 +124,15 @@ class NetworkConfig:
     attack_target: str = choice("uniform", ATTACK_TARGETS)
     """``"uniform"`` over links, or ``"central"``: in proportion to the squared edge
     betweenness of a link."""
+    opponent: str = ""
+    """An eavesdropper that chooses which links to attack by what it sees: ``"random"``,
+    ``"betweenness"``, ``"busiest"`` or a name of `qkd_gym.opponents.register_opponent`; none if
+    empty. Its attacks come on top of those above, last ``attack_min_s`` and intercept
+    ``attack_fraction`` of the pulses."""
+    opponent_links: int = integer(2, 1, 1000)
+    """Links that the opponent attacks at the same time, at most."""
+    opponent_delay_s: float = number(300.0, 0.0, _LONGEST_S, unit="s")
+    """Time for which a link must have carried light before the opponent can attack it."""
 
     demand: Demand | None = None
     """What the sites of one network ask of each other, a `Demand` or a mapping of its fields, see
@@ -174,6 +186,7 @@ class NetworkConfig:
     def __post_init__(self) -> None:
         check_fields(self)
         object.__setattr__(self, "topology", _read_topology(self.topology))
+        require_choice("opponent", self.opponent, ("", *OPPONENTS, *registered(OPPONENT)))
         self._check_presets()
         object.__setattr__(self, "service_classes", read_classes(self.service_classes))
         object.__setattr__(self, "reward_weights", read_weights(self.reward_weights))

@@ -55,6 +55,7 @@ _SCENARIOS: dict[str, dict[str, Any]] = {
     "metro-100": {"n_sites": 100, "bank_size": 4, "max_hops": 40},
     # What breaks.
     "metro-attacked": {"attacks_per_link_minute": 1 / 200, "attack_target": "central"},
+    "metro-opponent": {"opponent": "busiest"},
     "metro-outages": {"outages_per_link_minute": 1 / 200},
     "metro-fog": {"clear_s": 3600.0, "fog_s": 2400.0},
     "metro-expiry": {"key_lifetime_s": 1800.0},
@@ -172,21 +173,25 @@ def resolve(
     return base.replace(**overrides) if overrides else base
 
 
+# Fields that are younger than the first files, which do not have them.
+_LATER = (
+    "service_classes", "demand", "reward_weights", "partial_blocks", "opponent", "opponent_links",
+    "opponent_delay_s",
+)  # fmt: skip
+
+
 def as_mapping(config: NetworkConfig) -> dict[str, Any]:
     """The configuration as plain values that JSON can hold, a network from a file included.
 
-    What came later than the first files it leaves out where it is not used, as they did: service
-    classes, own demand, reward weights and kept blocks.
+    What came later than the first files it leaves out where it has its default, as they did.
     """
     values = {name: getattr(config, name) for name in FIELDS}
     values["service_classes"] = [dataclasses.asdict(each) for each in config.service_classes]
     values["demand"] = None if config.demand is None else dataclasses.asdict(config.demand)
     values["reward_weights"] = dict(config.reward_weights)
-    for name in ("service_classes", "demand", "reward_weights"):
-        if not values[name]:
+    for name in _LATER:
+        if getattr(config, name) == getattr(NetworkConfig, name):
             del values[name]
-    if config.partial_blocks == NetworkConfig.partial_blocks:
-        del values["partial_blocks"]
     if isinstance(config.topology, Topology):
         values["topology"] = config.topology.to_mapping()
     return values

@@ -52,7 +52,8 @@ class Simulator:
         decides_releases: bool = False,
     ) -> None:
         self.config = config
-        self.networks = shared_bank(config)
+        # Networks, which take long to build, are the same whoever attacks them.
+        self.networks = shared_bank(config.replace(opponent="") if config.opponent else config)
         if config.network_index is not None:
             self.require_network(config.network_index)
         self.bank = self.networks.arrays

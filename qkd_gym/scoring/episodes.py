@@ -36,18 +36,29 @@ class Episodes:
             return
         self._core.generators = [new_generator(seed + i) for i in range(self._core.batch)]
         self._core.start()
-        self._beginning = [array.copy() for array in self._core.simulator.arrays]
+        self._beginning = [array.copy() for array in self._arrays()]
         self._seed = seed
 
     def shares(self, weights: Weights) -> NDArray[np.float64]:
         """Delivered share of every episode, played by a scored schedule; 0 of no demand."""
         core, sim = self._core, self._core.simulator
-        arrays: tuple[NDArray[Any], ...] = sim.arrays
-        for array, content in zip(arrays, self._beginning, strict=True):
+        for array, content in zip(self._arrays(), self._beginning, strict=True):
             array[...] = content
         delivered, offered = np.zeros(core.batch), np.zeros(core.batch)
-        play_on(
-            weights, sim.arrays, core.frame.buffer, sim.bank, sim.params,
-            int(sim.params["intervals"][0]), sim.work, self._scratch, delivered, offered,
-        )  # fmt: skip
+        intervals = int(sim.params["intervals"][0])
+        # An opponent acts between intervals.
+        at_once = intervals if core.opposition is None else 1
+        for _ in range(0, intervals, at_once):
+            play_on(
+                weights, sim.arrays, core.frame.buffer, sim.bank, sim.params,
+                at_once, sim.work, self._scratch, delivered, offered,
+            )  # fmt: skip
+            if core.opposition is not None:
+                core.opposition.act()
         return np.divide(delivered, offered, out=np.zeros_like(offered), where=offered > 0)
+
+    def _arrays(self) -> tuple[NDArray[Any], ...]:
+        """All arrays that an episode changes."""
+        opposition = self._core.opposition
+        attacks = () if opposition is None else opposition.attacks
+        return (*self._core.simulator.arrays, *attacks)

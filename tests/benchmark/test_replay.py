@@ -54,6 +54,18 @@ def test_recorded_episodes_are_accepted(kind, tmp_path):
     assert validate(paths[1:]) == episodes[1:]
 
 
+def test_episodes_with_an_opponent_are_accepted_where_it_is_known(tmp_path, monkeypatch):
+    monkeypatch.setitem(SMALL, "opponent", "busiest")
+    episodes = recorded("demand-deficit", "LinkScheduling")
+    paths = [tmp_path / f"{i}.json" for i in range(2)]
+    for path, episode in zip(paths, episodes, strict=True):
+        write_episode(path, episode)
+    assert validate(paths) == episodes
+    change(paths[0], lambda c: c["config"].update(opponent="module:Class"))
+    with pytest.raises(InvalidInput, match="opponent is 'module:Class', but must be one of"):
+        validate(paths)
+
+
 def test_processes_do_not_change_what_is_validated(files, monkeypatch):
     monkeypatch.setattr(replay, "_BATCH", 1)  # every file is a piece of work
     told = []

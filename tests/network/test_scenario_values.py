@@ -37,6 +37,7 @@ TIERS = {
     "metro-50": {"n_sites": 50, "bank_size": 16, "max_hops": 24},
     "metro-100": {"n_sites": 100, "bank_size": 4, "max_hops": 40},
     "metro-attacked": {"attacks_per_link_minute": OFTEN, "attack_target": "central"},
+    "metro-opponent": {"opponent": "busiest"},
     "metro-outages": {"outages_per_link_minute": OFTEN},
     "metro-fog": {"clear_s": 3600, "fog_s": 2400},
     "metro-expiry": {"key_lifetime_s": 1800},

@@ -25,6 +25,7 @@ def policy_shares(weights, scenario, changes, episodes, seed):
         ("metro-10", {}),
         ("metro-10", {"switches_per_interval": 1, "modules_per_site": 3, "calibration_s": 0.0}),
         ("metro-attacked", {"n_sites": 12}),
+        ("metro-10", {"opponent": "busiest"}),
         ("vienna", {}),
     ],
 )
