@@ -29,6 +29,7 @@ from qkd_gym.network.reward import account_terms
 from qkd_gym.network.services import service_records
 from qkd_gym.network.tables import RateTable, rate_table
 from qkd_gym.planning.concurrent_flow import max_concurrent_flow
+from qkd_gym.planning.disjoint import disjoint_bundles
 from qkd_gym.planning.matching import round_plan
 from qkd_gym.planning.paths import candidate_paths
 from qkd_gym.topology import (
@@ -43,6 +44,7 @@ F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 Records = NDArray[np.void]
 
+_PATHS_TO_JOIN = 4  # per bundle of disjoint paths
 _SHARE_DECIMALS = 12  # of a pair's share in the demand
 
 NETWORK = np.dtype(
@@ -181,7 +183,8 @@ def _presets(config: NetworkConfig, topologies: dict[int, Topology]) -> list[str
 
 
 def _empty(size: int, n: int, links: int, config: NetworkConfig, tables: list[RateTable]) -> Bank:
-    pairs, k, hops = n * (n - 1) // 2, config.candidate_paths, min(config.max_hops, n - 1)
+    pairs, k = n * (n - 1) // 2, config.candidate_paths
+    hops = min(config.max_hops, n - 1) * config.disjoint_paths
     recorded = recorded_requests(config, n)
     filled = {
         "rates": np.stack([table.grid for table in tables]),
@@ -370,10 +373,7 @@ def _fill(
     site_facts["phase_cos"] = np.round(np.cos(phase), 9)
     # Hops cost one, and forty kilometres as much as a hop: long links make key slowly.
     weights = 1.0 + topology.length_km / 40.0
-    hops = bank.path_links.shape[-1]
-    paths, bank.path_hops[g] = candidate_paths(
-        ends, weights, n, config.candidate_paths, hops, asking, partial(tell, "candidate paths")
-    )
+    paths, bank.path_hops[g] = _candidates(config, ends, weights, asking)
     np.copyto(bank.path_links[g], paths, where=paths >= 0)
     for row, weight in enumerate((*traffic, traffic.sum(axis=1))):
         if weight.any():  # a site without demand is never drawn
@@ -382,6 +382,21 @@ def _fill(
     if config.attack_target == "central":
         importance = np.square(_path_share(paths[:, 0, :], links) + 1e-3)
     bank.attack_cumulative[g, :links] = np.cumsum(importance / importance.sum())
+
+
+def _candidates(
+    config: NetworkConfig,
+    ends: NDArray[np.int64],
+    weights: F64,
+    asking: NDArray[np.bool_],
+) -> tuple[NDArray[np.int16], NDArray[np.int8]]:
+    """Candidate paths or bundles of paths, see `candidate_paths` and `disjoint_bundles`."""
+    n, k, several = len(asking), config.candidate_paths, config.disjoint_paths
+    hops, told = min(config.max_hops, n - 1), partial(tell, "candidate paths")
+    if several == 1:
+        return candidate_paths(ends, weights, n, k, hops, asking, told)
+    many = candidate_paths(ends, weights, n, _PATHS_TO_JOIN * k, hops, asking, told)
+    return disjoint_bundles(*many, ends, weights, n, k, several)
 
 
 def _path_share(first_paths: NDArray[np.int16], links: int) -> F64:

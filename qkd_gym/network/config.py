@@ -26,6 +26,7 @@ SPLITS = ("train", "validation", "test")
 GENERATED = ("clustered", "source-study")
 ATTACK_TARGETS = ("uniform", "central")
 _LONGEST_S = 1e9  # thirty years, long beside any episode
+_MOST_HOPS = 127  # of a bundle of paths, counted in a byte
 MOST_PRESETS = 64  # of links side by side, each with a rate table of 2 MB
 
 
@@ -156,6 +157,11 @@ class NetworkConfig:
     """Candidate paths per pair of sites."""
     max_hops: int = integer(12, 1, 64)
     """Longest candidate path."""
+    disjoint_paths: int = integer(1, 1, 4)
+    """Paths without a common relay over which each request goes at the same time, so that no relay
+    alone learns the key; each spends it. Two sites have fewer where the network has no more between
+    them, and one if a link joins them, which needs no relay. Above 1, a candidate path is such a
+    bundle of paths."""
     demand_memory_s: float = number(600.0, 1.0, _LONGEST_S, unit="s")
     """Time constant of the recent-demand averages that are observed."""
     key_weight: float = number(1.0, 0.0, 100.0)
@@ -181,6 +187,11 @@ class NetworkConfig:
             self._require_generated("n_sites")
         if self.hybrid_presets:
             self._require_generated("hybrid_presets")
+        if self.disjoint_paths * self.max_hops > _MOST_HOPS and self.disjoint_paths > 1:
+            raise InvalidInput(
+                f"disjoint_paths is {self.disjoint_paths}, but must be at most "
+                f"{_MOST_HOPS // self.max_hops} beside max_hops {self.max_hops}."
+            )
         share = self.hot_spot_share + self.burst_share
         if share > 1.0:
             raise InvalidInput(f"hot_spot_share + burst_share is {share:g}, but must be at most 1.")

@@ -176,7 +176,7 @@ def as_mapping(config: NetworkConfig) -> dict[str, Any]:
     """The configuration as plain values that JSON can hold, a network from a file included.
 
     What came later than the first files it leaves out where it is not used, as they did: service
-    classes, own demand and reward weights.
+    classes, own demand, reward weights and disjoint paths.
     """
     values = {name: getattr(config, name) for name in FIELDS}
     values["service_classes"] = [dataclasses.asdict(each) for each in config.service_classes]
@@ -185,6 +185,8 @@ def as_mapping(config: NetworkConfig) -> dict[str, Any]:
     for name in ("service_classes", "demand", "reward_weights"):
         if not values[name]:
             del values[name]
+    if config.disjoint_paths == 1:
+        del values["disjoint_paths"]
     if isinstance(config.topology, Topology):
         values["topology"] = config.topology.to_mapping()
     return values
