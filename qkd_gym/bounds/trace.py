@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from qkd_gym.envs.core import Core
 from qkd_gym.envs.tasks import LINK_ACTIVATION
-from qkd_gym.errors import require_integer
+from qkd_gym.errors import InvalidInput, require_integer, shown
 from qkd_gym.network.compiled.memory import padded
 from qkd_gym.network.config import NetworkConfig
 from qkd_gym.network.simulator import Simulator
@@ -88,7 +88,7 @@ def start_episode(config: NetworkConfig, seed: int) -> Core:
 def episode_trace(config: NetworkConfig, seed: int) -> EpisodeTrace:
     """Reads an episode's future off a copy of it in which every link runs.
 
-    No exogenous process depends on what is switched on, so what the links make there is what they
+    No other process depends on what is switched on, so what the links make there is what they
     make in every run of the episode, under any of the environments.
 
     Args:
@@ -96,8 +96,15 @@ def episode_trace(config: NetworkConfig, seed: int) -> EpisodeTrace:
         seed: The seed of ``env.reset(seed=seed)``.
 
     Raises:
-        InvalidInput: If the seed is not a non-negative integer.
+        InvalidInput: If the seed is not a non-negative integer, or a fault strikes where key is
+            stored.
     """
+    for fault in config.faults:
+        if fault.target == "stored-key":
+            raise InvalidInput(
+                f"faults has {shown(fault.name)} with the target 'stored-key', but must have none "
+                "for a bound: what it strikes depends on what a policy does."
+            )
     core = start_episode(config, seed)
     simulator = core.simulator
     bank, state = simulator.bank, simulator.state

@@ -101,6 +101,12 @@ def _require_beliefs(core: Core) -> None:
             "demand has recorded requests, so that branch must be given peek=True: no operator "
             "knows those to come, and there is no law to imagine others by."
         )
+    if core.config.faults:
+        raise InvalidInput(
+            f"faults has {len(core.config.faults)} of them, so that branch must be given "
+            "peek=True: beliefs are tracked of drift, weather, outages and attacks alone, and no "
+            "operator knows faults without alarm, nor when they end."
+        )
 
 
 class Branching:

@@ -30,10 +30,11 @@ def observation_space(buffers: Observation, task: Task) -> spaces.Dict:
     ``past_endpoints``      (R, 2)                        int64    sites of past requests
     ``past_sizes``          (R,)                          float32  log1p(bits / mean), 0 for padding
     ``setting``             (len(SETTING_FEATURES),)      float32  what is known beforehand
+    ``alarms``              (E, len(ALARM_FEATURES))      float32  known faults of each link
     ======================  ============================  =======  ===============================
 
     Past requests are those of the interval that has passed; they and the setting are part of
-    `LinkScheduling` alone.
+    `LinkScheduling` alone. Alarms are part of scenarios with `NetworkConfig.faults` alone.
     ``nodes`` and ``links`` are views of arrays that keep a feature of all sites or links together.
     """
     n, links = buffers.node_mask.shape[1], buffers.link_mask.shape[1]

@@ -32,6 +32,9 @@ class Accounts(NamedTuple):
     """Actions that were illegal and did nothing."""
     requests: int
     """Requests that were served or blocked."""
+    exposed_bits: int
+    """Stored key of this step that an eavesdropper knows, since the link's detectors are blinded;
+    nobody notices, and it is delivered as any other."""
 
 
 ACCOUNT_NAMES = Accounts._fields

@@ -16,6 +16,7 @@ from qkd_gym.errors import (
     shown,
 )
 from qkd_gym.fields import check_fields, choice, integer, number
+from qkd_gym.network.faults import Fault, read_faults
 from qkd_gym.network.reward import read_weights
 from qkd_gym.network.services import ServiceClass, read_classes
 from qkd_gym.physics import preset
@@ -118,6 +119,9 @@ class NetworkConfig:
     attack_target: str = choice("uniform", ATTACK_TARGETS)
     """``"uniform"`` over links, or ``"central"``: in proportion to the squared edge
     betweenness of a link."""
+    faults: tuple[Fault, ...] = ()
+    """Further faults and attacks, each a `Fault` or a mapping of its fields, see below; with any,
+    observations have the operator's alarms."""
 
     demand: Demand | None = None
     """What the sites of one network ask of each other, a `Demand` or a mapping of its fields, see
@@ -178,6 +182,7 @@ class NetworkConfig:
         object.__setattr__(self, "topology", _read_topology(self.topology))
         self._check_presets()
         object.__setattr__(self, "service_classes", read_classes(self.service_classes))
+        object.__setattr__(self, "faults", read_faults(self.faults))
         object.__setattr__(self, "reward_weights", read_weights(self.reward_weights))
         object.__setattr__(self, "demand", self._read_demand())
         if self.network_index is not None:

@@ -176,13 +176,14 @@ def as_mapping(config: NetworkConfig) -> dict[str, Any]:
     """The configuration as plain values that JSON can hold, a network from a file included.
 
     What came later than the first files it leaves out where it is not used, as they did: service
-    classes, own demand, reward weights and disjoint paths.
+    classes, faults, own demand, reward weights and disjoint paths.
     """
     values = {name: getattr(config, name) for name in FIELDS}
     values["service_classes"] = [dataclasses.asdict(each) for each in config.service_classes]
+    values["faults"] = [dataclasses.asdict(each) for each in config.faults]
     values["demand"] = None if config.demand is None else dataclasses.asdict(config.demand)
     values["reward_weights"] = dict(config.reward_weights)
-    for name in ("service_classes", "demand", "reward_weights"):
+    for name in ("service_classes", "faults", "demand", "reward_weights"):
         if not values[name]:
             del values[name]
     if config.disjoint_paths == 1:

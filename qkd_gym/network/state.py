@@ -18,6 +18,7 @@ from qkd_gym.network.accounts import ACCOUNT_NAMES
 from qkd_gym.network.compiled.memory import padded, zeros
 from qkd_gym.network.compiled.workspace import Workspace, new_workspace
 from qkd_gym.network.config import NetworkConfig, interval_s, intervals_in
+from qkd_gym.network.faults import EVENT, STRUCK_ROW, StruckRows, event_capacity
 from qkd_gym.network.requests import REQUEST, busiest_interval
 from qkd_gym.network.reward import term_names
 
@@ -249,6 +250,8 @@ class State(NamedTuple):
     active: NDArray[np.int32]  # (B, A) the first `n_active` are the active links
     held: NDArray[np.int32]  # (B, N, M) active links at each site, as many as modules are used
     bursts: Records  # (B, S) BURST
+    events: Records  # (B, M) EVENT of the scenario's faults
+    struck: F32  # (B, len(STRUCK_ROW), E) what they do to links; (B, ..., 0) without faults
     requests: Records  # (B, R) REQUEST of this interval, in the order of their arrival
     waiting: Records  # (B, W) REQUEST, those asked again in this interval or in the next
     stored_history: I64  # (B, E, lifetime + 1) `stored_ever` at past intervals
@@ -262,7 +265,7 @@ def allocate(config: NetworkConfig, batch: int, n_sites: int, max_links: int) ->
     Raises:
         InvalidInput: If it needs too much memory.
     """
-    lifetime = int(kernel_params(config, n_sites)["lifetime"][0])
+    lifetime, dt = int(kernel_params(config, n_sites)["lifetime"][0]), interval_s(n_sites)
     modules = min(config.modules_per_site, max_links)
     most_active = min(max_links, n_sites * modules // 2)
     arrays = zeros(
@@ -274,6 +277,8 @@ def allocate(config: NetworkConfig, batch: int, n_sites: int, max_links: int) ->
         active=((batch, padded(most_active)), np.int32),
         held=((batch, n_sites, modules), np.int32),
         bursts=((batch, config.burst_sources), BURST),
+        events=((batch, event_capacity(config.faults, dt, max(n_sites, max_links))), EVENT),
+        struck=((batch, len(STRUCK_ROW), padded(max_links) if config.faults else 0), np.float32),
         requests=((batch, request_capacity(config, n_sites)), REQUEST),
         waiting=((batch, waiting_capacity(config, n_sites)), REQUEST),
         stored_history=((batch, max_links, lifetime + 1 if lifetime else 0), np.int64),
@@ -309,14 +314,18 @@ class NamedState:
         sites: Columns of `SiteRows`, each (B, N).
         links: Columns of `LinkRows` and `PoolRows`, each (B, E).
         bursts: (B, S) BURST records.
+        events: (B, M) EVENT records.
+        struck: Columns of `StruckRows`, each (B, E), or (B, 0) without faults.
         requests: (B, R) REQUEST records.
         accounts: (B, len(ACCOUNT_NAMES)) accounts of the last step.
     """
 
     def __init__(self, state: State, n_sites: int, max_links: int) -> None:
-        self.episodes, self.bursts = state.episodes, state.bursts
+        self.episodes, self.bursts, self.events = state.episodes, state.bursts, state.events
         self.requests, self.accounts = state.requests, state.accounts
         sites = {name: state.sites[:, i, :n_sites] for i, name in enumerate(SiteRows._fields)}
         links = {name: state.links[:, i, :max_links] for i, name in enumerate(LinkRows._fields)}
         pools = {name: state.pools[:, i, :max_links] for i, name in enumerate(PoolRows._fields)}
+        struck = {name: state.struck[:, i, :max_links] for i, name in enumerate(StruckRows._fields)}
         self.sites, self.links = Columns(sites), Columns(links | pools)
+        self.struck = Columns(struck)

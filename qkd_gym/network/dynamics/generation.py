@@ -13,6 +13,7 @@ from qkd_gym.network.compiled.rng import SHOT_NOISE, normal_pair, skip, stream
 from qkd_gym.network.compiled.vectors import use_widest_vectors, whole
 from qkd_gym.network.compiled.workspace import Workspace
 from qkd_gym.network.dynamics.disturbance import link_rates
+from qkd_gym.network.faults import STRUCK_ROW
 from qkd_gym.network.state import LINK_ROW, POOL_ROW, State
 
 
@@ -88,7 +89,7 @@ def generate(s: State, bank: Bank, p: np.record, b: int, work: Workspace) -> Non
     n = _calibrate(s, bank, p, b, rows)
     _count(episode.key, episode.interval, n, rows)
 
-    generated, lost = 0, 0
+    generated, lost, exposed, exposes = 0, 0, 0, len(bank.faults) > 0
     for i in range(n):
         e = np.uint32(rows[_LINK, i])
         made = int(rows[_MADE, i])
@@ -101,10 +102,13 @@ def generate(s: State, bank: Bank, p: np.record, b: int, work: Workspace) -> Non
             pool_qber[e] += share * (rows[_QBER, i] - pool_qber[e])
             pool[e] = total
             stored_ever[e] += kept
+            if exposes and s.struck[b, STRUCK_ROW.exposed, e] > _ZERO:
+                exposed += kept
         generated += made
         lost += made - kept
     s.accounts[b, ACCOUNT.generated_bits] += generated
     s.accounts[b, ACCOUNT.overflow_bits] += lost
+    s.accounts[b, ACCOUNT.exposed_bits] += exposed
     episode.stored += generated - lost
 
 
