@@ -17,8 +17,8 @@ from qkd_gym.features import HOUR_S
 from qkd_gym.fields import check_fields, choice, number
 
 MOST_FAULTS = 16
-EFFECTS = ("outage", "eavesdropping", "jamming", "ageing", "blinding")
-OUTAGE, EAVESDROPPING, JAMMING, AGEING, BLINDING = range(len(EFFECTS))
+EFFECTS = ("outage", "eavesdropping", "jamming", "ageing", "blinding", "compromise")
+OUTAGE, EAVESDROPPING, JAMMING, AGEING, BLINDING, COMPROMISE = range(len(EFFECTS))
 PLACES = ("link", "site", "district", "duct")
 TARGETS = ("uniform", "degree", "betweenness", "stored-key")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,32}")
@@ -48,7 +48,8 @@ class Fault:
     effect: str = choice("outage", EFFECTS)
     """``"outage"``: no key; ``"eavesdropping"``: intercept-resend; ``"jamming"``: stray light in
     the receivers; ``"ageing"``: a loss that grows until it is repaired; ``"blinding"``: key as
-    before, which the eavesdropper knows."""
+    before, which the eavesdropper knows; ``"compromise"``: a site's relaying of key, which the
+    attacker reads: of a site alone."""
     strikes: str = choice("link", PLACES)
     """What one event strikes: a ``"link"``; all links of a ``"site"``; all links with an end in a
     ``"district"``; or those of a ``"duct"``, which links between the same two districts share,
@@ -86,6 +87,10 @@ class Fault:
         for part in (("per_hour", "per_place_hour"), ("duration_min_s", "duration_mean_s")):
             if not any(getattr(self, name) for name in part):
                 raise InvalidInput(f"{part[0]} and {part[1]} are 0, but one must be above 0.")
+        if self.effect == "compromise" and self.strikes != "site":
+            raise InvalidInput(
+                f"strikes is {self.strikes!r}, but must be 'site' for the effect 'compromise'."
+            )
         for name, effect in _OF_EFFECT.items():
             value = getattr(self, name)
             if self.effect != effect and value != getattr(Fault, name):

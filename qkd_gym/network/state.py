@@ -67,6 +67,7 @@ def kernel_params(
         "decides_paths": decides_paths,
         "decides_releases": decides_releases,
         "switches_per_interval": config.switches_per_interval,
+        "watches_relays": any(fault.effect == "compromise" for fault in config.faults),
     }
     numbers: dict[str, float] = {name: getattr(config, name) for name in _READ_AS_THEY_ARE} | {
         "interval_s": dt,
@@ -181,6 +182,11 @@ class SiteRows(NamedTuple):
     """Recent demand with the site as an end, bit/s."""
     blocked_average: int
     """Recent blocked demand with the site as an end, bit/s."""
+    compromised: int
+    """1 while an attacker reads what the site passes on."""
+    relayed: int
+    """Requests of the episode whose only path led through the site, where relays may be
+    compromised."""
 
 
 class LinkRows(NamedTuple):

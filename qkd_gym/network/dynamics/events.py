@@ -14,8 +14,16 @@ from qkd_gym.network.bank import Bank
 from qkd_gym.network.compiled.rng import EVENTS, exponential, poisson, search, stream, uniform
 from qkd_gym.network.compiled.vectors import fill
 from qkd_gym.network.compiled.workspace import Workspace
-from qkd_gym.network.faults import AGEING, BLINDING, EAVESDROPPING, JAMMING, OUTAGE, STRUCK_ROW
-from qkd_gym.network.state import POOL_ROW, State
+from qkd_gym.network.faults import (
+    AGEING,
+    BLINDING,
+    COMPROMISE,
+    EAVESDROPPING,
+    JAMMING,
+    OUTAGE,
+    STRUCK_ROW,
+)
+from qkd_gym.network.state import POOL_ROW, SITE_ROW, State
 
 
 @called
@@ -124,11 +132,15 @@ def _feel(s: State, bank: Bank, p: np.record, b: int) -> None:
     now_s = s.episodes[b].interval * p.interval_s
     for row in range(len(struck)):
         fill(struck[row], 0, struck.shape[1], 0.0)
+    compromised = s.sites[b, SITE_ROW.compromised]
+    fill(compromised, 0, len(compromised), 0.0)
     for i in range(s.events.shape[1]):
         event = s.events[b, i]
         if event.until_s <= now_s:
             continue
         fault, places = bank.faults[event.fault], bank.event_places[g, event.fault]
+        if fault.effect == COMPROMISE and event.onset_s <= now_s:
+            compromised[event.place] = 1.0
         for e in range(bank.networks[g].n_links):
             if places[0, e] == event.place or places[1, e] == event.place:
                 if event.onset_s <= now_s:

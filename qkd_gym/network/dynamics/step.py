@@ -12,6 +12,7 @@ from qkd_gym.network.compiled.workspace import Workspace
 from qkd_gym.network.dynamics.demand import draw_requests
 from qkd_gym.network.dynamics.disturbance import advance_drift, advance_faults, advance_weather
 from qkd_gym.network.dynamics.events import advance_events
+from qkd_gym.network.dynamics.exposure import widest_relay
 from qkd_gym.network.dynamics.generation import expire, generate
 from qkd_gym.network.dynamics.relay import (
     BUILT_IN_ROUTER,
@@ -130,6 +131,8 @@ def account(s: State, bank: Bank, p: np.record, b: int) -> None:
     episode = s.episodes[b]
     s.accounts[b, ACCOUNT.stored_bits] = episode.stored
     s.accounts[b, ACCOUNT.waiting_bits] = episode.waiting_bits
+    if p.watches_relays:
+        s.accounts[b, ACCOUNT.widest_relay_requests] = widest_relay(s, b)
     network = bank.networks[episode.network]
     terms = reward_terms(s.accounts[b], episode, network, p)
     for i in range(len(terms)):
