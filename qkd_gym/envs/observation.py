@@ -52,7 +52,8 @@ _SIGN = np.uint32(1 << 31)
 class Observation(NamedTuple):
     """Buffers of a batch of observations; the request's part is empty if links alone are
     decided, what is known of the past interval and of the equipment unless the operator says
-    which links make way, alarms unless the scenario has faults. Fields as in `qkd_gym.envs.spaces.observation_space`.
+    which links make way, alarms unless the scenario has faults. Fields as in
+    `qkd_gym.envs.spaces.observation_space`.
 
     The features of sites and links are kept one after the other, each for all sites or links and
     padded to whole vectors: `readable` turns them round.

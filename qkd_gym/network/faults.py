@@ -74,7 +74,8 @@ class Fault:
     intercepted_fraction: float = number(0.45, 0.0, 1.0)
     """Smallest fraction of the pulses that eavesdropping intercepts; uniform from it to 1."""
     stray_photons: float = number(1e-3, 0.0, 1e6)
-    """Photons per gate that jamming shines into the receivers; needs single-photon detectors."""
+    """Photons per gate that jamming shines into the receivers, if they have single-photon
+    detectors: homodyne detection does not see it."""
     loss_db_per_hour: float = number(1.0, 0.0, 1000.0, unit="dB")
     """Growth of the loss by ageing, as of detectors whose efficiency falls."""
 

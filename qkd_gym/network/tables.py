@@ -103,7 +103,8 @@ def rate_table(
     Args:
         preset_name: Name of the preset.
         detector_efficiency: Efficiency of the detectors instead of the preset's.
-        stray_photons: Photons per gate that somebody shines into the receiver.
+        stray_photons: Photons per gate that somebody shines into the receiver. Homodyne detection
+            does not see them, since its local oscillator admits the signal's mode alone.
 
     Losses run from 0 dB to ``DARK_LOSS_DB``, where the table ends in what the protocol yields
     without any light. Interpolated key rates never exceed the capacity of the channel.
@@ -112,17 +113,15 @@ def rate_table(
         InvalidInput: If there is no such preset, or it has no detectors.
     """
     protocol: Any = preset(preset_name)
-    changed = {"detector_efficiency": detector_efficiency, "stray_photons": stray_photons or None}
-    for name, value in changed.items():
-        if value is not None and not hasattr(protocol, "detector"):
-            raise InvalidInput(
-                f"{name} is {shown(value)}, but preset {shown(preset_name)} has no single-photon "
-                "detectors."
-            )
     if detector_efficiency is not None:
+        if not hasattr(protocol, "detector"):
+            raise InvalidInput(
+                f"detector_efficiency is {shown(detector_efficiency)}, but preset "
+                f"{shown(preset_name)} has no single-photon detectors."
+            )
         detector = dataclasses.replace(protocol.detector, efficiency=detector_efficiency)
         protocol = dataclasses.replace(protocol, detector=detector)
-    if stray_photons:
+    if stray_photons and hasattr(protocol, "detector"):
         protocol = dataclasses.replace(protocol, detector=jam(protocol.detector, stray_photons))
     # The last two rows are dark, so that whatever lies beyond is interpolated between equals.
     loss_db = LOSS_STEP_DB * np.arange(DARK_LOSS_DB / LOSS_STEP_DB + 2)

@@ -17,8 +17,9 @@ from qkd_gym.physics import preset
 from qkd_gym.physics.attacks import jam
 
 ONE = {"name": "power", "strikes": "site", "per_hour": 0.5, "duration_min_s": 60.0}
-TWO = [ONE, {"name": "taps", "effect": "eavesdropping", "per_place_hour": 0.1,
-             "duration_mean_s": 900.0, "detection_s": 5.0, "intercepted_fraction": 0.2}]  # fmt: skip
+TAPS = {"name": "taps", "effect": "eavesdropping", "per_place_hour": 0.1, "detection_s": 5.0,
+        "duration_mean_s": 900.0, "intercepted_fraction": 0.2}  # fmt: skip
+TWO = [ONE, TAPS]
 
 
 def test_mappings_and_records_are_the_same():
@@ -110,10 +111,13 @@ def test_jamming_has_rate_tables_of_the_link_with_stray_light(photons):
     assert (qber > rate_table("reference").look_up(loss_db, 0.015)[2]).all()
 
 
-def test_what_has_no_single_photon_detectors_cannot_be_jammed():
-    config = NetworkConfig(preset="cv-metro", faults=changed(effect="jamming"))
-    with pytest.raises(InvalidInput, match="stray_photons is 0.001, but preset 'cv-metro' has no"):
-        NetworkBank(config)
+def test_homodyne_detection_does_not_see_stray_light():
+    faults = changed(effect="jamming", stray_photons=1.0)
+    bank = NetworkBank(NetworkConfig(faults=faults, hybrid_presets=("cv-metro",), bank_size=1))
+    jammed = int(bank.arrays.faults["tables"][0])
+    cv = bank.presets.index("cv-metro")
+    assert (bank.arrays.rates[jammed + cv] == bank.arrays.rates[cv]).all()
+    assert (bank.arrays.rates[jammed] != bank.arrays.rates[0]).any()
 
 
 def test_no_bound_is_given_where_faults_depend_on_actions():

@@ -1,4 +1,4 @@
-"""When the events of faults come, whom they strike, and that they are as many at the start as later.
+"""When the events of faults come, what they strike, and that the start is like any other time.
 
 Tests of distributions fail by chance once in 10 000 times each.
 """
