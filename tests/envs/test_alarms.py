@@ -7,7 +7,6 @@ import pytest
 import qkd_gym  # noqa: F401
 from qkd_gym.baselines import make_policy
 from qkd_gym.envs.tasks import LINK_ACTIVATION, LINK_SCHEDULING, TASKS
-from qkd_gym.errors import InvalidInput
 from qkd_gym.evaluation import evaluate
 from qkd_gym.features import ALARM_FEATURES
 
@@ -72,13 +71,9 @@ def test_every_column_is_what_its_name_says():
     assert dict(zip(ALARM_FEATURES, seen > 100, strict=True)) == dict.fromkeys(ALARM_FEATURES, True)
 
 
-def test_honest_plans_are_refused_and_those_with_foresight_are_not():
+def test_plans_with_foresight_know_all_events():
     env = gym.make(LINK_SCHEDULING.env_id, **SMALL).unwrapped
     env.reset(seed=0)
-    with pytest.raises(InvalidInput, match=r"faults has 3 of them, so that branch must be given"):
-        env.track_belief()
-    with pytest.raises(InvalidInput, match="faults has 3"):
-        env.branch(2)
     model = env.branch(2, peek=True)
     events = env.core.simulator.state.events
     assert (model.simulator.state.events == events[[0, 0]]).all()

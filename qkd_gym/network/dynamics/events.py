@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from qkd_gym.jit import called, inlined
+from qkd_gym.jit import called, compiled, inlined
 from qkd_gym.network.bank import Bank
 from qkd_gym.network.compiled.rng import EVENTS, exponential, poisson, search, stream, uniform
 from qkd_gym.network.compiled.vectors import fill
@@ -151,6 +151,13 @@ def _feel(s: State, bank: Bank, p: np.record, b: int) -> None:
                     struck[STRUCK_ROW.alarm_s, e] = max(struck[STRUCK_ROW.alarm_s, e], since_s)
                 if fault.announced_s > 0.0:
                     _announce(struck, e, event, now_s)
+
+
+@compiled
+def feel_some(s: State, bank: Bank, params: np.ndarray, first: int, stop: int) -> None:
+    """What the events of some episodes do at this moment, once they have been changed."""
+    for b in range(first, stop):
+        _feel(s, bank, params[0], b)
 
 
 @inlined
