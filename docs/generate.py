@@ -22,6 +22,7 @@ from qkd_gym.files import write_bytes
 from qkd_gym.markdown import markdown_table
 from qkd_gym.network import NetworkConfig
 from qkd_gym.network.config import FIELDS
+from qkd_gym.network.faults import Fault
 from qkd_gym.network.scenarios import available_scenarios, get_scenario
 from qkd_gym.network.services import ServiceClass
 from qkd_gym.topology import Demand, available
@@ -45,6 +46,14 @@ Generated from `qkd_gym/network/services.py`; see [classes.md](classes.md). A cl
 "share": 0.4}}]`.
 
 {classes}
+
+## Faults
+
+Generated from `qkd_gym/network/faults.py`; see [faults.md](faults.md). A fault in `faults` is a
+`Fault` or a mapping of its fields, as in `faults=[{{"name": "power", "strikes": "site",
+"per_hour": 0.5, "duration_mean_s": 1800}}]`.
+
+{faults}
 
 ## Demand of your own
 
@@ -125,6 +134,7 @@ def configuration() -> str:
         note=NOTE.format(source="qkd_gym/network/config.py"),
         table=fields_of(NetworkConfig),
         classes=fields_of(ServiceClass),
+        faults=fields_of(Fault),
         demand=fields_of(Demand),
     )
 
@@ -132,7 +142,7 @@ def configuration() -> str:
 def feature_tables() -> str:
     """The page of the features."""
     tables = []
-    for key in ("node", "link", "context", "setting", "request", "path"):
+    for key in ("node", "link", "context", "setting", "request", "path", "alarm"):
         record = getattr(features, f"{key.title()}Features")
         rows = [[f"`{name}`", text] for name, text in descriptions(record).items()]
         title = (inspect.getdoc(record) or "").rstrip(".")
@@ -148,7 +158,7 @@ def changes(name: str) -> str:
     words = []
     for field in changed:
         value = getattr(config, field)
-        if field == "service_classes":
+        if field in ("service_classes", "faults"):
             value = [each.name for each in value]
         words.append(f"`{field}={value:.4g}`" if type(value) is float else f"`{field}={value!r}`")
     return ", ".join(words)

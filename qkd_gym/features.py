@@ -2,7 +2,7 @@
 
 ``LINK.pool_fill`` is the column of a feature in ``observation["links"][..., column]``, in Python as
 in compiled code; ``LINK_FEATURES`` are the names in that order. Likewise ``NODE``, ``CONTEXT``,
-``SETTING``, ``REQUEST`` and ``PATH``. Trained weights hang on the order.
+``SETTING``, ``REQUEST``, ``PATH`` and ``ALARM``. Trained weights hang on the order.
 
 Every feature is float32 and of order one. Rates and demands are in *pool capacities per hour*,
 ``x_bps * HOUR_S / pool_capacity_bits``, squashed by ``log1p``, so that they mean the same in every
@@ -158,12 +158,28 @@ class PathFeatures(NamedTuple):
     """Share of the path's links that are active."""
 
 
+class AlarmFeatures(NamedTuple):
+    """What the operator knows of the faults of a link, where the scenario has `faults`."""
+
+    alarm: int
+    """1 while there is an alarm: a fault has been detected and not ended."""
+    alarm_age: int
+    """log1p(minutes since the first alarm that lasts); 0 without one."""
+    window: int
+    """1 while an announced event, such as maintenance, lies ahead or lasts."""
+    window_in: int
+    """log1p(minutes until the first of these begins); 0 while it lasts."""
+    window_left: int
+    """log1p(minutes until it ends)."""
+
+
 NODE_FEATURES = NodeFeatures._fields
 LINK_FEATURES = LinkFeatures._fields
 CONTEXT_FEATURES = ContextFeatures._fields
 SETTING_FEATURES = SettingFeatures._fields
 REQUEST_FEATURES = RequestFeatures._fields
 PATH_FEATURES = PathFeatures._fields
+ALARM_FEATURES = AlarmFeatures._fields
 
 NODE = NodeFeatures(*range(len(NODE_FEATURES)))
 LINK = LinkFeatures(*range(len(LINK_FEATURES)))
@@ -171,3 +187,4 @@ CONTEXT = ContextFeatures(*range(len(CONTEXT_FEATURES)))
 SETTING = SettingFeatures(*range(len(SETTING_FEATURES)))
 REQUEST = RequestFeatures(*range(len(REQUEST_FEATURES)))
 PATH = PathFeatures(*range(len(PATH_FEATURES)))
+ALARM = AlarmFeatures(*range(len(ALARM_FEATURES)))

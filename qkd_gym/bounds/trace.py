@@ -98,7 +98,7 @@ def start_episode(config: NetworkConfig, seed: int) -> Core:
 def episode_trace(config: NetworkConfig, seed: int) -> EpisodeTrace:
     """Reads an episode's future off a copy of it in which every link runs.
 
-    No exogenous process depends on what is switched on, so what the links make there is what they
+    No other process depends on what is switched on, so what the links make there is what they
     make in every run of the episode, under any of the environments.
 
     Args:
@@ -106,9 +106,15 @@ def episode_trace(config: NetworkConfig, seed: int) -> EpisodeTrace:
         seed: The seed of ``env.reset(seed=seed)``.
 
     Raises:
-        InvalidInput: As `start_episode`, or if some link makes its key in blocks: when one is full
-            hangs on how long the link has run.
+        InvalidInput: As `start_episode`; if some link makes its key in blocks: when one is full hangs
+            on how long the link has run; or if a fault strikes where key is stored.
     """
+    for fault in config.faults:
+        if fault.target == "stored-key":
+            raise InvalidInput(
+                f"faults has {shown(fault.name)} with the target 'stored-key', but must have none "
+                "for a bound: what it strikes depends on what a policy does."
+            )
     core = start_episode(config, seed)
     simulator = core.simulator
     bank, state = simulator.bank, simulator.state

@@ -57,7 +57,9 @@ class Branches:
         if not peek and core.tracker is not None:
             for i, (b, generator) in enumerate(zip(members.tolist(), generators, strict=True)):
                 hidden = core.tracker.imagine(b, futures, generator)
-                model.imagine(slice(i * futures, (i + 1) * futures), hidden)
+                rows = slice(i * futures, (i + 1) * futures)
+                model.imagine(rows, hidden)
+                model.imagine_faults(rows, generator)
         return model
 
     def _require_belief(self, members: Members) -> None:
@@ -136,7 +138,7 @@ class Branching:
 
         Every row has the present of its member and another key of all randomness to come. The
         part of the present that no operator knows (hidden losses and misalignments, drift, fog,
-        faults out of sight and the ends of all, bursts, the hot spot) is drawn from what the
+        faults without alarm and the ends of all, bursts, the hot spot) is drawn from what the
         operator has seen, see `qkd_gym.belief`. The environment's own episodes and generators
         are not touched: they go on as if nobody had planned.
 

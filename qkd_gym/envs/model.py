@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qkd_gym.belief.events import imagine_events
 from qkd_gym.belief.records import Hidden
 from qkd_gym.envs.core import Core
 from qkd_gym.envs.snapshot import Contents, Members, Snapshot, gather, read_members
 from qkd_gym.errors import require_instance
+from qkd_gym.network.dynamics.events import feel_some
 
 
 class Model:
@@ -132,3 +134,14 @@ class Model:
         state.links["attack_fraction"][rows, :n_links] = hidden.attack_fraction
         state.bursts[rows] = hidden.bursts
         state.episodes["hot_spot"][rows] = hidden.hot_spot
+
+    def imagine_faults(self, rows: slice, rng: np.random.Generator) -> None:
+        """Leaves the rows of one member what its operator knows of the scenario's faults, with ends
+        of their own; for `Branches`."""
+        sim = self.simulator
+        if not len(sim.bank.faults):
+            return
+        now_s = float(sim.state.episodes["interval"][rows.start] * sim.params["interval_s"][0])
+        events = sim.state.events
+        events[rows] = imagine_events(events[rows], sim.bank.faults, now_s, rng)
+        feel_some(sim.arrays, sim.bank, sim.params, rows.start, rows.stop)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from qkd_gym.envs.tasks import Task
 from qkd_gym.features import (
+    ALARM,
     CONTEXT,
     COVER_S,
     FEATURE_LIMIT,
@@ -40,6 +41,7 @@ from qkd_gym.network.dynamics.relay import (
     value_of,
 )
 from qkd_gym.network.dynamics.switching import is_protected, link_need, pool_fill
+from qkd_gym.network.faults import STRUCK_ROW
 from qkd_gym.network.state import BLOCK_ROW, LINK_ROW, POOL_ROW, SITE_ROW, State
 
 F32 = NDArray[np.float32]
@@ -50,7 +52,8 @@ _SIGN = np.uint32(1 << 31)
 class Observation(NamedTuple):
     """Buffers of a batch of observations; the request's part is empty if links alone are
     decided, what is known of the past interval and of the equipment unless the operator says
-    which links make way, and blocks unless some link makes its key in them. Fields as in
+    which links make way, blocks unless some link makes its key in them, and alarms unless the
+    scenario has faults. Fields as in
     `qkd_gym.envs.spaces.observation_space`.
 
     The features of sites and links are kept one after the other, each for all sites or links and
@@ -72,6 +75,7 @@ class Observation(NamedTuple):
     past_sizes: F32  # (B, R)
     setting: F32  # (B, F)
     blocks: F32  # (B, E)
+    alarms: F32  # (B, E, F)
 
 
 def allocate(s: State, bank: Bank, task: Task) -> Observation:
@@ -100,6 +104,7 @@ def allocate(s: State, bank: Bank, task: Task) -> Observation:
         past_sizes=((batch, past), np.float32),
         setting=((batch, len(SETTING)), np.float32),
         blocks=((batch, links if s.blocks.shape[2] else 0), np.float32),
+        alarms=((batch, links if len(bank.faults) else 0, len(ALARM)), np.float32),
     )
     arrays["node_mask"][:] = 1
     arrays["path_links"][:] = links
@@ -118,11 +123,11 @@ def readable(buffer: Observation, task: Task) -> dict[str, NDArray[Any]]:
         buffer: Observations as the kernel writes them.
         task: What a step decides; the request is part of the observation only if its path is,
             the past interval's and the setting only if the operator says which links make way.
-            Blocks are part of it where there are any.
+            Blocks and alarms are part of it where there are any.
     """
     hidden: tuple[str, ...] = () if task.decides_paths else _REQUEST_PART
     hidden += () if task.decides_releases else _SCHEDULE_PART
-    hidden += () if buffer.blocks.shape[1] else ("blocks",)
+    hidden += tuple(name for name in ("blocks", "alarms") if not getattr(buffer, name).shape[1])
     arrays = {name: each for name, each in buffer._asdict().items() if name not in hidden}
     for name, mask in (("nodes", buffer.node_mask), ("links", buffer.link_mask)):
         arrays[name] = arrays[name].transpose(0, 2, 1)[:, : mask.shape[1]]
@@ -372,6 +377,19 @@ def _write_setting(o: Observation, s: State, bank: Bank, p: np.record, b: int) -
 
 
 @inlined
+def _write_alarms(o: Observation, s: State, b: int) -> None:
+    """What the operator knows of faults; padding stays zero."""
+    struck, columns = s.struck[b], o.alarms[b]
+    for e in range(len(columns)):
+        row = columns[e]
+        row[ALARM.alarm] = struck[STRUCK_ROW.alarm, e]
+        row[ALARM.alarm_age] = math.log1p(struck[STRUCK_ROW.alarm_s, e] / 60.0)
+        row[ALARM.window] = struck[STRUCK_ROW.window, e]
+        row[ALARM.window_in] = math.log1p(struck[STRUCK_ROW.window_in_s, e] / 60.0)
+        row[ALARM.window_left] = math.log1p(struck[STRUCK_ROW.window_left_s, e] / 60.0)
+
+
+@inlined
 def observe_one(
     o: Observation,
     s: State,
@@ -393,6 +411,8 @@ def observe_one(
         fill(o.action_mask[b], start, start + n_links, 1)
         fill(o.action_mask[b], start + n_links, start + links, 0)
         o.action_mask[b, start + links] = 1
+    if len(bank.faults) > 0:
+        _write_alarms(o, s, b)
     if p.decides_releases:
         _write_past(o, s, bank, b)
         _write_setting(o, s, bank, p, b)

@@ -31,11 +31,12 @@ def observation_space(buffers: Observation, task: Task) -> spaces.Dict:
     ``past_sizes``          (R,)                          float32  log1p(bits / mean), 0 for padding
     ``setting``             (len(SETTING_FEATURES),)      float32  what is known beforehand
     ``blocks``              (E,)                          float32  how full each link's block is
+    ``alarms``              (E, len(ALARM_FEATURES))      float32  known faults of each link
     ======================  ============================  =======  ===============================
 
     Past requests are those of the interval that has passed; they and the setting are part of
     `LinkScheduling` alone. Blocks, from 0 to 1, are part of the observation only where some link's
-    preset has a ``block_size``.
+    preset has a ``block_size``, alarms only of scenarios with `NetworkConfig.faults`.
     ``nodes`` and ``links`` are views of arrays that keep a feature of all sites or links together.
     """
     n, links = buffers.node_mask.shape[1], buffers.link_mask.shape[1]

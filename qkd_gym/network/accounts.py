@@ -32,7 +32,18 @@ class Accounts(NamedTuple):
     """Actions that were illegal and did nothing."""
     requests: int
     """Requests that were served or blocked."""
+    exposed_bits: int
+    """Stored key of this step that an eavesdropper knows, since the link's detectors are blinded;
+    nobody notices, and it is delivered as any other."""
+    compromised_bits: int
+    """Delivered key that compromised relays have learnt, as each path of its request had one."""
+    widest_relay_requests: int
+    """Requests of the episode so far that the relay of the most of them would have learnt, if it
+    were compromised: the attack radius. 0 unless the scenario has faults that compromise sites."""
 
 
 ACCOUNT_NAMES = Accounts._fields
 ACCOUNT = Accounts(*range(len(ACCOUNT_NAMES)))
+
+# What there is after a step, of which there is no sum over an episode.
+LEVELS = ("stored_bits", "waiting_bits", "widest_relay_requests")

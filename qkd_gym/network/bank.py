@@ -23,12 +23,15 @@ from qkd_gym.network.config import (
     interval_s,
     intervals_in,
 )
+from qkd_gym.network.faults import fault_records, jamming
+from qkd_gym.network.places import place_weights, places_of_links
 from qkd_gym.network.preparation import preparation, tell
 from qkd_gym.network.requests import recorded_requests
 from qkd_gym.network.reward import account_terms
 from qkd_gym.network.services import service_records
-from qkd_gym.network.tables import RateTable, rate_table
+from qkd_gym.network.tables import rate_table
 from qkd_gym.planning.concurrent_flow import max_concurrent_flow
+from qkd_gym.planning.disjoint import disjoint_bundles
 from qkd_gym.planning.matching import round_plan
 from qkd_gym.planning.paths import candidate_paths
 from qkd_gym.topology import (
@@ -43,6 +46,7 @@ F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 Records = NDArray[np.void]
 
+_PATHS_TO_JOIN = 4  # per bundle of disjoint paths
 _SHARE_DECIMALS = 12  # of a pair's share in the demand
 
 NETWORK = np.dtype(
@@ -92,8 +96,12 @@ class Bank(NamedTuple):
     # Alias tables of the traffic matrix: rows 0 to N-1 draw a site's peer, row N draws a site.
     traffic: Records  # (G, N + 1, N) ALIAS
     attack_cumulative: F64  # (G, E)
-    rates: F32  # (protocols, losses, misalignments, 3), see `RateTable`
-    sifted_per_block: F64  # (protocols,), see there; (0,) if none has blocks
+    rates: F32  # (protocols, losses, misalignments, 3), see `RateTable`; then those under jamming
+    sifted_per_block: F64  # of each of them, see there; (0,) if none has blocks
+    faults: Records  # (F,) FAULT, none in most scenarios
+    event_rates: F64  # (G, F) events of each fault per second
+    event_cumulative: F64  # (G, F, places) cumulative chances of the places that they strike
+    event_places: NDArray[np.int32]  # (G, F, 2, E) places that each link is part of
     services: Records  # (C,) SERVICE, none if all requests are alike
     recorded: Records  # (R,) REQUEST, see `Recorded`
     first_recorded: NDArray[np.int64]  # (T + 2,) see there; (0,) if requests are generated
@@ -124,8 +132,7 @@ class NetworkBank:
             n, links = members[0].n_sites, max(member.n_links for member in members)
         self.n_sites, self.max_links = n, links
         self.presets = _presets(config, self.topologies)
-        tables = [rate_table(name, config.detector_efficiency) for name in self.presets]
-        self.arrays = _empty(self.size, n, links, config, tables)
+        self.arrays = _empty(self.size, n, links, config, self.presets)
         self._built = np.zeros(self.size, dtype=bool)
 
     def topology(self, index: int) -> Topology:
@@ -181,18 +188,24 @@ def _presets(config: NetworkConfig, topologies: dict[int, Topology]) -> list[str
     return [config.preset, *sorted(named)]
 
 
-def _empty(size: int, n: int, links: int, config: NetworkConfig, tables: list[RateTable]) -> Bank:
-    pairs, k, hops = n * (n - 1) // 2, config.candidate_paths, min(config.max_hops, n - 1)
-    recorded = recorded_requests(config, n)
+def _empty(size: int, n: int, links: int, config: NetworkConfig, presets: list[str]) -> Bank:
+    pairs, k = n * (n - 1) // 2, config.candidate_paths
+    hops = min(config.max_hops, n - 1) * config.disjoint_paths
+    recorded, efficiency = recorded_requests(config, n), config.detector_efficiency
+    tables = [rate_table(name, efficiency) for name in presets]
+    for fault in jamming(config.faults):
+        tables += [rate_table(name, efficiency, fault.stray_photons) for name in presets]
     per_block = np.array([table.sifted_per_block for table in tables])
     filled = {
         "rates": np.stack([table.grid for table in tables]),
         "sifted_per_block": per_block if np.isfinite(per_block).any() else per_block[:0],
+        "faults": fault_records(config.faults, len(presets)),
         "services": service_records(config.service_classes, interval_s(n)),
         "recorded": recorded.requests,
         "first_recorded": recorded.first,
         "account_terms": account_terms(config.reward_weights),
     }
+    faults = len(config.faults)
     arrays = zeros(
         f"bank_size is {size}, candidate_paths {k} and max_hops {config.max_hops}",
         networks=((size,), NETWORK),
@@ -205,6 +218,9 @@ def _empty(size: int, n: int, links: int, config: NetworkConfig, tables: list[Ra
         path_hops=((size, pairs, k), np.int8),
         traffic=((size, n + 1, n), ALIAS),
         attack_cumulative=((size, links), np.float64),
+        event_rates=((size, faults), np.float64),
+        event_cumulative=((size, faults, max(n, links)), np.float64),
+        event_places=((size, faults, 2, links), np.int32),
         **{name: (array.shape, array.dtype) for name, array in filled.items()},
     )
     arrays["path_links"][:] = padded(links)
@@ -373,18 +389,38 @@ def _fill(
     site_facts["phase_cos"] = np.round(np.cos(phase), 9)
     # Hops cost one, and forty kilometres as much as a hop: long links make key slowly.
     weights = 1.0 + topology.length_km / 40.0
-    hops = bank.path_links.shape[-1]
-    paths, bank.path_hops[g] = candidate_paths(
-        ends, weights, n, config.candidate_paths, hops, asking, partial(tell, "candidate paths")
-    )
+    paths, bank.path_hops[g] = _candidates(config, ends, weights, asking)
     np.copyto(bank.path_links[g], paths, where=paths >= 0)
     for row, weight in enumerate((*traffic, traffic.sum(axis=1))):
         if weight.any():  # a site without demand is never drawn
             fill_alias_table(weight, bank.traffic[g, row])
-    importance = np.ones(links)
+    importance, path_share = np.ones(links), _path_share(paths[:, 0, :], links)
     if config.attack_target == "central":
-        importance = np.square(_path_share(paths[:, 0, :], links) + 1e-3)
+        importance = np.square(path_share + 1e-3)
     bank.attack_cumulative[g, :links] = np.cumsum(importance / importance.sum())
+    for f, fault in enumerate(config.faults):
+        places = places_of_links(topology, fault.strikes)
+        cumulative = np.cumsum(place_weights(topology, fault, places, path_share))
+        per_hour = fault.per_hour + fault.per_place_hour * len(cumulative)
+        bank.event_rates[g, f] = per_hour / HOUR_S
+        bank.event_cumulative[g, f] = 1.0
+        bank.event_cumulative[g, f, : len(cumulative)] = cumulative / cumulative[-1]
+        bank.event_places[g, f, :, :links] = places
+
+
+def _candidates(
+    config: NetworkConfig,
+    ends: NDArray[np.int64],
+    weights: F64,
+    asking: NDArray[np.bool_],
+) -> tuple[NDArray[np.int16], NDArray[np.int8]]:
+    """Candidate paths or bundles of paths, see `candidate_paths` and `disjoint_bundles`."""
+    n, k, several = len(asking), config.candidate_paths, config.disjoint_paths
+    hops, told = min(config.max_hops, n - 1), partial(tell, "candidate paths")
+    if several == 1:
+        return candidate_paths(ends, weights, n, k, hops, asking, told)
+    many = candidate_paths(ends, weights, n, _PATHS_TO_JOIN * k, hops, asking, told)
+    return disjoint_bundles(*many, ends, weights, n, k, several)
 
 
 def _path_share(first_paths: NDArray[np.int16], links: int) -> F64:

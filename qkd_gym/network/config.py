@@ -17,6 +17,7 @@ from qkd_gym.errors import (
 )
 from qkd_gym.fields import check_fields, choice, integer, number
 from qkd_gym.names import registered
+from qkd_gym.network.faults import Fault, read_faults
 from qkd_gym.network.reward import read_weights
 from qkd_gym.network.services import ServiceClass, read_classes
 from qkd_gym.physics import preset
@@ -30,6 +31,7 @@ PARTIAL_BLOCKS = ("lost", "kept")
 OPPONENT = "opponent"  # among what is registered
 OPPONENTS = ("random", "betweenness", "busiest")  # those of `qkd_gym.opponents`
 _LONGEST_S = 1e9  # thirty years, long beside any episode
+_MOST_HOPS = 127  # of a bundle of paths, counted in a byte
 MOST_PRESETS = 64  # of links side by side, each with a rate table of 2 MB
 
 
@@ -133,6 +135,9 @@ class NetworkConfig:
     """Links that the opponent attacks at the same time, at most."""
     opponent_delay_s: float = number(300.0, 0.0, _LONGEST_S, unit="s")
     """Time for which a link must have carried light before the opponent can attack it."""
+    faults: tuple[Fault, ...] = ()
+    """Further faults and attacks, each a `Fault` or a mapping of its fields, see below; with any,
+    observations have the operator's alarms."""
 
     demand: Demand | None = None
     """What the sites of one network ask of each other, a `Demand` or a mapping of its fields, see
@@ -172,6 +177,11 @@ class NetworkConfig:
     """Candidate paths per pair of sites."""
     max_hops: int = integer(12, 1, 64)
     """Longest candidate path."""
+    disjoint_paths: int = integer(1, 1, 4)
+    """Paths without a common relay over which each request goes at the same time, so that no relay
+    alone learns the key; each spends it. Two sites have fewer where the network has no more between
+    them, and one if a link joins them, which needs no relay. Above 1, a candidate path is such a
+    bundle of paths."""
     demand_memory_s: float = number(600.0, 1.0, _LONGEST_S, unit="s")
     """Time constant of the recent-demand averages that are observed."""
     key_weight: float = number(1.0, 0.0, 100.0)
@@ -189,6 +199,7 @@ class NetworkConfig:
         require_choice("opponent", self.opponent, ("", *OPPONENTS, *registered(OPPONENT)))
         self._check_presets()
         object.__setattr__(self, "service_classes", read_classes(self.service_classes))
+        object.__setattr__(self, "faults", read_faults(self.faults))
         object.__setattr__(self, "reward_weights", read_weights(self.reward_weights))
         object.__setattr__(self, "demand", self._read_demand())
         if self.network_index is not None:
@@ -198,6 +209,11 @@ class NetworkConfig:
             self._require_generated("n_sites")
         if self.hybrid_presets:
             self._require_generated("hybrid_presets")
+        if self.disjoint_paths * self.max_hops > _MOST_HOPS and self.disjoint_paths > 1:
+            raise InvalidInput(
+                f"disjoint_paths is {self.disjoint_paths}, but must be at most "
+                f"{_MOST_HOPS // self.max_hops} beside max_hops {self.max_hops}."
+            )
         share = self.hot_spot_share + self.burst_share
         if share > 1.0:
             raise InvalidInput(f"hot_spot_share + burst_share is {share:g}, but must be at most 1.")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from qkd_gym.errors import InvalidInput, require_known_keys, require_number, shown
 from qkd_gym.jit import inlined
-from qkd_gym.network.accounts import ACCOUNT, ACCOUNT_NAMES
+from qkd_gym.network.accounts import ACCOUNT, ACCOUNT_NAMES, LEVELS
 
 
 class RewardTerms(NamedTuple):
@@ -40,7 +40,7 @@ ACCOUNT_TERM = np.dtype(
 Weights = tuple[tuple[str, float], ...]  # by account
 
 # What a step leaves behind is no flow: it would count again at every step.
-_WEIGHED = tuple(name for name in ACCOUNT_NAMES if name not in ("stored_bits", "waiting_bits"))
+_WEIGHED = tuple(name for name in ACCOUNT_NAMES if name not in LEVELS)
 _MOST_WEIGHT = 1e6
 
 

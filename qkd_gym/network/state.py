@@ -18,6 +18,7 @@ from qkd_gym.network.accounts import ACCOUNT_NAMES
 from qkd_gym.network.compiled.memory import padded, zeros
 from qkd_gym.network.compiled.workspace import Workspace, new_workspace
 from qkd_gym.network.config import NetworkConfig, interval_s, intervals_in
+from qkd_gym.network.faults import EVENT, STRUCK_ROW, StruckRows, event_capacity
 from qkd_gym.network.requests import REQUEST, busiest_interval
 from qkd_gym.network.reward import term_names
 
@@ -67,6 +68,7 @@ def kernel_params(
         "decides_releases": decides_releases,
         "switches_per_interval": config.switches_per_interval,
         "loses_blocks": config.partial_blocks == "lost",
+        "watches_relays": any(fault.effect == "compromise" for fault in config.faults),
     }
     numbers: dict[str, float] = {name: getattr(config, name) for name in _READ_AS_THEY_ARE} | {
         "interval_s": dt,
@@ -181,6 +183,11 @@ class SiteRows(NamedTuple):
     """Recent demand with the site as an end, bit/s."""
     blocked_average: int
     """Recent blocked demand with the site as an end, bit/s."""
+    compromised: int
+    """1 while an attacker reads what the site passes on."""
+    relayed: int
+    """Requests of the episode whose only path led through the site, where relays may be
+    compromised."""
 
 
 class LinkRows(NamedTuple):
@@ -263,6 +270,8 @@ class State(NamedTuple):
     active: NDArray[np.int32]  # (B, A) the first `n_active` are the active links
     held: NDArray[np.int32]  # (B, N, M) active links at each site, as many as modules are used
     bursts: Records  # (B, S) BURST
+    events: Records  # (B, M) EVENT of the scenario's faults
+    struck: F32  # (B, len(STRUCK_ROW), E) what they do to links; (B, ..., 0) without faults
     requests: Records  # (B, R) REQUEST of this interval, in the order of their arrival
     waiting: Records  # (B, W) REQUEST, those asked again in this interval or in the next
     stored_history: I64  # (B, E, lifetime + 1) `stored_ever` at past intervals
@@ -285,7 +294,7 @@ def allocate(
     Raises:
         InvalidInput: If it needs too much memory.
     """
-    lifetime = int(kernel_params(config, n_sites)["lifetime"][0])
+    lifetime, dt = int(kernel_params(config, n_sites)["lifetime"][0]), interval_s(n_sites)
     modules = min(config.modules_per_site, max_links)
     most_active = min(max_links, n_sites * modules // 2)
     arrays = zeros(
@@ -298,6 +307,8 @@ def allocate(
         active=((batch, padded(most_active)), np.int32),
         held=((batch, n_sites, modules), np.int32),
         bursts=((batch, config.burst_sources), BURST),
+        events=((batch, event_capacity(config.faults, dt, max(n_sites, max_links))), EVENT),
+        struck=((batch, len(STRUCK_ROW), padded(max_links) if config.faults else 0), np.float32),
         requests=((batch, request_capacity(config, n_sites)), REQUEST),
         waiting=((batch, waiting_capacity(config, n_sites)), REQUEST),
         stored_history=((batch, max_links, lifetime + 1 if lifetime else 0), np.int64),
@@ -334,16 +345,19 @@ class NamedState:
         links: Columns of `LinkRows` and `PoolRows`, each (B, E).
         blocks: Columns of `BlockRows`, each (B, E), or (B, 0) where no link has blocks.
         bursts: (B, S) BURST records.
+        events: (B, M) EVENT records.
+        struck: Columns of `StruckRows`, each (B, E), or (B, 0) without faults.
         requests: (B, R) REQUEST records.
         accounts: (B, len(ACCOUNT_NAMES)) accounts of the last step.
     """
 
     def __init__(self, state: State, n_sites: int, max_links: int) -> None:
-        self.episodes, self.bursts = state.episodes, state.bursts
+        self.episodes, self.bursts, self.events = state.episodes, state.bursts, state.events
         self.requests, self.accounts = state.requests, state.accounts
         sites = {name: state.sites[:, i, :n_sites] for i, name in enumerate(SiteRows._fields)}
         links = {name: state.links[:, i, :max_links] for i, name in enumerate(LinkRows._fields)}
         pools = {name: state.pools[:, i, :max_links] for i, name in enumerate(PoolRows._fields)}
         blocks = {name: state.blocks[:, i, :max_links] for i, name in enumerate(BlockRows._fields)}
+        struck = {name: state.struck[:, i, :max_links] for i, name in enumerate(StruckRows._fields)}
         self.sites, self.links = Columns(sites), Columns(links | pools)
-        self.blocks = Columns(blocks)
+        self.blocks, self.struck = Columns(blocks), Columns(struck)

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from qkd_gym.errors import InvalidInput, shown
 from qkd_gym.jit import compiled, inlined
 from qkd_gym.physics import plob_bound, preset
+from qkd_gym.physics.attacks import jam
 from qkd_gym.physics.channel import transmittance_of
 
 F32 = NDArray[np.float32]
@@ -98,8 +99,16 @@ def _look_up(grid: F32, threshold: float, loss_db: F64, error: F64, found: F64) 
 
 
 @lru_cache(maxsize=16)
-def rate_table(preset_name: str, detector_efficiency: float | None = None) -> RateTable:
-    """The table of a named link preset, with other detectors if an efficiency is given.
+def rate_table(
+    preset_name: str, detector_efficiency: float | None = None, stray_photons: float = 0.0
+) -> RateTable:
+    """The table of a named link preset.
+
+    Args:
+        preset_name: Name of the preset.
+        detector_efficiency: Efficiency of the detectors instead of the preset's.
+        stray_photons: Photons per gate that somebody shines into the receiver. Homodyne detection
+            does not see them, since its local oscillator admits the signal's mode alone.
 
     Losses run from 0 dB to ``DARK_LOSS_DB``, where the table ends in what the protocol yields
     without any light. Interpolated key rates never exceed the capacity of the channel.
@@ -116,6 +125,8 @@ def rate_table(preset_name: str, detector_efficiency: float | None = None) -> Ra
             )
         detector = dataclasses.replace(protocol.detector, efficiency=detector_efficiency)
         protocol = dataclasses.replace(protocol, detector=detector)
+    if stray_photons and hasattr(protocol, "detector"):
+        protocol = dataclasses.replace(protocol, detector=jam(protocol.detector, stray_photons))
     # The last two rows are dark, so that whatever lies beyond is interpolated between equals.
     loss_db = LOSS_STEP_DB * np.arange(DARK_LOSS_DB / LOSS_STEP_DB + 2)
     eta = np.where(loss_db < DARK_LOSS_DB, transmittance_of(loss_db), 0.0)

@@ -22,6 +22,39 @@ CLASSES = (
     {"name": "one-time-pad", "share": 0.4, "size": 2, "value": 1, "patience_s": 300},
     {"name": "urgent", "share": 0.1, "size": 0.5, "value": 8, "patience_s": 0},
 )
+FAULT = {
+    "effect": "outage", "strikes": "link", "target": "uniform", "per_hour": 0, "per_place_hour": 0,
+    "duration_min_s": 0, "duration_mean_s": 0, "detection_s": None, "announced_s": 0,
+    "intercepted_fraction": 0.45, "stray_photons": 1e-3, "loss_db_per_hour": 1,
+}  # fmt: skip
+SITES_FAIL = {
+    **FAULT, "name": "site-outage", "strikes": "site", "per_hour": 0.5, "duration_min_s": 900,
+    "duration_mean_s": 1800, "detection_s": 60,
+}  # fmt: skip
+DUCTS_FAIL = {
+    **FAULT, "name": "duct-cut", "strikes": "duct", "target": "degree", "per_hour": 1.5,
+    "duration_min_s": 1800, "duration_mean_s": 1800, "detection_s": 60,
+}  # fmt: skip
+MAINTENANCE = {
+    **FAULT, "name": "maintenance", "strikes": "site", "per_hour": 0.5, "duration_min_s": 1800,
+    "announced_s": 3600, "detection_s": 0,
+}  # fmt: skip
+BLINDED = {
+    **FAULT, "name": "blinding", "effect": "blinding", "target": "betweenness", "per_hour": 2,
+    "duration_min_s": 600, "duration_mean_s": 1800,
+}  # fmt: skip
+TAPPED = {
+    **FAULT, "name": "tap", "effect": "eavesdropping", "target": "stored-key", "per_hour": 2,
+    "duration_min_s": 300, "duration_mean_s": 1800, "detection_s": 10,
+}  # fmt: skip
+JAMMED = {
+    **FAULT, "name": "stray-light", "effect": "jamming", "per_hour": 1, "duration_mean_s": 1800,
+    "detection_s": 120,
+}  # fmt: skip
+AGEING = {
+    **FAULT, "name": "ageing", "effect": "ageing", "per_place_hour": 0.02, "duration_min_s": 3600,
+    "duration_mean_s": 7200,
+}  # fmt: skip
 TIERS = {
     "metro": {},
     "metro-light": {"load": 0.6},
@@ -41,6 +74,13 @@ TIERS = {
     "metro-outages": {"outages_per_link_minute": OFTEN},
     "metro-fog": {"clear_s": 3600, "fog_s": 2400},
     "metro-expiry": {"key_lifetime_s": 1800},
+    "sites-fail": {"faults": (SITES_FAIL,)},
+    "ducts-fail": {"faults": (DUCTS_FAIL,)},
+    "maintenance": {"faults": (MAINTENANCE,)},
+    "blinded": {"faults": (BLINDED,)},
+    "bad-days": {
+        "faults": (SITES_FAIL, DUCTS_FAIL, MAINTENANCE, BLINDED, TAPPED, JAMMED, AGEING)
+    },
     "hidden": HIDDEN,
     "hidden-mild": {**HIDDEN, "site_misalignment": 0.01, "link_excess_loss_db": 0.5},
     "hidden-unmeasured": {**HIDDEN, "measured_share": 0},

@@ -26,6 +26,7 @@ _UNIT = 1.0 / 9007199254740992.0  # 2**-53
 
 # Purposes. Link e uses pair e of the stream SHOT_NOISE, and draw e of BLOCKS.
 RESET, DRIFT, WEATHER, FAULTS, TRAFFIC, SHOT_NOISE, SERVICES, BLOCKS = 0, 1, 2, 3, 4, 5, 6, 7
+EVENTS = 1024  # of the first fault of a scenario, and of each other one the number after
 
 
 @inlined

@@ -22,6 +22,7 @@ from qkd_gym.network.compiled.rng import (
 )
 from qkd_gym.network.compiled.vectors import use_widest_vectors, whole
 from qkd_gym.network.compiled.workspace import Workspace
+from qkd_gym.network.faults import STRUCK_ROW
 from qkd_gym.network.state import LINK_ROW, SITE_ROW, State
 from qkd_gym.network.tables import interpolate
 
@@ -104,9 +105,16 @@ def link_rates(
     loss_db = facts.loss_db + links[LINK_ROW.excess_loss_db, e]
     foggy = (facts.free_space != 0) & (fog[np.uint32(bank.sites[g, u].district)] > _ZERO)
     loss_db += np.float32(p.fog_loss_db) if foggy else _ZERO
-    table = bank.rates[np.uint32(facts.table)]
-    rate, sifted, qber = interpolate(table, facts.qber_threshold, loss_db, error)
+    kind = np.uint32(facts.table)
     out = links[LINK_ROW.outage_until_s, e] > now_s
+    if len(bank.faults) > 0:
+        struck = s.struck[b]
+        error += struck[STRUCK_ROW.scrambled, e] * (_HALF - error)
+        loss_db += struck[STRUCK_ROW.excess_loss_db, e]
+        kind += np.uint32(struck[STRUCK_ROW.tables, e])
+        out |= struck[STRUCK_ROW.dark, e] > _ZERO
+    table = bank.rates[kind]
+    rate, sifted, qber = interpolate(table, facts.qber_threshold, loss_db, error)
     return _ZERO if out else rate, _ZERO if out else sifted, _HALF if out else qber
 
 

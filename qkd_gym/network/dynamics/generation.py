@@ -14,6 +14,7 @@ from qkd_gym.network.compiled.vectors import use_widest_vectors, whole
 from qkd_gym.network.compiled.workspace import Workspace
 from qkd_gym.network.dynamics.blocks import fill_block
 from qkd_gym.network.dynamics.disturbance import link_rates
+from qkd_gym.network.faults import STRUCK_ROW
 from qkd_gym.network.state import LINK_ROW, POOL_ROW, State
 
 
@@ -89,8 +90,8 @@ def generate(s: State, bank: Bank, p: np.record, b: int, work: Workspace) -> Non
     n = _calibrate(s, bank, p, b, rows)
     _count(episode.key, episode.interval, n, rows)
 
-    in_blocks = len(bank.sifted_per_block) > 0
-    generated, lost = 0, 0
+    in_blocks, exposes = len(bank.sifted_per_block) > 0, len(bank.faults) > 0
+    generated, lost, exposed = 0, 0, 0
     for i in range(n):
         e = np.uint32(rows[_LINK, i])
         made, qber = int(rows[_MADE, i]), rows[_QBER, i]
@@ -106,10 +107,13 @@ def generate(s: State, bank: Bank, p: np.record, b: int, work: Workspace) -> Non
             pool_qber[e] += share * (qber - pool_qber[e])
             pool[e] = total
             stored_ever[e] += kept
+            if exposes and s.struck[b, STRUCK_ROW.exposed, e] > _ZERO:
+                exposed += kept
         generated += made
         lost += made - kept
     s.accounts[b, ACCOUNT.generated_bits] += generated
     s.accounts[b, ACCOUNT.overflow_bits] += lost
+    s.accounts[b, ACCOUNT.exposed_bits] += exposed
     episode.stored += generated - lost
 
 

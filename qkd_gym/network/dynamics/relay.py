@@ -12,6 +12,7 @@ from qkd_gym.network.bank import Bank
 from qkd_gym.network.compiled.elementary import exp_single
 from qkd_gym.network.compiled.vectors import use_widest_vectors, whole
 from qkd_gym.network.compiled.workspace import Workspace
+from qkd_gym.network.dynamics.exposure import note_relays
 from qkd_gym.network.state import LINK_ROW, POOL_ROW, SITE_ROW, State
 from qkd_gym.planning.paths import pair_index as _pair_index
 
@@ -228,6 +229,8 @@ def serve_request(s: State, bank: Bank, p: np.record, b: int, k: int, work: Work
         episode.qber_bits += bits * qber
         episode.relative_qber_bits += bits * relative_qber
         episode.delivered_value_bits += value_bits
+        if p.watches_relays:
+            note_relays(s, bank, b, request.first, request.second, paths[k], hops[k], bits)
     elif waits:
         # What is written over has been decided: no more can wait than were asked.
         s.waiting[b, episode.n_waiting] = request

@@ -14,6 +14,7 @@ from qkd_gym.network.compiled.workspace import Workspace
 from qkd_gym.network.dynamics.blocks import start_block
 from qkd_gym.network.dynamics.demand import draw_peer, draw_site
 from qkd_gym.network.dynamics.disturbance import link_rates
+from qkd_gym.network.dynamics.events import start_events
 from qkd_gym.network.dynamics.generation import observe_link
 from qkd_gym.network.dynamics.step import account, wait_for_request
 from qkd_gym.network.dynamics.switching import activate
@@ -39,6 +40,7 @@ def _clear(s: State, b: int) -> None:
     episode.relative_qber_bits = 0.0
     s.sites[b] = 0.0
     s.links[b] = 0.0
+    s.struck[b] = 0.0
     s.pools[b] = 0
     s.blocks[b] = 0.0
     s.stored_history[b] = 0
@@ -114,6 +116,16 @@ def _start_links(s: State, bank: Bank, p: np.record, b: int, state: np.uint64) -
 
 
 @inlined
+def _observe_active(s: State, bank: Bank, p: np.record, b: int) -> None:
+    """What faults that last do to links that run shows at once; earlier measurements are older."""
+    facts = bank.links[s.episodes[b].network]
+    for i in range(s.episodes[b].n_active):
+        e = s.active[b, i]
+        rate, _, qber = link_rates(s, bank, p, b, e)
+        observe_link(s.links[b], facts[e], e, rate, qber)
+
+
+@inlined
 def reset_one(
     s: State,
     bank: Bank,
@@ -131,6 +143,9 @@ def reset_one(
     state = _hidden_quality(s, bank, p, b, state)
     state = _demand_start(s, bank, p, b, state)
     _start_links(s, bank, p, b, state)
+    if len(bank.faults) > 0:
+        start_events(s, bank, p, b, work)
+        _observe_active(s, bank, p, b)
     if p.decides_paths:
         wait_for_request(s, bank, p, b, work)
         s.accounts[b] = 0

@@ -11,6 +11,8 @@ from qkd_gym.network.compiled.vectors import fill, use_widest_vectors, whole
 from qkd_gym.network.compiled.workspace import Workspace
 from qkd_gym.network.dynamics.demand import draw_requests
 from qkd_gym.network.dynamics.disturbance import advance_drift, advance_faults, advance_weather
+from qkd_gym.network.dynamics.events import advance_events
+from qkd_gym.network.dynamics.exposure import widest_relay
 from qkd_gym.network.dynamics.generation import expire, generate
 from qkd_gym.network.dynamics.relay import (
     BUILT_IN_ROUTER,
@@ -67,6 +69,8 @@ def advance(s: State, bank: Bank, p: np.record, b: int, work: Workspace) -> None
     day_sin, day_cos = episode.day_sin, episode.day_cos
     episode.day_sin = day_sin * p.interval_cos + day_cos * p.interval_sin
     episode.day_cos = day_cos * p.interval_cos - day_sin * p.interval_sin
+    if len(bank.faults) > 0:
+        advance_events(s, bank, p, b, work)
 
 
 @inlined
@@ -127,6 +131,8 @@ def account(s: State, bank: Bank, p: np.record, b: int) -> None:
     episode = s.episodes[b]
     s.accounts[b, ACCOUNT.stored_bits] = episode.stored
     s.accounts[b, ACCOUNT.waiting_bits] = episode.waiting_bits
+    if p.watches_relays:
+        s.accounts[b, ACCOUNT.widest_relay_requests] = widest_relay(s, b)
     network = bank.networks[episode.network]
     terms = reward_terms(s.accounts[b], episode, network, p)
     for i in range(len(terms)):
