@@ -402,7 +402,8 @@ def observe_one(
     _write_nodes(o, s, bank, p, b)
     _write_links(o, s, bank, p, b, work)
     _write_context(o, s, bank, p, b)
-    _copy(o.blocks[b], s.blocks[b, BLOCK_ROW.filled])
+    if o.blocks.shape[1] > 0:
+        _copy(o.blocks[b], s.blocks[b, BLOCK_ROW.filled])
     if p.decides_paths:
         _write_request(o, s, bank, p, b, work)
     if p.decides_links:

@@ -55,6 +55,22 @@ def test_links_run_a_protocol_of_a_users_own():
     assert env.step(0)[4]["generated_bits"] > 0
 
 
+@dataclass(frozen=True)
+class InBlocks(Ideal):
+    """The same key, when so many sifted bits are there."""
+
+    sifted_per_block: float = 1e6
+
+
+def test_a_protocol_of_a_users_own_may_make_key_in_blocks():
+    for name, protocol in (("ideal", Ideal()), ("blocks", InBlocks())):
+        register_preset(name, protocol)
+    assert rate_table("ideal").sifted_per_block == np.inf
+    assert rate_table("blocks(sifted_per_block=1e5)").sifted_per_block == 1e5
+    with pytest.raises(InvalidInput, match="protocol.sifted_per_block is 0.5, but must be"):
+        register_preset("none", InBlocks(sifted_per_block=0.5))
+
+
 def test_an_object_without_fields_has_none_to_change():
     register_preset("plain", SimpleNamespace(**vars(Ideal()), evaluate=Ideal().evaluate))
     with pytest.raises(InvalidInput, match="plain has no fields to change"):

@@ -12,18 +12,10 @@ import math
 
 import numpy as np
 
-from qkd_gym.jit import inlined
+from qkd_gym.jit import called, inlined
 from qkd_gym.network.bank import Bank
 from qkd_gym.network.compiled.rng import BLOCKS, skip, stream, uniform
 from qkd_gym.network.state import BLOCK_ROW, State
-
-
-@inlined
-def block_size(s: State, bank: Bank, b: int, e: int | np.uint32) -> float:
-    """Sifted bits of a link's full block; infinite if the link makes key continuously."""
-    if len(bank.sifted_per_block) == 0:
-        return math.inf
-    return bank.sifted_per_block[np.uint32(bank.links[s.episodes[b].network, e].table)]
 
 
 @inlined
@@ -37,8 +29,10 @@ def start_block(
     qber: np.float32,
 ) -> None:
     """The block of a link that has been running: anywhere between empty and full."""
-    size = block_size(s, bank, b, e)
-    if size == math.inf or rate_bps <= 0.0:
+    if len(bank.sifted_per_block) == 0 or rate_bps <= 0.0:
+        return
+    size = bank.sifted_per_block[bank.links[s.episodes[b].network, e].table]
+    if size == math.inf:
         return
     _, filled = uniform(skip(stream(s.episodes[b].key, 0, BLOCKS), e))
     blocks = s.blocks[b]
@@ -48,19 +42,25 @@ def start_block(
 
 
 @inlined
-def interrupt_block(s: State, p: np.record, b: int, e: int | np.uint32) -> None:
-    """Loses what a link has of a block, unless that is kept."""
-    if p.loses_blocks and s.blocks.shape[2] > 0:
-        for row in range(s.blocks.shape[1]):
-            s.blocks[b, row, e] = 0.0
+def interrupt_block(blocks: np.ndarray, loses_blocks: int, e: int | np.uint32) -> None:
+    """Loses what a link has of a block, unless that is kept.
+
+    Args:
+        blocks: Blocks of the episode, (len(BLOCK_ROW), E), or (len(BLOCK_ROW), 0) without any.
+        loses_blocks: Whether it is lost.
+        e: Link.
+    """
+    if blocks.shape[1] > 0 and loses_blocks:
+        for row in range(len(blocks)):
+            blocks[row, e] = 0.0
 
 
-@inlined
+@called
 def fill_block(
-    s: State,
-    bank: Bank,
-    p: np.record,
-    b: int,
+    blocks: np.ndarray,
+    loses_blocks: int,
+    size: float,
+    qber_threshold: np.float32,
     e: np.uint32,
     mean: np.float32,
     sifted: np.float32,
@@ -70,10 +70,10 @@ def fill_block(
     """Adds what a link made in an interval to its block.
 
     Args:
-        s: State.
-        bank: Networks.
-        p: Parameters.
-        b: Episode.
+        blocks: Blocks of the episode, (len(BLOCK_ROW), E).
+        loses_blocks: Whether an interruption loses a block.
+        size: Sifted bits of the link's full block; infinite if it makes key continuously.
+        qber_threshold: QBER from which the link raises the alarm.
         e: Link.
         mean: Expected key of the interval, bits; 0 if the link makes none.
         sifted: Expected sifted bits of the interval.
@@ -83,14 +83,12 @@ def fill_block(
     Returns:
         Key of the blocks that are full now, in bits, and the QBER at which it was made.
     """
-    size = block_size(s, bank, b, e)
     if size == math.inf:
         return int(made), qber
     if mean <= 0.0:
-        if qber >= bank.links[s.episodes[b].network, e].qber_threshold:
-            interrupt_block(s, p, b, e)
+        if qber >= qber_threshold:
+            interrupt_block(blocks, loses_blocks, e)
         return 0, qber
-    blocks = s.blocks[b]
     added = float(made) / float(mean) * float(sifted) / size
     filled = blocks[BLOCK_ROW.filled, e] + added
     full = math.floor(filled)

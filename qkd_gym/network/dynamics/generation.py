@@ -90,16 +90,21 @@ def generate(s: State, bank: Bank, p: np.record, b: int, work: Workspace) -> Non
     n = _calibrate(s, bank, p, b, rows)
     _count(episode.key, episode.interval, n, rows)
 
+    blocks = s.blocks[b]
     in_blocks, exposes = len(bank.sifted_per_block) > 0, len(bank.faults) > 0
     generated, lost, exposed = 0, 0, 0
     for i in range(n):
         e = np.uint32(rows[_LINK, i])
         made, qber = int(rows[_MADE, i]), rows[_QBER, i]
         seen_rate = np.float32(made) / rows[_SECONDS, i]
-        observe_link(links, bank.links[episode.network, e], e, seen_rate, rows[_SEEN_QBER, i])
+        facts = bank.links[episode.network, e]
+        observe_link(links, facts, e, seen_rate, rows[_SEEN_QBER, i])
         if in_blocks:
-            rate, sifted = rows[_RATE, i], rows[_SIFTED, i]
-            made, qber = fill_block(s, bank, p, b, e, rate, sifted, rows[_MADE, i], qber)
+            size, threshold = bank.sifted_per_block[facts.table], facts.qber_threshold
+            mean, sifted, drawn = rows[_RATE, i], rows[_SIFTED, i], rows[_MADE, i]
+            made, qber = fill_block(
+                blocks, p.loses_blocks, size, threshold, e, mean, sifted, drawn, qber
+            )
         kept = min(made, p.capacity - pool[e])
         if kept > 0:
             total = pool[e] + kept

@@ -95,7 +95,7 @@ def activate(s: State, bank: Bank, b: int, e: int, calibration_s: float, running
 def release(s: State, bank: Bank, p: np.record, b: int, e: int) -> None:
     """Switches a link off and frees its modules."""
     episode = s.episodes[b]
-    interrupt_block(s, p, b, e)
+    interrupt_block(s.blocks[b], p.loses_blocks, e)
     for side in range(2):
         site = bank.link_endpoints[episode.network, e, side]
         _remove(s.held[b, site], int(s.sites[b, SITE_ROW.modules_used, site]), e)
