@@ -7,6 +7,7 @@ import pytest
 
 pytest.importorskip("cmaes")
 
+from qkd_gym.search.recipe import SearchRecipe
 from studies import opponents as study
 
 FIGURES = study.DOCS / "opponents.json"
@@ -41,16 +42,25 @@ def test_costs_are_paired_differences(monkeypatch):
     assert found["busiest_to_random"] == pytest.approx([-10.0] * 3)
 
 
-def test_searches_meet_the_opponent_they_are_named_after(monkeypatch, tmp_path):
-    small = study.RECIPE.__class__(population=4, generations=1, episodes=2)
-    monkeypatch.setattr(study, "RECIPE", small)
-    monkeypatch.setattr(study, "SCENARIO", "vienna")
-    other = study.searched("busiest", 0, tmp_path)
-    plain = study.searched("", 0, tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["busiest-0.jsonl", "none-0.jsonl"]
-    shares = [
-        json.loads(path.read_text().splitlines()[1])["shares"]
-        for path in sorted(tmp_path.iterdir())
-    ]
-    assert np.less(*shares).all()
-    assert any((one != two).any() for one, two in zip(other.weights, plain.weights, strict=True))
+@pytest.mark.slow
+def test_a_study_searches_with_and_without_the_opponent_and_writes_its_page(monkeypatch, tmp_path):
+    small = SearchRecipe(population=4, generations=1, episodes=2)
+    changes = {"RECIPE": small, "SCENARIO": "vienna", "RULES": ("static-plan",), "AGENTS": ()}
+    for name, value in changes.items():
+        monkeypatch.setattr(study, name, value)
+    work, out = tmp_path / "work", tmp_path / "out"
+    study.run(2, 2, work, out)
+    figures = json.loads((out / "opponents.json").read_text())
+    assert (out / "opponents.md").read_text(encoding="utf-8") == study.page(figures)
+    assert "| `static-plan` |" in study.page(figures)
+    shares = {
+        path.stem: json.loads(path.read_text().splitlines()[1])["shares"] for path in work.iterdir()
+    }
+    assert set(shares) == {"none-0", "none-1", "busiest-0", "busiest-1"}
+    # The first generation has the same candidates and episodes with and without it.
+    for seed in (0, 1):
+        assert np.less(shares[f"busiest-{seed}"], shares[f"none-{seed}"]).all()
+    mean, low, high = figures["trained"]["gain"]
+    met = [figures["trained"]["shares"][name]["busiest"] for name in ("busiest", "")]
+    assert mean == pytest.approx(100.0 * (met[0] - met[1]))
+    assert low <= mean <= high

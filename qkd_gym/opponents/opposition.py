@@ -53,7 +53,8 @@ class Opposition:
         self._lasts_s = max(config.attack_min_s, self._interval_s)
         batch, links = len(simulator.arrays.episodes), simulator.max_links
         self.attacks = Attacks(np.zeros((batch, links), np.float32), np.full(batch, _NEVER))
-        self._betweenness: dict[int, NDArray[np.float64]] = {}  # by network
+        # Rows of networks not used yet are zero, and take no memory.
+        self._betweenness = np.zeros((simulator.networks.size, links))
 
     def start(self, members: NDArray[np.int64]) -> None:
         """Ends all attacks in these episodes, which have just started."""
@@ -76,25 +77,26 @@ class Opposition:
     def view(self, members: NDArray[np.int64]) -> View:
         """What the opponent sees of these episodes; the arrays are read-only."""
         sim, config = self._simulator, self._config
-        episodes, links, bank = sim.state.episodes[members], sim.state.links, sim.bank
-        networks = episodes["network"]
-        facts, elapsed_s = bank.links[networks], episodes["interval"] * self._interval_s
+        episodes, links, facts = sim.state.episodes, sim.state.links, sim.bank.links
+        # Field by field: whole records take far longer to copy.
+        networks, interval = episodes["network"][members], episodes["interval"][members]
+        elapsed_s = interval * self._interval_s
         lit = links["active"][members] > 0.0
         left_s = self.attacks.until_s[members] - elapsed_s[:, None].astype(np.float32)
         lit_s = links["running_time_s"][members]
         # What was seen in the last interval, and not before.
         key_rate = links["observed_rate"][members] * (lit & (links["freshness"][members] == 1.0))
         draws = np.empty(lit.shape)
-        _draw(episodes["key"], episodes["interval"], draws)
+        _draw(episodes["key"][members], interval, draws)
         view = View(
             elapsed_s=elapsed_s,
-            is_link=np.arange(sim.max_links) < bank.networks["n_links"][networks, None],
-            endpoints=bank.link_endpoints[networks],
-            length_km=facts["length_km"],
-            betweenness=np.stack([self._betweenness_of(g) for g in networks.tolist()]),
+            is_link=np.arange(sim.max_links) < sim.bank.networks["n_links"][networks, None],
+            endpoints=sim.bank.link_endpoints[networks],
+            length_km=facts["length_km"][networks],
+            betweenness=self._betweenness_of(networks),
             is_lit=lit,
             lit_s=lit_s,
-            key_rate_bps=key_rate * facts["nominal_rate_bps"],
+            key_rate_bps=key_rate * facts["nominal_rate_bps"][networks],
             traffic_bps=links["demand_average"][members],
             attack_left_s=np.maximum(left_s, 0.0),
             is_open=lit & (lit_s >= config.opponent_delay_s) & (left_s <= 0.0),
@@ -104,13 +106,13 @@ class Opposition:
             array.flags.writeable = False
         return view
 
-    def _betweenness_of(self, network: int) -> NDArray[np.float64]:
-        if network not in self._betweenness:
-            first = self._simulator.bank.path_links[network, :, 0]
-            used = first[first < self._simulator.max_links]  # the rest is padding
-            counts = np.bincount(used, minlength=self._simulator.max_links)
-            self._betweenness[network] = counts / len(first)
-        return self._betweenness[network]
+    def _betweenness_of(self, networks: NDArray[np.int64]) -> NDArray[np.float64]:
+        known = self._betweenness
+        for g in np.unique(networks[~known[networks].any(axis=1)]).tolist():
+            first = self._simulator.bank.path_links[g, :, 0]
+            used = first[first < known.shape[1]]  # the rest is padding
+            known[g] = np.bincount(used, minlength=known.shape[1]) / len(first)
+        return known[networks]
 
     def _attack(self, members: NDArray[np.int64], view: View, wanted: NDArray[np.floating]) -> None:
         if wanted.shape != view.is_open.shape or wanted.dtype.kind not in "fiub":
