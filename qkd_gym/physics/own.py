@@ -32,7 +32,7 @@ def check_protocol(protocol: Any) -> None:
         require_number(f"protocol.{name}", _plain(value), 0.0, most)
     per_block = _plain(getattr(protocol, "sifted_per_block", math.inf))
     if per_block != math.inf:
-        require_number("protocol.sifted_per_block", per_block, 1.0, MAX_BLOCK, infinite=True)
+        require_number("protocol.sifted_per_block", per_block, 1.0, MAX_BLOCK)
     evaluate = getattr(protocol, "evaluate", None)
     try:
         inspect.signature(evaluate).bind(_TRANSMITTANCE, misalignment=_MISALIGNMENT)  # type: ignore[arg-type]
