@@ -33,7 +33,8 @@ CONFIGURATION = """# Configuration
 
 {note} Every field is a keyword argument of `gym.make`, and `FIELD=VALUE` after
 `--network` of `qkd-gym train`; defaults are those of the scenario `metro`. Units are in the names:
-seconds, bits, km, dB.
+seconds, bits, km, dB. Where the numbers come from, and what hangs on them, is in
+[sensitivity.md](sensitivity.md).
 
 {table}
 
@@ -67,7 +68,9 @@ squashed by log1p, so that they mean the same in every network. In code a featur
 SCENARIOS = """# Scenarios and networks
 
 {note} `gym.make(id, scenario=NAME)` takes any name below; `metro` has the defaults of
-[configuration.md](configuration.md), and the others change what stands beside them.
+[configuration.md](configuration.md), whose sources are in [sensitivity.md](sensitivity.md), and the
+others change what stands beside them. Names that end in `-deployed` are real networks with the
+equipment that they had, see [deployed.md](deployed.md).
 
 {scenarios}
 

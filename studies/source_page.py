@@ -155,10 +155,11 @@ def _of_one_link(link: Mapping[str, Any]) -> dict[str, str]:
 
 def _of_choices(viability: Mapping[str, Any]) -> dict[str, str]:
     rules = viability["network_level"]["20"]["rules"]
+    share, low, high = rules["random"]["share_of_oracle"]
     switched_on = viability["without_limit"]["20"]
     predicted = {n: scores["gnn"] for n, scores in viability["noise_free"].items()}
     return {
-        "at_most": f"{1.0 / rules['random']['share_of_oracle'][0]:.2f}",
+        "at_most": shown((1.0 / share, 1.0 / high, 1.0 / low), ".2f"),
         "random_share": shown(rules["random"]["share_of_oracle"], ".1%"),
         "network_share": shown(rules["graph network"]["share_of_oracle"], ".1%"),
         "qber_before": f"{100.0 * switched_on['all links']['qber']:.2f}",
@@ -186,6 +187,7 @@ def _of_policies(measured: Mapping[str, Any], results: str) -> dict[str, str]:
         "attacked_rule": share("metro-attacked", best),
         "recovery_rule": shown(recovery["demand-deficit"], ".1f", 1 / 60),
         "recovery_fixed": shown(recovery["static-plan"], ".1f", 1 / 60),
-        "seeing_hybrid": shown(seeing["hybrid"], "+.2f"),
-        "seeing_metro": shown(seeing["metro"], "+.2f"),
+        **{
+            f"seeing_{name.replace('-', '_')}": shown(gain, "+.2f") for name, gain in seeing.items()
+        },
     }

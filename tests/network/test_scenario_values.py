@@ -51,6 +51,11 @@ TIERS = {
         **STATIONARY, "load": 0.9, "calibration_s": 0, "dwell_s": 0, "initial_fill": 1,
         "pool_capacity_bits": 10**8, "episode_s": 12 * 3600,
     },
+    "hybrid-clocks": {
+        "hybrid_presets": (
+            "metro-1ghz(detector.dead_time_s=1e-5)", "cv-metro(repetition_rate_hz=1e6)",
+        ),
+    },
     "control-light": {"load": 0.2},
     "control-tree": {"topology": "beijing-shanghai", "bank_size": 1},
     "control-all-links": {"modules_per_site": 16},
