@@ -27,7 +27,11 @@ F64 = NDArray[np.float64]
 
 
 class StaticPlan:
-    """Never switches: the links that run at the start, the rounded fluid plan, stay on."""
+    """Never switches: the links that run at the start, the rounded fluid plan, stay on.
+
+    A weak reference: with two modules per site these links leave most networks in parts, between
+    which nothing can be delivered.
+    """
 
     def __call__(self, obs: Observation, mask: NDArray[np.bool_]) -> NDArray[np.int64]:
         """Holds everywhere."""

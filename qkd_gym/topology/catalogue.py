@@ -9,7 +9,7 @@ from typing import Any
 
 from qkd_gym.errors import require_choice
 from qkd_gym.reading import read_json
-from qkd_gym.topology.files import from_file
+from qkd_gym.topology.files import from_file, from_mapping
 from qkd_gym.topology.topology import Topology
 
 # No span of these continental networks is short enough for a quantum link, so the catalogue
@@ -25,6 +25,8 @@ _SCALED = {
     "uknet-x0.15": ("uknet", 0.15),
     "usnet-x0.05": ("usnet", 0.05),
 }
+# Networks whose sources say what equipment each link has, and what key most made.
+DEPLOYED = ("cambridge", "thuringia", "tokyo", "vienna")
 
 
 def available() -> tuple[str, ...]:
@@ -44,6 +46,27 @@ def shipped(name: str) -> Topology:
     file = _files()[base]
     network = from_file(read_json(file, dict[str, Any], "topology"), file)
     return network if factor is None else network.scaled(factor)
+
+
+def deployed(name: str) -> Topology:
+    """A network of the catalogue with the equipment that its source describes, link by link.
+
+    What `load` makes of the name has one preset on all links that say nothing else. Here each has
+    the preset, and where the source says so the loss, that stands under ``deployed`` in the data
+    file, beside what is described and what is assumed; docs/deployed.md compares the rates.
+
+    Args:
+        name: ``"cambridge"``, ``"thuringia"``, ``"tokyo"`` or ``"vienna"``.
+
+    Raises:
+        InvalidInput: If it is none of these.
+    """
+    require_choice("topology", name, DEPLOYED)
+    content = read_json(_files()[name], dict[str, Any], "topology")
+    for edge in content["edges"]:
+        edge.update({key: value for key, value in edge["deployed"].items() if key != "basis"})
+    facts = {"name": f"{name}-deployed", "source": f"{content['name']}: {content['source']}"}
+    return from_mapping({**content, **facts})
 
 
 @lru_cache(maxsize=1)

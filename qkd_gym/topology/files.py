@@ -57,6 +57,7 @@ class _Edge(msgspec.Struct, forbid_unknown_fields=True):
     inferred: Any = None
     aerial_km: Any = None
     buried_km: Any = None
+    deployed: Any = None  # equipment, see `qkd_gym.topology.deployed`
 
 
 class _Demand(msgspec.Struct, forbid_unknown_fields=True):

@@ -1,5 +1,6 @@
 """What a bank holds of its networks, against the topology and the traffic matrix."""
 
+import networkx as nx
 import numpy as np
 import pytest
 from scipy import stats
@@ -86,3 +87,17 @@ def test_space_for_ten_standard_deviations_of_requests(settings, n_sites, kept):
 def test_each_network_is_built_once(bank, monkeypatch):
     monkeypatch.setattr("qkd_gym.network.bank._fill", lambda *arguments: pytest.fail("built again"))
     bank.ensure(0)
+
+
+def test_the_static_plan_of_metro_leaves_most_networks_in_parts():
+    """Why it is a weak reference."""
+    bank = NetworkBank(NetworkConfig(bank_size=8, split="test", candidate_paths=1))
+    in_parts = []
+    for index in range(bank.size):
+        bank.ensure(index)
+        links = bank.topology(index).n_links
+        running = bank.arrays.links["plan"][index, :links] == 1
+        graph = nx.empty_graph(bank.n_sites)
+        graph.add_edges_from(bank.arrays.link_endpoints[index, :links][running].tolist())
+        in_parts.append(not nx.is_connected(graph))
+    assert sum(in_parts) >= 7

@@ -5,10 +5,12 @@ Published results and trained agents hang on these numbers.
 
 import dataclasses
 
+import numpy as np
 import pytest
 
+from qkd_gym.errors import InvalidInput
 from qkd_gym.network import NetworkConfig, available_scenarios, get_scenario
-from qkd_gym.topology import available
+from qkd_gym.topology import DEPLOYED, available, deployed, load
 
 STATIONARY = {
     "drift_std": 0, "outages_per_link_minute": 0, "attacks_per_link_minute": 0,
@@ -90,6 +92,11 @@ TIERS = {
         **STATIONARY, "load": 0.9, "calibration_s": 0, "dwell_s": 0, "initial_fill": 1,
         "pool_capacity_bits": 10**8, "episode_s": 12 * 3600,
     },
+    "hybrid-clocks": {
+        "hybrid_presets": (
+            "metro-1ghz(detector.dead_time_s=1e-5)", "cv-metro(repetition_rate_hz=1e6)",
+        ),
+    },
     "control-light": {"load": 0.2},
     "control-tree": {"topology": "beijing-shanghai", "bank_size": 1},
     "control-all-links": {"modules_per_site": 16},
@@ -102,7 +109,10 @@ TIERS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", [n for n in available_scenarios() if n not in available()])
+OWN = (*available(), *(f"{name}-deployed" for name in DEPLOYED))
+
+
+@pytest.mark.parametrize("name", [n for n in available_scenarios() if n not in OWN])
 def test_tier(name):
     plain = dataclasses.asdict(NetworkConfig())
     found = dataclasses.asdict(get_scenario(name))
@@ -112,3 +122,26 @@ def test_tier(name):
 @pytest.mark.parametrize("name", available())
 def test_real_networks_have_the_parameters_of_metro(name):
     assert get_scenario(name) == NetworkConfig(topology=name, bank_size=1)
+
+
+@pytest.mark.parametrize("name", DEPLOYED)
+def test_deployed_networks_differ_in_their_equipment_alone(name):
+    config, plain = get_scenario(f"{name}-deployed"), load(name)
+    # Pools that hold as long a time of key where links make a hundred times as much.
+    bits = 3_000_000_000 if name == "cambridge" else 30_000_000
+    alike = NetworkConfig(topology=name, bank_size=1, pool_capacity_bits=bits)
+    assert config.replace(topology=name) == alike
+    network = config.topology
+    assert network.name == f"{name}-deployed"
+    assert network.source == plain.source
+    np.testing.assert_array_equal(network.positions_km, plain.positions_km)
+    np.testing.assert_array_equal(network.length_km, plain.length_km)
+    np.testing.assert_array_equal(network.link_endpoints, plain.link_endpoints)
+    assert all(network.link_presets)
+    # The loss of one link alone is described where the catalogue has its length.
+    assert (network.loss_db != plain.loss_db).sum() == (name == "vienna")
+
+
+def test_only_networks_with_known_equipment_are_deployed():
+    with pytest.raises(InvalidInput, match="topology is 'madrid'"):
+        deployed("madrid")
