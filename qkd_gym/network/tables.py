@@ -73,7 +73,7 @@ class RateTable:
 
     grid: F32
     qber_threshold: float
-    sifted_per_block: float
+    sifted_per_block: float = math.inf
 
     def look_up(self, loss_db: ArrayLike, misalignment: ArrayLike) -> tuple[F64, F64, F64]:
         """Key rate (bit/s), sifted rate (bit/s) and QBER of links with these losses.

@@ -11,9 +11,11 @@ import numpy as np
 
 import qkd_gym  # noqa: F401
 from qkd_gym.envs.tasks import TASKS
+from qkd_gym.network.config import OPPONENTS
 from qkd_gym.network.faults import EFFECTS, PLACES, TARGETS
 
 MEMBERS, STEPS = 32, 320  # of one scenario
+IN_BLOCKS = "reference(decoy=one, block_size=1e7, sifting=0.81)"
 
 
 def draw_fault(number, rng):
@@ -36,6 +38,8 @@ def draw_fault(number, rng):
         fault["stray_photons"] = float(rng.choice([1e-4, 1e-2, 10.0]))
     if effect == "ageing":
         fault["loss_db_per_hour"] = float(rng.choice([0.5, 50.0]))
+    if effect == "compromise":
+        fault["strikes"] = "site"
     return fault
 
 
@@ -46,7 +50,11 @@ def draw_scenario(rng):
         "topology": topology,
         "bank_size": 2 if topology == "clustered" else 1,
         "bank_seed": int(rng.integers(1000)),
-        "preset": str(rng.choice(["reference", "metro-1ghz"])),
+        "preset": str(rng.choice(["reference", "metro-1ghz", IN_BLOCKS])),
+        "partial_blocks": str(rng.choice(["lost", "kept"])),
+        "disjoint_paths": int(rng.choice([1, 1, 2, 3])),
+        "opponent": str(rng.choice(["", "", *OPPONENTS])),
+        "opponent_links": int(rng.integers(1, 5)),
         "faults": [draw_fault(i, rng) for i in range(int(rng.integers(0, 6)))],
         "modules_per_site": int(rng.integers(1, 5)),
         "switches_per_interval": int(rng.integers(1, 4)),
@@ -100,6 +108,8 @@ def check(env, before, observations, rewards, over, infos):
     exposed = infos["exposed_bits"]
     assert (exposed >= 0).all(), "exposed key is below nothing"
     assert (exposed <= made - infos["overflow_bits"]).all(), "more key is exposed than stored"
+    learnt = infos["compromised_bits"]
+    assert ((learnt >= 0) & (learnt <= infos["delivered_bits"])).all(), "more is learnt than passes"
     terms = sum(infos["reward_terms"].values())
     assert np.allclose(rewards, terms, rtol=0.0, atol=1e-9), "terms do not add up to the reward"
     _check_modules(sim)

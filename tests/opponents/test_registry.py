@@ -64,7 +64,7 @@ def test_bad_names_and_objects_are_one_sentence():
 
 
 def test_configurations_without_an_opponent_are_kept_as_before():
-    plain = as_mapping(NetworkConfig(opponent_links=5))
+    plain = as_mapping(NetworkConfig())
     assert not [name for name in plain if name.startswith("opponent")]
     config = NetworkConfig(opponent="random", opponent_links=5, opponent_delay_s=60.0)
     assert NetworkConfig.from_mapping(json.loads(json.dumps(as_mapping(config)))) == config
