@@ -240,7 +240,7 @@ def figures(study: Study, runs: Mapping[str, Sequence[Run]]) -> dict[str, Any]:
         after = np.array([run.shares for run in every])
         starts[start] = {
             "delivered_share": float(after.mean()),
-            "labels": float(np.mean([run.rounds[-1].labels for run in every])),
+            "labels": float(np.mean([_gathered(run.rounds) for run in every])),
             "cpu_s": float(np.mean([run.rounds[-1].cpu_s for run in every])),
             "accepted": sum(one.accepted for run in every for one in run.rounds),
             "trials": [one.trial[0] for run in every for one in run.rounds],
@@ -261,6 +261,12 @@ def figures(study: Study, runs: Mapping[str, Sequence[Run]]) -> dict[str, Any]:
         "settings": dataclasses.asdict(study),
         "starts": starts,
     }
+
+
+def _gathered(rounds: Sequence[Round]) -> int:
+    """All labels of a training: those of a schedule that has stayed are in the next round too."""
+    dropped = sum(one.labels for one in rounds[:-1] if one.accepted)
+    return dropped + rounds[-1].labels
 
 
 def _reference(study: Study, name: str) -> NDArray[np.float64]:
