@@ -45,7 +45,7 @@ from studies.labels import Labelling, Labels, gather, joined
 from studies.page import page
 
 STARTS = {"rule": starting_weights(), "schedule": shipped_schedule("metro").weights}
-# Training episodes, which end before those of validation: to label, to compare fits, to accept one.
+# Training episodes: to label, a thousand seeds for every round, to compare fits, to accept one.
 _LABELLED_SEED, _COMPARED_SEED, _ACCEPTED_SEED = 300_000, 420_000, 430_000
 _SEEDS_APART = 1000
 
@@ -297,7 +297,7 @@ def run(
         InvalidInput: On a number outside its range, a folder that cannot be written or a damaged
             file in it.
     """
-    require_integer("seeds", seeds, 2, 1000)
+    require_integer("seeds", seeds, 2, 50)
     require_between("effort", effort, 0.0, low_open=True)
     study, folder = (study or Study()).scaled(effort), work / NAME
     for place, option in ((folder, "work"), (out, "out")):

@@ -24,9 +24,9 @@ which the fit averages. What a choice at random in proportion to exp(gain / {tem
 leads by is maximised; every lead is weighted by the share of its variance that is no error, and
 a penalty holds the weights near the present ones. Fits differ in the penalty and in the standard
 errors within which leads are left out: penalties {fits}. The one that plays best on {compared}
-training episodes is proposed. It becomes the schedule only if it delivers more on {accepting} others,
-with the whole 95 % interval above zero. There are {rounds} rounds; labels of a schedule that
-stays add up.
+training episodes is proposed. It becomes the schedule only if it delivers more on {accepting}
+others, with the whole 95 % interval above zero. There are {rounds} rounds; labels of a
+schedule that stays add up.
 
 Points are of {episodes} held-out episodes, those of proposed fits of the episodes of acceptance.
 CPU time is that of labels, fits and trials, without what the start has cost."""
