@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from qkd_gym.files import write_figure
 from qkd_gym.markdown import markdown_table
+from studies import expert_page
 from studies.figures import REFERENCES
 from studies.forms import STUDIES
 
@@ -45,13 +46,16 @@ def page(results: Mapping[str, Any]) -> str:
     Args:
         results: What `studies.figures.figures` found, by study.
     """
-    episodes = " or ".join(sorted({str(facts["episodes"]) for facts in results.values()}))
+    trained = [facts for name, facts in results.items() if name in STUDIES]
+    episodes = " or ".join(sorted({str(facts["episodes"]) for facts in trained}))
     parts = [HEAD.format(episodes=episodes)]
     for name, study in STUDIES.items():
         if name in results:
             command = f"python -m studies {name} --effort {results[name]['effort']:g}"
             text = TEXTS[name].format(command=command)
             parts += [f"## {study.title}", text, table(name, results[name])]
+    if expert_page.NAME in results:
+        parts.append(expert_page.section(results))
     return "\n\n".join(parts) + "\n"
 
 

@@ -80,7 +80,7 @@ class Lookahead(RuleWithMemory):
         check_fields(self)
         if isinstance(self.schedule, str) and self.schedule != Portfolio.name:
             self.schedule = shipped_schedule(self.schedule)
-        self._planner: _Planner | None = None
+        self._planner: Planner | None = None
 
     def watch(self, env: QKDVectorEnv) -> None:
         """Plans on models of an environment from now on.
@@ -98,7 +98,7 @@ class Lookahead(RuleWithMemory):
         env.track_belief()
         given = self.schedule
         schedule = choose_schedule(env.config) if isinstance(given, str) else given
-        self._planner = _Planner(env, schedule)
+        self._planner = Planner(env, schedule)
 
     def decide(
         self, obs: Observation, mask: NDArray[np.bool_], memory: Memory, starting: NDArray[np.bool_]
@@ -132,13 +132,15 @@ class Lookahead(RuleWithMemory):
         began = time.perf_counter()
         planner = self._planner
         assert planner is not None
-        firsts = self._candidates(obs, choices, b)
+        firsts = first_switches(obs, choices, b, self.candidates)
         if len(firsts) == 1:
             return [int(choices.links[b])]
         alive = np.arange(len(firsts))
         lead = np.zeros((len(firsts), 0))
         while True:
-            values = planner.values(self, b, firsts[alive], self.futures)
+            values = planner.values(
+                b, firsts[alive], self.futures, self.horizon_s, self.stock_weight
+            )
             lead = np.concatenate([lead, values - values[0]], axis=1)
             mean = lead.mean(axis=1)
             error = lead.std(axis=1, ddof=1) / np.sqrt(lead.shape[1])
@@ -158,45 +160,75 @@ class Lookahead(RuleWithMemory):
         first = [int(link) for link in chosen if link != NO_SWITCH]
         return first or [int(choices.links[b])]
 
-    def _candidates(self, obs: Observation, choices: Choices, b: int) -> NDArray[np.int64]:
-        """First switches of every candidate, (C, L); the first goes on by the schedule."""
-        hold, ends = obs["links"].shape[1], obs["link_endpoints"][b]
-        rows = [[]] if choices.links[b] == hold else [[], [hold]]
-        # The link of the largest gain is the schedule's choice, unless it holds.
-        order = np.argsort(-choices.gains[b], kind="stable")[len(rows) - 1 :][: self.candidates]
-        for e in order[np.isfinite(choices.gains[b][order])].tolist():
-            way = [int(link) for link in choices.makes_way[b][ends[e]] if link >= 0]
-            rows.append([*dict.fromkeys(way), e])
-        firsts = np.full((len(rows), _MOST_FIRST), NO_SWITCH)
-        for row, links in zip(firsts, rows, strict=True):
-            row[: len(links)] = links
-        return firsts
+
+def first_switches(
+    obs: Observation, choices: Choices, b: int, candidates: int
+) -> NDArray[np.int64]:
+    """First switches of what may be tried: the schedule's choice, to hold, and other links.
+
+    Args:
+        obs: Observations.
+        choices: What the schedule thinks of them.
+        b: Number of the observation.
+        candidates: How many other links, those with the largest gains.
+
+    Returns:
+        Links to switch one after the other, (C, 3), filled up with `NO_SWITCH`; the first row,
+        without any, goes on by the schedule.
+    """
+    hold, ends = obs["links"].shape[1], obs["link_endpoints"][b]
+    rows = [[]] if choices.links[b] == hold else [[], [hold]]
+    # The link of the largest gain is the schedule's choice, unless it holds.
+    order = np.argsort(-choices.gains[b], kind="stable")[len(rows) - 1 :][:candidates]
+    for e in order[np.isfinite(choices.gains[b][order])].tolist():
+        way = [int(link) for link in choices.makes_way[b][ends[e]] if link >= 0]
+        rows.append([*dict.fromkeys(way), e])
+    firsts = np.full((len(rows), _MOST_FIRST), NO_SWITCH)
+    for row, links in zip(firsts, rows, strict=True):
+        row[: len(links)] = links
+    return firsts
 
 
-class _Planner:
+class Planner:
     """What roll-outs need of an environment, made once.
 
     Args:
         env: The environment.
         schedule: What is followed.
+        peek: Whether futures start from the true hidden state, see `Branching.branch`.
     """
 
-    def __init__(self, env: QKDVectorEnv, schedule: ScoredSchedule) -> None:
+    def __init__(self, env: QKDVectorEnv, schedule: ScoredSchedule, peek: bool = False) -> None:
         sim = env.core.simulator
-        self._env, self.schedule = env, schedule
+        self._env, self.schedule, self._peek = env, schedule, peek
         in_blocks = len(sim.bank.sifted_per_block) > 0
         self._copy: State = allocate(env.config, 1, sim.n_sites, sim.max_links, in_blocks=in_blocks)
         self._buffers: Buffers = allocate_buffers(self._copy, sim.bank, env.task)
         self._scratch: Scratch = new_scratch(sim.max_links, self._buffers.nodes.shape[2])
         self._interval_s = float(sim.params["interval_s"][0])
 
-    def values(self, policy: Lookahead, b: int, firsts: NDArray[np.int64], futures: int) -> F64:
-        """Value of every candidate on futures of a member, (C, futures), in bits."""
-        model = self._env.branch(futures, [b]).simulator
+    def values(
+        self,
+        b: int,
+        firsts: NDArray[np.int64],
+        futures: int,
+        horizon_s: float,
+        stock_weight: float,
+    ) -> F64:
+        """Value of every candidate on futures of a member, (C, futures), in bits.
+
+        Args:
+            b: The member.
+            firsts: See `first_switches`.
+            futures: How many.
+            horizon_s: See `Lookahead`.
+            stock_weight: See there.
+        """
+        model = self._env.branch(futures, [b], peek=self._peek).simulator
         values = np.empty((len(firsts), futures))
         roll_out(
             self.schedule.weights, model.arrays, self._copy, self._buffers, model.bank,
-            model.params, firsts, int(np.ceil(policy.horizon_s / self._interval_s)),
-            policy.stock_weight, model.work, self._scratch, values,
+            model.params, firsts, int(np.ceil(horizon_s / self._interval_s)),
+            stock_weight, model.work, self._scratch, values,
         )  # fmt: skip
         return values

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from qkd_gym.envs.tasks import LINK_SCHEDULING, task_of
 from qkd_gym.errors import InvalidInput, shown
 from qkd_gym.network.compiled.memory import padded
-from qkd_gym.scoring.choice import new_scratch
+from qkd_gym.scoring.choice import Scratch, new_scratch
 from qkd_gym.scoring.play import choose_all
 from qkd_gym.scoring.weights import Weights, as_vector
 
@@ -71,11 +71,13 @@ class ScoredSchedule:
             return self.predict(single)[0][0], state
         return self.choices(obs).links, state
 
-    def choices(self, obs: Mapping[str, NDArray[Any]]) -> Choices:
+    def choices(self, obs: Mapping[str, NDArray[Any]], scratch: Scratch | None = None) -> Choices:
         """The next switches and why.
 
         Args:
             obs: Observations with a leading axis B.
+            scratch: Scratch space for their links and sites, which afterwards holds what the last
+                choice was made by.
 
         Raises:
             InvalidInput: If the observations are not of `LinkScheduling`.
@@ -103,7 +105,7 @@ class ScoredSchedule:
             np.ascontiguousarray(obs["action_mask"], np.int8),
             np.ascontiguousarray(obs["context"], np.float32),
             np.ascontiguousarray(obs["setting"], np.float32),
-            new_scratch(n_links, nodes.shape[2]),
+            scratch or new_scratch(n_links, nodes.shape[2]),
             *choices,
         )
         return choices
