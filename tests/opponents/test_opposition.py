@@ -126,7 +126,9 @@ def test_members_that_stay_are_not_decided_for_twice():
     switch = np.flatnonzero(env.action_masks()[1])[0]
     env.step(np.array([hold, switch, hold, hold]))
     env.step(np.array([hold, hold, hold, hold]))
-    assert [times.tolist() for times in asked] == [[60.0] * 3, [120.0, 60.0, 120.0, 120.0]]
+    env.core.step_some(np.array([0, 2]), np.full(4, hold))
+    times = [times.tolist() for times in asked]
+    assert times == [[60.0] * 3, [120.0, 60.0, 120.0, 120.0], [180.0] * 2]
 
 
 def test_what_happens_by_itself_does_not_depend_on_the_opponent():
@@ -187,6 +189,20 @@ def test_random_strikes_all_open_links_with_equal_chance():
     counts = struck.sum(axis=0)[env.core.simulator.state.links["active"][0] > 0.0]
     assert stats.chisquare(counts).pvalue > ALPHA
     assert counts.sum() == 3000
+
+
+def test_draws_are_of_the_episode_and_the_interval_whatever_is_done():
+    members, draws = np.arange(3), []
+    for action in (0, -1):
+        env = make("random", num_envs=3, episode_s=1e6)
+        actions = np.full(3, range(env.single_action_space.n)[action])
+        draws.append([])
+        for _ in range(100):
+            draws[-1].append(env.core.opposition.view(members).random)
+            env.step(actions)
+    np.testing.assert_array_equal(*draws)
+    assert len(np.unique(draws[0])) == np.size(draws[0])
+    assert stats.kstest(np.ravel(draws[0]), "uniform").pvalue > ALPHA
 
 
 def share_of_shortest_paths(network):
