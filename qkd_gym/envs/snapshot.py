@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from qkd_gym.belief import Belief
 from qkd_gym.envs.observation import Observation
+from qkd_gym.envs.totals import Sums
 from qkd_gym.envs.transition import Results
 from qkd_gym.errors import InvalidInput, shown
 from qkd_gym.network.config import FIELDS, NetworkConfig
@@ -26,12 +27,14 @@ class Contents(NamedTuple):
         state: Everything that changes during an episode.
         observation: The last observations.
         results: What the last step or start returned beside them.
+        sums: Over each episode so far; None where nobody asks for an episode's totals.
         belief: What the operator knows of the hidden part; None where nobody keeps track.
     """
 
     state: State
     observation: Observation
     results: Results
+    sums: Sums | None
     belief: Belief | None
 
 
@@ -106,11 +109,12 @@ def gather(contents: Contents, members: Members) -> Contents:
         axis = _episodes_axis(group)
         return type(group)(*(array.take(members, axis=axis) for array in group))
 
-    state, observation, results, belief = contents
+    state, observation, results, sums, belief = contents
     return Contents(
         of_members(state),
         of_members(observation),
         of_members(results),
+        None if sums is None else of_members(sums),
         None if belief is None else of_members(belief),
     )
 
@@ -120,7 +124,7 @@ def _episodes_axis(group: Any) -> int:
 
 
 def scatter(source: Contents, contents: Contents, members: Members) -> None:
-    """Writes gathered episodes into these members; beliefs that one side lacks are left alone."""
+    """Writes gathered episodes into these members; what one side lacks is left alone."""
     for group, into in zip(source, contents, strict=True):
         if group is None or into is None:
             continue
