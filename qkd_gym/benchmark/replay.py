@@ -29,8 +29,8 @@ from qkd_gym.benchmark.limits import (
 )
 from qkd_gym.envs import QKDVectorEnv
 from qkd_gym.envs.tasks import TASKS
+from qkd_gym.envs.totals import Totals
 from qkd_gym.errors import InvalidInput, shown
-from qkd_gym.evaluation.account import Totals
 from qkd_gym.evaluation.episodes import play
 from qkd_gym.files import write_bytes
 from qkd_gym.network.config import NetworkConfig
@@ -71,7 +71,7 @@ class Episode:
         config: Fields of `NetworkConfig`.
         seed: Seed of the episode.
         actions: Every action, integers or pairs of them.
-        totals: Sums over the episode, see `qkd_gym.evaluation.account`.
+        totals: Sums over the episode, see `qkd_gym.envs.totals`.
     """
 
     policy: str

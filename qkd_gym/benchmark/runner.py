@@ -31,9 +31,9 @@ from qkd_gym.benchmark.worker import (
     run_unit,
     warm_up,
 )
+from qkd_gym.envs.metrics import METRICS
 from qkd_gym.envs.tasks import get_task
 from qkd_gym.errors import InvalidInput, require_choice, require_integer, require_number, shown
-from qkd_gym.evaluation.result import METRICS
 from qkd_gym.files import read_journal, require_writable_folder, write_bytes
 from qkd_gym.network.scenarios import as_mapping, resolve
 from qkd_gym.workers import WorkerCount, start_workers, worker_count

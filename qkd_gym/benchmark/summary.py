@@ -12,10 +12,11 @@ from qkd_gym.benchmark.policies import counts_as_baseline
 from qkd_gym.benchmark.replay import finite
 from qkd_gym.benchmark.suites import Suite
 from qkd_gym.benchmark.worker import BOUND, REFERENCE, Unit
+from qkd_gym.envs.metrics import METRICS
 from qkd_gym.errors import InvalidInput
 from qkd_gym.evaluation.comparison import differences_to_best
 from qkd_gym.evaluation.intervals import Interval, bootstrap_interval
-from qkd_gym.evaluation.result import METRICS, OBJECTIVE
+from qkd_gym.evaluation.result import OBJECTIVE
 from qkd_gym.network.scenarios import as_mapping, resolve
 
 F64 = NDArray[np.float64]

@@ -13,10 +13,10 @@ import qkd_gym
 from qkd_gym.benchmark.replay import Episode
 from qkd_gym.benchmark.summary import describe, interval_of
 from qkd_gym.benchmark.supported_load import supported_loads
+from qkd_gym.envs.metrics import metrics_of
 from qkd_gym.envs.tasks import LINK_ACTIVATION, TASKS, get_task
 from qkd_gym.errors import InvalidInput
 from qkd_gym.evaluation.comparison import differences_to_best
-from qkd_gym.evaluation.episodes import metrics_of
 from qkd_gym.evaluation.intervals import Interval
 from qkd_gym.evaluation.report import interval_text, points_text
 from qkd_gym.evaluation.result import OBJECTIVE

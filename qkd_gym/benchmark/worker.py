@@ -13,8 +13,9 @@ from qkd_gym import bounds
 from qkd_gym.benchmark.policies import file_name, is_agent, load
 from qkd_gym.benchmark.replay import record, write_episode
 from qkd_gym.envs import QKDVectorEnv
+from qkd_gym.envs.metrics import metrics_of
 from qkd_gym.envs.tasks import get_task
-from qkd_gym.evaluation.episodes import evaluate, metrics_of, play
+from qkd_gym.evaluation.episodes import evaluate, play
 from qkd_gym.network.scenarios import resolve
 
 BOUND = "clairvoyant-bound"

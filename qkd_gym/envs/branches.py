@@ -52,7 +52,9 @@ class Branches:
         keys = [each.integers(2**64, size=futures, dtype=np.uint64) for each in generators]
         model = self._model(len(members) * futures)
         model.become(
-            core.contents()._replace(belief=None), members.repeat(futures), np.concatenate(keys)
+            core.contents()._replace(sums=None, belief=None),
+            members.repeat(futures),
+            np.concatenate(keys),
         )
         if not peek and core.tracker is not None:
             for i, (b, generator) in enumerate(zip(members.tolist(), generators, strict=True)):

@@ -12,9 +12,11 @@ from qkd_gym.belief import Tracker
 from qkd_gym.envs import spaces
 from qkd_gym.envs.actions import as_integers
 from qkd_gym.envs.buffers import Frames
+from qkd_gym.envs.metrics import metrics_of
 from qkd_gym.envs.snapshot import Contents, Snapshot, gather, has_ended, scatter
 from qkd_gym.envs.tasks import Task
 from qkd_gym.envs.threads import parts, run_side_by_side, thread_count
+from qkd_gym.envs.totals import Totals, allocate_sums, totals_of
 from qkd_gym.envs.transition import Results, allocate_results, start_some, step_range
 from qkd_gym.network.config import NetworkConfig
 from qkd_gym.network.scenarios import resolve
@@ -52,6 +54,9 @@ class Core:
             unless nobody refers to an array of this one.
         tracker: What operators believe of the hidden part; None unless somebody asked for it.
         opposition: The opponent at work; None without one.
+        watches_sites: Whether the totals of episodes have the metrics ``fairness`` and
+            ``recovery_s``, which are NaN otherwise: every site is looked at for them, which takes a
+            sixth of a step more. Set it before a reset.
         observation_space: Space of one member's observations.
         action_space: Space of one member's actions.
 
@@ -83,6 +88,7 @@ class Core:
         self.opposition: Opposition | None = None
         if self.config.opponent:
             self.opposition = Opposition(self.simulator)
+        self.watches_sites = False
         self._frames = Frames(self.simulator, task)
         self.frame = self._frames.free()
         self.observation_space = spaces.observation_space(self.frame.buffer, task)
@@ -90,6 +96,7 @@ class Core:
         self._action_shape: tuple[int, ...] = self.action_space.shape  # type: ignore[assignment]
         self._actions_shape = (batch, *self._action_shape)
         self._undecided = np.zeros(batch, dtype=np.int64)
+        self._sums = allocate_sums(self.simulator.arrays, self.simulator.n_sites)
         others = (scratch_space(self.simulator.arrays) for _ in range(1, self.threads))
         self._work = [self.simulator.work, *others]
 
@@ -139,7 +146,10 @@ class Core:
     ) -> None:
         sim = self.simulator
         drawn = sim.draw(members, self.generators, network_index)
-        start_some(*drawn, sim.arrays, sim.bank, sim.params, sim.work, self.frame.buffer, results)
+        start_some(
+            *drawn, sim.arrays, sim.bank, sim.params, sim.work, self.frame.buffer, results,
+            self._sums,
+        )  # fmt: skip
         if self.tracker is not None:
             self.tracker.start(drawn[0])
         if self.opposition is not None:
@@ -214,7 +224,9 @@ class Core:
     def _fixed(self, decisions: tuple[NDArray[np.int64], NDArray[np.int64]]) -> tuple[Any, ...]:
         """What all parts of a batch are stepped with."""
         sim, frame = self.simulator, self.frame
-        return (sim.arrays, sim.bank, sim.params, frame.buffer, frame.results, *decisions)
+        sums = self._sums, self.watches_sites
+        given = sim.arrays, sim.bank, sim.params, frame.buffer, frame.results
+        return (*given, *sums, *decisions)
 
     @property
     def ended(self) -> NDArray[np.bool_]:
@@ -226,7 +238,7 @@ class Core:
         belief = None if self.tracker is None else self.tracker.belief
         attacks = None if self.opposition is None else self.opposition.attacks
         arrays, frame = self.simulator.arrays, self.frame
-        return Contents(arrays, frame.buffer, frame.results, belief, attacks)
+        return Contents(arrays, frame.buffer, frame.results, self._sums, belief, attacks)
 
     def snapshot(self, members: NDArray[np.int64]) -> Snapshot:
         """Copies where these episodes stand; each may be asked for several times."""
@@ -253,6 +265,22 @@ class Core:
                 self.generators[b].bit_generator.state = state
         if self.tracker is not None:
             self.tracker.go_on(members, is_known=snapshot.contents.belief is not None)
+
+    def episode_totals(self, members: NDArray[np.integer]) -> Totals:
+        """What these episodes add up to, which the last step has ended, and their metrics.
+
+        Args:
+            members: Which ones, (n,).
+
+        Returns:
+            Arrays of shape (n,) under the names of `qkd_gym.envs.totals.totals_of` and of
+            `qkd_gym.envs.metrics.METRICS`.
+        """
+        nodes = self.frame.buffer.nodes[members]
+        totals = totals_of(
+            self._sums, members, self.simulator, nodes, watches_sites=self.watches_sites
+        )
+        return totals | metrics_of(totals)
 
     def observe(self) -> dict[str, NDArray[Any]]:
         """The last observations of the whole batch; the arrays are the caller's."""
@@ -283,13 +311,15 @@ class Core:
             "arrays": tuple(self.simulator.arrays),
             "buffer": tuple(self.frame.buffer),
             "results": tuple(self.frame.results),
+            "sums": tuple(self._sums),
+            "watches_sites": self.watches_sites,
             "belief": None if self.tracker is None else tuple(self.tracker.belief),
             "attacks": None if self.opposition is None else tuple(self.opposition.attacks),
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(*state["made_from"])  # type: ignore[misc]
-        self.generators = state["generators"]
+        self.generators, self.watches_sites = state["generators"], state["watches_sites"]
         sim, frame = self.simulator, self.frame
         if self.generators:
             sim.build_networks(state["arrays"][0]["network"])
@@ -297,6 +327,7 @@ class Core:
             "arrays": sim.arrays,
             "buffer": frame.buffer,
             "results": frame.results,
+            "sums": self._sums,
         }
         if self.opposition is not None:
             copied["attacks"] = self.opposition.attacks

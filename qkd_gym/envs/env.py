@@ -117,7 +117,11 @@ class QKDEnv(Branching, gym.Env[dict[str, NDArray[Any]], Any]):
         self._running = not over
         if self.renderer is not None:
             self.renderer.step(core.simulator, core.results.accounts, np.asarray([action]))
-        return self._observation(), reward, False, over, self._info()
+        info = self._info()
+        if over:
+            totals = core.episode_totals(np.arange(1))
+            info["episode_totals"] = {name: total.item() for name, total in totals.items()}
+        return self._observation(), reward, False, over, info
 
     def close(self) -> None:
         """Ends the use of the environment; see `gymnasium.Env.close`."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from qkd_gym.belief import Belief
 from qkd_gym.envs.observation import Observation
+from qkd_gym.envs.totals import Sums
 from qkd_gym.envs.transition import Results
 from qkd_gym.errors import InvalidInput, shown
 from qkd_gym.network.config import FIELDS, NetworkConfig
@@ -27,6 +28,7 @@ class Contents(NamedTuple):
         state: Everything that changes during an episode.
         observation: The last observations.
         results: What the last step or start returned beside them.
+        sums: Over each episode so far; None where nobody asks for an episode's totals.
         belief: What the operator knows of the hidden part; None where nobody keeps track.
         attacks: Those of an opponent; None without one.
     """
@@ -34,6 +36,7 @@ class Contents(NamedTuple):
     state: State
     observation: Observation
     results: Results
+    sums: Sums | None
     belief: Belief | None
     attacks: Attacks | None
 

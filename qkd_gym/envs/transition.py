@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkd_gym.envs.observation import observe_one
+from qkd_gym.envs.totals import add_step, begin_sums, fetch_sums
 from qkd_gym.jit import TypedOnce, compiled, compiled_without_references, inlined
 from qkd_gym.network.accounts import ACCOUNT_NAMES
 from qkd_gym.network.compiled.memory import zeros
-from qkd_gym.network.dynamics.relay import is_asked
+from qkd_gym.network.dynamics.relay import current_request, is_asked
 from qkd_gym.network.dynamics.reset import reset_one
 from qkd_gym.network.dynamics.step import step_one
 
@@ -68,11 +69,11 @@ def _report(results, s, p, b):  # type: ignore[no-untyped-def]
 @TypedOnce
 @compiled_without_references
 def step_range(  # type: ignore[no-untyped-def]
-    s, bank, params, observations, results, paths, links, work, first, stop
+    s, bank, params, observations, results, sums, watches_sites, paths, links, work, first, stop
 ):
-    """Steps and observes some episodes, one after the other.
+    """Steps, observes and sums up some episodes, one after the other.
 
-    Both in one call, while an episode's state is in the processor's nearest cache.
+    All in one call, while an episode's state is in the processor's nearest cache.
 
     Args:
         s: State.
@@ -80,6 +81,8 @@ def step_range(  # type: ignore[no-untyped-def]
         params: From `state.kernel_params`, (1,).
         observations: Written to.
         results: Written to.
+        sums: Over the episodes so far, added to.
+        watches_sites: Whether these have what every site adds up to.
         paths: Candidate path of every episode's request, (B,); not read where links alone are
             decided.
         links: Link to switch in every episode, (B,); not read where paths alone are decided.
@@ -89,19 +92,27 @@ def step_range(  # type: ignore[no-untyped-def]
     """
     p = params[0]
     for b in range(first, stop):
+        fetch_sums(sums, b)
+        source, target = -1, -1  # of the request that the step decides
+        if p.decides_paths and is_asked(s.episodes[b]):
+            request = current_request(s, b)
+            source, target = request.first, request.second
         step_one(s, bank, p, b, paths[b], links[b], work)
         observe_one(observations, s, bank, p, b, work)
         _report(results, s, p, b)
+        add_step(sums, s, p, b, results, source, target, watches_sites, work)
 
 
 @compiled
 def start_some(  # type: ignore[no-untyped-def]
-    episodes, networks, keys, s, bank, params, work, observations, results
+    episodes, networks, keys, s, bank, params, work, observations, results, sums
 ):
-    """Starts these episodes on these networks, with these keys, and observes them."""
+    """Starts these episodes on these networks, with these keys, and observes them; sums begin
+    anew."""
     p = params[0]
     for i in range(len(episodes)):
         b = episodes[i]
         reset_one(s, bank, p, b, networks[i], keys[i], work)
         observe_one(observations, s, bank, p, b, work)
         _report(results, s, p, b)
+        begin_sums(sums, s, b, work)

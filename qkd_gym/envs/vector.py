@@ -187,7 +187,18 @@ class QKDVectorEnv(Branching, VectorEnv[Batch, NDArray[np.int64], NDArray[Any]])
                 f"No step is possible, since the episodes of members {shown(ended.tolist())} are "
                 "over: start these with the option reset_mask of reset."
             )
-        return self._outcome(actions, core.observe(), core.info())
+        infos = core.info()
+        if 1 in core.results.over.tobytes():  # far faster than `any` on so few
+            infos |= self._totals(np.flatnonzero(core.results.over))
+        return self._outcome(actions, core.observe(), infos)
+
+    def _totals(self, ended: NDArray[np.int64]) -> dict[str, Any]:
+        """Totals of the episodes that the last step has ended, as infos have them."""
+        found = self.core.episode_totals(ended)
+        table = np.zeros((len(found), self.num_envs))
+        table[:, ended] = list(found.values())
+        totals = dict(zip(found, table, strict=True))
+        return {"episode_totals": totals, "_episode_totals": self.core.results.over}
 
     def _outcome(
         self, actions: NDArray[np.int64], observations: Batch, infos: dict[str, Any]
@@ -206,7 +217,7 @@ class QKDVectorEnv(Branching, VectorEnv[Batch, NDArray[np.int64], NDArray[Any]])
         """
         core = self.core
         over, observations, infos = core.results.over, core.observe(), core.info()
-        if 1 in over.tobytes():  # far faster than `any` on so few
+        if 1 in over.tobytes():
             ended = np.flatnonzero(over)
             # A row per site and link in memory too: how numbers lie decides how their sums round.
             copies = {n: np.ascontiguousarray(each[ended]) for n, each in observations.items()}
@@ -214,6 +225,7 @@ class QKDVectorEnv(Branching, VectorEnv[Batch, NDArray[np.int64], NDArray[Any]])
             for i, b in enumerate(ended):
                 last[b] = {name: array[i] for name, array in copies.items()}
             final_info = {**infos, "action_mask": infos["action_mask"].copy()}
+            final_info |= self._totals(ended)
             infos |= {"final_obs": last, "_final_obs": over}
             infos |= {"final_info": final_info, "_final_info": over}
             core.restart(ended)

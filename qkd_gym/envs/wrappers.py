@@ -40,14 +40,14 @@ def _features(count: int) -> spaces.Box[np.float32]:
 _OF_THE_GRAPH = ("nodes", "links", "link_endpoints", "node_mask", "link_mask")
 
 
-def _beside_a_graph(observation: Observation) -> dict[str, Any]:
+def beside_a_graph(observation: Observation) -> dict[str, Any]:
     """The graph of one observation, and all that is no part of it."""
     rest = {name: each for name, each in observation.items() if name not in _OF_THE_GRAPH}
     return {"graph": as_graph(observation), **rest}
 
 
 def _graph_space(space: gym.Space) -> spaces.Dict:
-    """The space of what `_beside_a_graph` makes of one observation of this space."""
+    """The space of what `beside_a_graph` makes of one observation of this space."""
     fields: dict[str, gym.Space] = dict(space)  # type: ignore[call-overload]
     graph = spaces.Graph(
         node_space=_features(len(NODE_FEATURES)), edge_space=_features(len(LINK_FEATURES))
@@ -76,7 +76,7 @@ class GraphObservation(
 
     def observation(self, observation: Observation) -> dict[str, Any]:
         """One observation, see `as_graph`."""
-        return _beside_a_graph(observation)
+        return beside_a_graph(observation)
 
 
 class VectorGraphObservation(VectorObservationWrapper):

@@ -18,11 +18,11 @@ import qkd_gym  # noqa: F401  registers the environments
 from qkd_gym.baselines import Policy, RulePolicy, make_policy
 from qkd_gym.baselines.registry import in_environment, is_baseline, task_of_rule
 from qkd_gym.envs import QKDVectorEnv
+from qkd_gym.envs.metrics import RATIOS, metrics_of
 from qkd_gym.envs.tasks import LINK_ACTIVATION, get_task
+from qkd_gym.envs.totals import Totals
 from qkd_gym.errors import InvalidInput, require_integer, shown
-from qkd_gym.evaluation.account import Account, Totals
 from qkd_gym.evaluation.result import EvaluationResult
-from qkd_gym.features import HOUR_S
 from qkd_gym.topology import Topology, load
 
 # First seeds of episodes that no training plays: agents are chosen on the former, with networks of
@@ -157,7 +157,7 @@ class Played(NamedTuple):
     """Episodes side by side.
 
     Attributes:
-        totals: Sums over each episode, arrays of shape (B,).
+        totals: What each episode adds up to, see `qkd_gym.envs.totals.totals_of`, (B,).
         steps: Number of steps of each episode, shape (B,).
         actions: Actions of each episode, if they were recorded.
         decision_s: Mean wall time of a decision in seconds.
@@ -187,12 +187,14 @@ def play(
     if callable(getattr(policy, "watch", None)):
         policy.watch(env)  # type: ignore[attr-defined]
     wants_masks = "action_masks" in inspect.signature(policy.predict).parameters
+    env.core.watches_sites = True
     obs, _ = env.reset(seed=seeds)
-    account = Account(env, obs)
+    running, lengths = np.ones(env.num_envs, dtype=bool), np.zeros(env.num_envs, dtype=np.int64)
+    totals: Totals = {}
     starting = np.ones(env.num_envs, dtype=bool)
     history: list[NDArray[np.int64]] = []
     state, decisions, spent_s = None, 0, 0.0
-    while account.left:
+    while running.any():
         masks: dict[str, Any] = {}
         if wants_masks:
             masks["action_masks"] = obs["action_mask"].astype(bool)
@@ -206,31 +208,12 @@ def play(
             history.append(np.array(actions, dtype=np.int64))
         obs, _, terminated, truncated, infos = env.step(actions)
         starting = terminated | truncated
-        account.add(obs, infos)
-    recorded = [np.stack(history)[:length, b] for b, length in enumerate(account.steps) if history]
-    return Played(account.finish(), account.steps, recorded, spent_s / decisions)
-
-
-def metrics_of(totals: Totals) -> dict[str, NDArray[np.float64]]:
-    """The metrics of `result.METRICS`; NaN where an episode has nothing to divide by."""
-
-    def ratio(numerator: str, denominator: str) -> NDArray[np.float64]:
-        below = totals[denominator]
-        return np.divide(totals[numerator], below, out=np.full_like(below, np.nan), where=below > 0)
-
-    has_values = "offered_value_bits" in totals
-    valued = ("delivered_value_bits", "offered_value_bits")
-    return {
-        "delivered_share": ratio("delivered_bits", "offered_bits"),
-        "value_share": ratio(*(valued if has_values else ("delivered_bits", "offered_bits"))),
-        "blocked_share": ratio("blocked_bits", "offered_bits"),
-        "mean_qber": ratio("qber_weighted_bits", "delivered_bits"),
-        "key_rate_bps": ratio("delivered_bits", "elapsed_s"),
-        "overflow_share": ratio("overflow_bits", "generated_bits"),
-        "expired_share": ratio("expired_bits", "generated_bits"),
-        "switches_per_hour": HOUR_S * ratio("switches", "elapsed_s"),
-        "fairness": totals["fairness"],
-        "recovery_s": ratio("fault_s", "faults"),
-        "illegal_actions": totals["illegal_actions"],
-        "reward": totals["reward"],
-    }
+        lengths += running
+        ends = running & starting
+        if ends.any():
+            for key, values in infos["final_info"]["episode_totals"].items():
+                if key not in RATIOS:
+                    totals.setdefault(key, np.zeros(env.num_envs))[ends] = values[ends]
+            running &= ~ends
+    recorded = [np.stack(history)[:length, b] for b, length in enumerate(lengths) if history]
+    return Played(totals, lengths, recorded, spent_s / decisions)

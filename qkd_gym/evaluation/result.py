@@ -12,22 +12,6 @@ from numpy.typing import NDArray
 from qkd_gym.envs.tasks import get_task
 from qkd_gym.evaluation.intervals import bootstrap_interval
 
-# Name -> what it is. Shares are of the offered key unless they say otherwise.
-METRICS: dict[str, str] = {
-    "delivered_share": "delivered / offered key",
-    "value_share": "the same, a bit counting as much as its service class is worth",
-    "blocked_share": "blocked / offered key",
-    "mean_qber": "mean QBER of the links that delivered key used, weighted by key",
-    "key_rate_bps": "delivered key per second",
-    "overflow_share": "key lost to full pools / generated key",
-    "expired_share": "key destroyed by age / generated key",
-    "switches_per_hour": "links switched per hour",
-    "fairness": "Jain's index of the sites' served shares, 1 if all are equal",
-    "recovery_s": "mean time from a site's loss of a yielding link until as many yield again",
-    "illegal_actions": "illegal actions",
-    "reward": "sum of the rewards",
-}
-
 OBJECTIVE = "value_share"
 """What policies are compared by; without service classes it is the delivered share."""
 
@@ -41,7 +25,7 @@ class EvaluationResult:
         env_id: Environment.
         settings: Keyword arguments of the environment, as plain values.
         seeds: Seed of each episode, shape (n,).
-        metrics: One array of shape (n,) per name in `METRICS`.
+        metrics: One array of shape (n,) per name in `qkd_gym.envs.metrics.METRICS`.
         decision_s: Mean wall time of a decision in seconds. It is not reproducible, and so is not
             part of `to_dict`.
         totals: Sums over each episode that the metrics are made of, arrays of shape (n,).

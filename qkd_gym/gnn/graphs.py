@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch_geometric.data import Data
 
-from qkd_gym.envs.wrappers import as_graph
+from qkd_gym.envs.wrappers import beside_a_graph
 
 # Parts of an observation that make up its graph.
 GRAPH_KEYS = ("nodes", "links", "link_endpoints", "link_mask")
@@ -93,19 +93,25 @@ def to_pyg(observation: Mapping[str, NDArray[Any]]) -> Data:
 
     Returns:
         ``x`` (n, features), ``edge_index`` (2, 2 e) with every link in both directions, and
-        ``edge_attr`` (2 e, features); the second e edges are the first reversed.
+        ``edge_attr`` (2 e, features); the second e edges are the first reversed. All other fields,
+        such as ``context``, ``action_mask``, and where paths are decided ``request`` and ``paths``,
+        keep their names and have a leading axis of one, so that a batch of graphs has a row of
+        each. Sites and links in ``request_endpoints`` and ``path_links`` are counted within their
+        own graph, also in a batch.
     """
-    graph = as_graph(dict(observation))
+    fields = beside_a_graph(dict(observation))
+    graph = fields.pop("graph")
     links = np.asarray(graph.edge_links).T
     return Data(
         x=torch.as_tensor(graph.nodes),
         edge_index=torch.as_tensor(np.concatenate([links, links[::-1]], axis=1).copy()),
         edge_attr=torch.as_tensor(np.tile(np.asarray(graph.edges), (2, 1))),
+        **{name: torch.as_tensor(each)[None] for name, each in fields.items()},
     )
 
 
 class PyGObservation(gym.ObservationWrapper[Data, Any, dict[str, NDArray[Any]]]):
-    """Gives observations as torch-geometric graphs; ``info`` still has the action mask.
+    """Gives observations as torch-geometric graphs, with all that is no part of a graph beside it.
 
     The observation space stays that of the padded dictionary, since gymnasium has none for such
     graphs.

@@ -12,11 +12,11 @@ import numpy as np
 
 from qkd_gym.baselines import Policy
 from qkd_gym.benchmark.policies import load
+from qkd_gym.envs.metrics import METRICS
 from qkd_gym.envs.tasks import get_task
 from qkd_gym.errors import InvalidInput, require_known_keys, shown
 from qkd_gym.evaluation import Comparison, EvaluationResult, compare
 from qkd_gym.evaluation.plots import LearningCurve
-from qkd_gym.evaluation.result import METRICS
 from qkd_gym.network.config import FIELDS
 from qkd_gym.reading import read_json
 

@@ -9,12 +9,14 @@ from qkd_gym.sb3.agents import load_agent, save_agent
 from qkd_gym.sb3.extractor import GraphFeaturesExtractor
 from qkd_gym.sb3.policy import LinkPointerPolicy
 from qkd_gym.sb3.ppo import GraphPPO
+from qkd_gym.sb3.totals import LogsTotals
 from qkd_gym.sb3.vec_env import QKDVecEnv
 
 __all__ = [
     "GraphFeaturesExtractor",
     "GraphPPO",
     "LinkPointerPolicy",
+    "LogsTotals",
     "QKDVecEnv",
     "available_agents",
     "load_agent",

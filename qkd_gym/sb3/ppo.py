@@ -19,6 +19,7 @@ from qkd_gym.sb3.memory import keep_freed_memory
 from qkd_gym.sb3.policy import LinkPointerPolicy
 from qkd_gym.sb3.rollout import Rollouts, Samples
 from qkd_gym.sb3.split import SplitVecEnv, joined
+from qkd_gym.sb3.totals import LogsTotals
 from qkd_gym.sb3.transfer import Arriving
 
 # Statistics of a minibatch, in the order of `_losses`.
@@ -61,7 +62,7 @@ class _Part:
     actions: Arriving | None = None
 
 
-class GraphPPO(MaskablePPO):
+class GraphPPO(LogsTotals, MaskablePPO):
     """MaskablePPO for `LinkPointerPolicy`, with the same mathematics and less around it.
 
     An observation is prepared once (`LinkPointerPolicy.prepare`) and kept on the device; nothing

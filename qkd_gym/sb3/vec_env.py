@@ -144,7 +144,11 @@ class QKDVecEnv(VecEnv):
         self._actions = actions
 
     def step_wait(self) -> Any:
-        """Steps all environments; infos are empty but for those that ended."""
+        """Steps all environments; infos are empty but for those that ended.
+
+        These have the episode's totals as ``"episode_totals"``, and in ``"episode"`` too, which
+        learners keep in their ``ep_info_buffer``.
+        """
         intervals = self.env.core.simulator.state.episodes["interval"]
         before = intervals.copy()
         seen, rewards, _, ended, infos = self.env.step(self._actions)
@@ -165,14 +169,20 @@ class QKDVecEnv(VecEnv):
         scaled = (self.reward_scale * rewards).astype(np.float32)
         reported: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
         for i in np.flatnonzero(ended):
-            last = infos["final_obs"][i]
+            last, totals = infos["final_obs"][i], infos["final_info"]["episode_totals"]
+            reported_totals = {name: float(values[i]) for name, values in totals.items()}
             if self.control is not None:
                 difference = link_means(last["links"][None])[0] - self.control.last_means[i]
                 last = {**last, "control_difference": difference}
             reported[i] = {
                 "terminal_observation": last,
                 "TimeLimit.truncated": True,
-                "episode": {"r": float(self._returns[i]), "l": int(self._lengths[i])},
+                "episode": {
+                    "r": float(self._returns[i]),
+                    "l": int(self._lengths[i]),
+                    "episode_totals": reported_totals,
+                },
+                "episode_totals": reported_totals,
             }
         self._returns[ended] = 0.0
         self._lengths[ended] = 0

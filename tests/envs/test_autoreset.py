@@ -67,7 +67,10 @@ def test_modes_are_as_gymnasium_defines_them(env_id, mode):
         for name, array in steps[1][0].items():
             np.testing.assert_array_equal(steps[0][0][name], array, err_msg=name)
         for name, array in steps[1][4].items():
-            if name != "reward_terms":
+            if name == "episode_totals":
+                for total in steps[0][4][name]:
+                    np.testing.assert_array_equal(steps[0][4][name][total], array[total])
+            elif name != "reward_terms":
                 np.testing.assert_array_equal(steps[0][4][name], array, err_msg=name)
         observed = steps[-1][0] if len(steps) == 3 else steps[0][0]
     assert ends > 3

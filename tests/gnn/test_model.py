@@ -9,6 +9,8 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("torch_geometric")
 
+from torch_geometric.data import Batch  # noqa: E402
+
 import qkd_gym  # noqa: E402, F401
 from qkd_gym.errors import InvalidInput  # noqa: E402
 from qkd_gym.features import LINK  # noqa: E402
@@ -117,6 +119,17 @@ def test_pyg_wrapper_gives_both_directions():
     data, *_ = env.step(0)
     assert data.num_nodes == 20
     assert info["action_mask"].any()
+
+
+def test_torch_geometric_graphs_keep_what_is_no_part_of_the_graph():
+    env = gym.make("qkd_gym/Network-v0", bank_size=2, n_sites=8)
+    seen = [env.reset(seed=seed)[0] for seed in (0, 1)]
+    batch = Batch.from_data_list([to_pyg(each) for each in seen])
+    beside = {"context", "action_mask", "request", "request_endpoints", "paths", "path_links"}
+    assert beside <= set(batch.keys())
+    for name in beside:
+        np.testing.assert_array_equal(batch[name], np.stack([each[name] for each in seen]))
+    assert not {"nodes", "links", "node_mask", "link_mask"} & set(batch.keys())
 
 
 def test_shipped_weights_beat_guessing_on_unseen_networks():

@@ -1,14 +1,18 @@
-"""Fairness and recovery, against slow definitions played by hand."""
+"""Totals of episodes: sums of their steps, and fairness and recovery by slow definitions."""
 
 from __future__ import annotations
+
+import pickle
 
 import gymnasium as gym
 import numpy as np
 import pytest
+from gymnasium.vector import AutoresetMode
 
 from qkd_gym.baselines import make_policy
+from qkd_gym.envs.metrics import METRICS
+from qkd_gym.envs.tasks import TASKS
 from qkd_gym.evaluation import evaluate
-from qkd_gym.evaluation.account import Account
 from qkd_gym.evaluation.episodes import play
 from qkd_gym.features import LINK
 
@@ -19,19 +23,93 @@ def jain(shares):
     return shares.sum() ** 2 / (len(shares) * (shares**2).sum())
 
 
-def test_sites_add_up_to_the_network():
-    env = gym.make_vec("qkd_gym/LinkActivation-v0", num_envs=4, **SMALL)
-    policy = make_policy("max-weight")
-    obs, _ = env.reset(seed=0)
-    account = Account(env, obs)
-    while account.left:
-        obs, _, _, _, infos = env.step(policy.predict(obs)[0])
-        account.add(obs, infos)
-    # Every request has two ends, so sites block the same share as the network.
-    demand, blocked = account._sums.demand.sum(axis=2).T
-    totals = account.finish()
-    expected = totals["blocked_bits"] / totals["offered_bits"]
-    np.testing.assert_allclose(blocked / demand, expected, rtol=1e-4)
+def actions_of(env, steps, seed=0):
+    """Random actions of a vector environment, (steps, members, ...)."""
+    env.action_space.seed(seed)
+    return [env.action_space.sample() for _ in range(steps)]
+
+
+def ends_of_single_environments(env_id, actions, members):
+    """Totals of the first episode of every member, and the infos of its steps."""
+    env = gym.make(env_id, **SMALL)
+    for b in range(members):
+        env.reset(seed=7 + b)
+        infos, over = [], False
+        while not over:
+            _, reward, _, over, info = env.step(actions[len(infos)][b])
+            infos.append({**info, "reward": reward})
+            assert ("episode_totals" in info) == over
+        yield infos
+
+
+@pytest.mark.parametrize("task", TASKS.values(), ids=lambda task: task.name)
+def test_the_last_step_has_the_sums_of_all_steps(task):
+    vec = gym.make_vec(task.env_id, 1, **SMALL)
+    (infos,) = ends_of_single_environments(task.env_id, actions_of(vec, 3000), 1)
+    totals = infos[-1]["episode_totals"]
+    for name in ("offered_bits", "delivered_bits", "overflow_bits", "switches", "illegal_actions"):
+        assert totals[name] == sum(info[name] for info in infos)
+    for name in ("reward", "qber_weighted_bits"):
+        assert totals[name] == pytest.approx(sum(info[name] for info in infos), rel=1e-12)
+    assert totals["elapsed_s"] == infos[-1]["elapsed_s"] == SMALL["episode_s"]
+    assert totals["delivered_share"] == totals["delivered_bits"] / totals["offered_bits"]
+    assert set(METRICS) <= set(totals)
+
+
+@pytest.mark.parametrize("mode", list(AutoresetMode), ids=lambda mode: mode.value)
+@pytest.mark.parametrize("env_id", ["qkd_gym/LinkActivation-v0", "qkd_gym/Network-v0"])
+def test_members_have_the_totals_of_single_environments(env_id, mode):
+    vec = gym.make_vec(env_id, 3, autoreset_mode=mode, **SMALL)
+    actions = actions_of(vec, 3000)
+    expected = [e[-1]["episode_totals"] for e in ends_of_single_environments(env_id, actions, 3)]
+    vec.reset(seed=7)
+    found = {}
+    for each in actions:
+        *_, over, infos = vec.step(each)
+        last = infos.get("final_info", {}) if mode is AutoresetMode.SAME_STEP else infos
+        assert ("episode_totals" in last) == over.any()
+        for b in np.flatnonzero(over):
+            np.testing.assert_array_equal(last["_episode_totals"], over)
+            values = {name: array[b] for name, array in last["episode_totals"].items()}
+            found.setdefault(int(b), values)
+        if len(found) == 3 or (mode is AutoresetMode.DISABLED and over.any()):
+            break
+    assert found
+    for b, totals in found.items():
+        assert totals == pytest.approx(expected[b], rel=0, abs=0, nan_ok=True)
+
+
+def test_episodes_go_on_with_their_totals_from_snapshots_and_copies():
+    env = gym.make("qkd_gym/LinkActivation-v0", **SMALL).unwrapped
+    env.reset(seed=3)
+    env.action_space.seed(1)
+    actions = [env.action_space.sample() for _ in range(60)]
+    for action in actions[:30]:
+        env.step(action)
+    snapshot, copy = env.snapshot(), pickle.loads(pickle.dumps(env))
+    other = gym.make("qkd_gym/LinkActivation-v0", **SMALL).unwrapped
+    other.reset(seed=4)
+    other.restore(snapshot)
+    totals = []
+    for each in (env, copy, other):
+        for action in actions[30:]:
+            info = each.step(action)[4]
+        totals.append(info["episode_totals"])
+    for each in totals[1:]:
+        assert each == pytest.approx(totals[0], rel=0, abs=0, nan_ok=True)
+
+
+def test_a_partial_reset_begins_the_totals_of_its_members_alone():
+    env = gym.make_vec("qkd_gym/LinkActivation-v0", 2, autoreset_mode="NextStep", **SMALL)
+    env.reset(seed=1)
+    hold = np.full(2, env.single_action_space.n - 1)
+    for _ in range(20):
+        env.step(hold)
+    env.reset(options={"reset_mask": np.array([True, False])})
+    for _ in range(40):
+        *_, over, infos = env.step(hold)
+    assert over.tolist() == [False, True]
+    assert infos["episode_totals"]["elapsed_s"].tolist() == [0.0, SMALL["episode_s"]]
 
 
 @pytest.mark.parametrize("env_id", ["qkd_gym/Routing-v0", "qkd_gym/Network-v0"])

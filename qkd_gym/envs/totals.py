@@ -1,0 +1,259 @@
+"""What an episode adds up to, step by step, in compiled code.
+
+Beside the accounts of its steps there are two more:
+
+*Fairness* needs the demand and the blocked demand of every site. The averages that are observed are
+exponential, ``a_t = k (a_{t-1} + g x_t)`` with ``a_0 = 0``, so their sum and their last value give
+the total of the x without a step of history: ``g sum x_t = a_T / k + (1 / k - 1) sum_{t<T} a_t``.
+Where every step decides one request, the request itself tells.
+
+*Recovery* of a site: a fault begins when one of its active links stops yielding key (outage,
+attack, fog, QBER alarm) and ends when as many of its links yield key as before, that one or others.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qkd_gym.features import HOUR_S, NODE
+from qkd_gym.jit import inlined
+from qkd_gym.network.accounts import ACCOUNT, ACCOUNT_NAMES
+from qkd_gym.network.compiled.memory import zeros
+from qkd_gym.network.compiled.vectors import fetch, use_widest_vectors
+from qkd_gym.network.compiled.workspace import Workspace
+from qkd_gym.network.simulator import Simulator
+from qkd_gym.network.state import LINK_ROW, SITE_ROW, Records, State
+
+F64 = NDArray[np.float64]
+Totals = dict[str, F64]
+"""What each of n episodes adds up to: bits, seconds, counts and the reward by name, each (n,)."""
+
+SUM = np.dtype(
+    [
+        ("elapsed_s", "f8"),
+        ("reward", "f8"),
+        ("qber_weighted_bits", "f8"),
+        ("offered_value_bits", "f8"),
+        ("delivered_value_bits", "f8"),
+        ("faults", "i8"),
+        ("fault_s", "f8"),  # duration of the faults that have ended
+    ]
+)
+# Of a link, in numbers whose sums tell both counts.
+_NEITHER, _YIELDING, _DEAD = np.uint32(0), np.uint32(1), np.uint32(1 << 16)
+_DEMAND, _BLOCKED = 0, 1
+_FEATURES = [NODE.demand_average, NODE.blocked_average]
+_FAIRNESS_DECIMALS = 6
+
+
+class Sums(NamedTuple):
+    """Sums over B episodes with N sites up to their last step, and what the next step needs."""
+
+    sums: Records  # (B,) SUM
+    accounts: NDArray[np.int64]  # (B, len(ACCOUNT_NAMES))
+    demand: F64  # (B, 2, N), demand and blocked demand in a unit that cancels in shares
+    counts: NDArray[np.uint32]  # (B, N) links that yield key and that do not, see `_count_links`
+    goals: NDArray[np.uint32]  # (B, N) links that must yield to end the open fault, 0 if none is
+    since_s: F64  # (B, N) when the open fault began
+
+
+def allocate_sums(s: State, n_sites: int) -> Sums:
+    """Zeroed sums of the episodes of a state.
+
+    Raises:
+        InvalidInput: If they need too much memory.
+    """
+    batch = len(s.episodes)
+    arrays = zeros(
+        f"num_envs is {batch}",
+        sums=((batch,), SUM),
+        accounts=((batch, len(ACCOUNT_NAMES)), np.int64),
+        demand=((batch, 2, n_sites), np.float64),
+        counts=((batch, n_sites), np.uint32),
+        goals=((batch, n_sites), np.uint32),
+        since_s=((batch, n_sites), np.float64),
+    )
+    return Sums(**arrays)
+
+
+@inlined
+def _count_links(s: State, b: int, counts: NDArray[np.uint32], work: Workspace) -> None:
+    """Counts the active links of every site that yield key, and those that do not times `_DEAD`;
+    links that calibrate are neither."""
+    use_widest_vectors()
+    links, used, held = s.links[b], s.sites[b, SITE_ROW.modules_used], s.held[b]
+    left_s, freshness = links[LINK_ROW.calibration_left_s], links[LINK_ROW.freshness]
+    rate, counted = links[LINK_ROW.observed_rate], work.rows[0].view(np.uint32)
+    zero, one = np.float32(0.0), np.float32(1.0)
+    for e in range(links.shape[1]):
+        kind = _DEAD if (freshness[e] == one) & (rate[e] == zero) else _YIELDING
+        counted[e] = kind if left_s[e] <= zero else _NEITHER
+    for v in range(len(counts)):
+        count, modules = _NEITHER, np.uint32(used[v])
+        for i in range(held.shape[1]):
+            # Unsigned indices need no check for being negative.
+            count += counted[np.uint32(held[v, i])] if np.uint32(i) < modules else _NEITHER
+        counts[v] = count
+
+
+@inlined
+def begin_sums(t: Sums, s: State, b: int, work: Workspace) -> None:
+    """Begins anew with an episode that has just started.
+
+    Links that yield no key at the start are no fault of the episode.
+    """
+    sums = t.sums[b]
+    sums.elapsed_s = sums.reward = sums.qber_weighted_bits = 0.0
+    sums.offered_value_bits = sums.delivered_value_bits = sums.fault_s = 0.0
+    sums.faults = 0
+    t.accounts[b] = 0
+    t.demand[b] = 0.0
+    t.goals[b] = 0
+    _count_links(s, b, t.counts[b], work)
+
+
+@inlined
+def _note_faults(t: Sums, s: State, b: int, now_s: float, work: Workspace) -> None:
+    """Opens and closes the faults of an episode's sites."""
+    sums, counts, goals, since_s = t.sums[b], t.counts[b], t.goals[b], t.since_s[b]
+    now = work.rows[1].view(np.uint32)[: len(counts)]
+    _count_links(s, b, now, work)
+    for v in range(len(counts)):
+        if now[v] == counts[v]:
+            continue
+        yielding, yielded = now[v] % _DEAD, counts[v] % _DEAD
+        if goals[v] > 0 and yielding >= goals[v]:
+            sums.fault_s += now_s - since_s[v]
+            goals[v] = 0
+        elif goals[v] == 0 and now[v] // _DEAD > counts[v] // _DEAD and yielding < yielded:
+            goals[v] = yielded
+            since_s[v] = now_s
+            sums.faults += 1
+        counts[v] = now[v]
+
+
+@inlined
+def fetch_sums(t: Sums, b: int) -> None:
+    """Has what `add_step` reads of an episode brought into the cache while it is stepped."""
+    fetch(t.accounts[b])
+
+
+@inlined
+def add_step(  # type: ignore[no-untyped-def]
+    t, s, p, b, results, first, second, watches_sites, work
+) -> None:
+    """Adds a step of an episode.
+
+    Args:
+        t: Sums.
+        s: State after the step.
+        p: What the kernel reads of the configuration.
+        b: Episode.
+        results: Of the step.
+        first: Site that the decided request is from; -1 where no request was decided.
+        second: Site that it is to.
+        watches_sites: Whether to look at every site too, for fairness and recovery.
+        work: Scratch space.
+    """
+    sums, accounts, now_s = t.sums[b], s.accounts[b], results.elapsed_s[b]
+    for k in range(len(accounts)):
+        t.accounts[b, k] += accounts[k]
+    sums.reward += results.reward[b]
+    sums.qber_weighted_bits += results.qber_weighted_bits[b]
+    sums.offered_value_bits += results.offered_value_bits[b]
+    sums.delivered_value_bits += results.delivered_value_bits[b]
+    time_passed = now_s > sums.elapsed_s
+    sums.elapsed_s = now_s
+    if not watches_sites:
+        return
+    demand = t.demand[b]
+    if first >= 0:
+        for v in (first, second):
+            demand[_DEMAND, v] += accounts[ACCOUNT.offered_bits]
+            demand[_BLOCKED, v] += accounts[ACCOUNT.blocked_bits]
+    if results.over[b]:
+        return
+    if time_passed and not p.decides_paths:
+        sites = s.sites[b]
+        for v in range(demand.shape[1]):
+            demand[_DEMAND, v] += sites[SITE_ROW.demand_average, v]
+            demand[_BLOCKED, v] += sites[SITE_ROW.blocked_average, v]
+    if time_passed or accounts[ACCOUNT.switches] > 0:
+        _note_faults(t, s, b, now_s, work)
+
+
+def totals_of(
+    t: Sums,
+    members: NDArray[np.integer],
+    simulator: Simulator,
+    nodes: NDArray[np.float32],
+    *,
+    watches_sites: bool,
+) -> Totals:
+    """What episodes that are over add up to.
+
+    Args:
+        t: Sums up to their ends.
+        members: Which episodes, (n,).
+        simulator: Whose episodes they are.
+        nodes: Features of their sites at the end, (n, len(NODE), at least N).
+        watches_sites: Whether sites were looked at.
+
+    Returns:
+        The accounts of `qkd_gym.network.accounts` that add up; ``qber_weighted_bits``, ``reward``
+        and ``elapsed_s``; how many ``faults`` sites had and how long these took, ``fault_s``,
+        and ``fairness``, all NaN if nobody looked at sites. Where there are service classes, also
+        the value of offered and delivered key, and what waits at the end; without them values are
+        bits and nothing waits.
+    """
+    config, sums = simulator.config, t.sums[members]
+    each = t.accounts[members].T.astype(np.float64)
+    accounts = dict(zip(ACCOUNT_NAMES, each, strict=True))
+    # What there is after each step is no sum over the episode.
+    del accounts["stored_bits"], accounts["waiting_bits"]
+    if config.service_classes:
+        decided = accounts["delivered_bits"] + accounts["blocked_bits"]
+        accounts["waiting_bits"] = accounts["offered_bits"] - decided
+        accounts["offered_value_bits"] = sums["offered_value_bits"]
+        accounts["delivered_value_bits"] = sums["delivered_value_bits"]
+    # A fault that is still open lasts until the end: a lower bound of its recovery.
+    unknown = 0.0 if watches_sites else np.nan
+    is_open = t.goals[members] > 0
+    open_s = ((sums["elapsed_s"][:, None] - t.since_s[members]) * is_open).sum(axis=1)
+    demand = t.demand[members]
+    if not simulator.params["decides_paths"][0]:
+        # The last averages are those observed at the end, logarithms of capacities per hour.
+        # Afterwards the sum is in units of 1 / k - 1 times the total.
+        keep = float(np.exp(-float(simulator.params["interval_s"][0]) / config.demand_memory_s))
+        last = np.expm1(nodes[:, _FEATURES, : demand.shape[2]].astype(np.float64))
+        demand += last * (config.pool_capacity_bits / HOUR_S) / (1.0 - keep)
+    return {
+        **accounts,
+        "qber_weighted_bits": sums["qber_weighted_bits"],
+        "reward": sums["reward"],
+        "elapsed_s": sums["elapsed_s"],
+        "faults": sums["faults"] + unknown,
+        "fault_s": sums["fault_s"] + open_s + unknown,
+        "fairness": _fairness(demand) + unknown,
+    }
+
+
+def _fairness(demand: F64) -> F64:
+    """Jain's index of the sites' served shares, (n,); NaN where nothing was asked for.
+
+    Args:
+        demand: Demand and blocked demand of every site, (n, 2, N).
+    """
+    total, blocked = demand[:, _DEMAND], demand[:, _BLOCKED]
+    asked = total > 1e-9
+    share = np.where(asked, 1.0 - blocked / np.maximum(total, 1e-9), 0.0)
+    below = asked.sum(axis=1) * (share**2).sum(axis=1)
+    fairness = np.divide(
+        share.sum(axis=1) ** 2, below, out=np.full(len(below), np.nan), where=below > 0
+    )
+    # Rounded, for the exponentials that it comes from have the processor's last bits.
+    rounded: F64 = np.round(fairness, _FAIRNESS_DECIMALS)
+    return rounded
