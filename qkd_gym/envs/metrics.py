@@ -6,6 +6,7 @@ import numpy as np
 
 from qkd_gym.envs.totals import Totals
 from qkd_gym.features import HOUR_S
+from qkd_gym.network.accounts import OF_FAULTS
 
 # Name -> what it is. Shares are of the offered key unless they say otherwise.
 METRICS: dict[str, str] = {
@@ -19,6 +20,8 @@ METRICS: dict[str, str] = {
     "switches_per_hour": "links switched per hour",
     "fairness": "Jain's index of the sites' served shares, 1 if all are equal",
     "recovery_s": "mean time from a site's loss of a yielding link until as many yield again",
+    "exposed_share": "delivered key that compromised relays learnt / delivered key",
+    "attack_radius": "requests that one relay would have learnt, the one of most / all requests",
     "illegal_actions": "illegal actions",
     "reward": "sum of the rewards",
 }
@@ -33,6 +36,8 @@ RATIOS = {
     "expired_share": ("expired_bits", "generated_bits"),
     "switches_per_hour": ("switches", "elapsed_s"),
     "recovery_s": ("fault_s", "faults"),
+    "exposed_share": ("compromised_bits", "delivered_bits"),
+    "attack_radius": ("widest_relay_requests", "requests"),
 }
 
 
@@ -42,6 +47,8 @@ def metrics_of(totals: Totals) -> Totals:
         # Without service classes a bit is worth one.
         values = {f"{name}_value_bits": totals[f"{name}_bits"] for name in ("offered", "delivered")}
         totals = totals | values
+    unknown = np.full_like(totals["requests"], np.nan)
+    totals = dict.fromkeys(OF_FAULTS, unknown) | totals
     above, below = (np.array([totals[pair[side]] for pair in RATIOS.values()]) for side in range(2))
     ratios = np.divide(above, below, out=np.full_like(below, np.nan), where=below > 0)
     found = totals | dict(zip(RATIOS, ratios, strict=True))

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from qkd_gym.features import HOUR_S, NODE
 from qkd_gym.jit import inlined
-from qkd_gym.network.accounts import ACCOUNT, ACCOUNT_NAMES
+from qkd_gym.network.accounts import ACCOUNT, ACCOUNT_NAMES, OF_FAULTS
 from qkd_gym.network.compiled.memory import zeros
 from qkd_gym.network.compiled.vectors import fetch, use_widest_vectors
 from qkd_gym.network.compiled.workspace import Workspace
@@ -161,6 +161,8 @@ def add_step(  # type: ignore[no-untyped-def]
     sums, accounts, now_s = t.sums[b], s.accounts[b], results.elapsed_s[b]
     for k in range(len(accounts)):
         t.accounts[b, k] += accounts[k]
+    # This one counts from the start of the episode.
+    t.accounts[b, ACCOUNT.widest_relay_requests] = accounts[ACCOUNT.widest_relay_requests]
     sums.reward += results.reward[b]
     sums.qber_weighted_bits += results.qber_weighted_bits[b]
     sums.offered_value_bits += results.offered_value_bits[b]
@@ -204,7 +206,7 @@ def totals_of(
 
     Returns:
         The accounts of `qkd_gym.network.accounts` that add up; ``qber_weighted_bits``, ``reward``
-        and ``elapsed_s``; how many ``faults`` sites had and how long these took, ``fault_s``,
+        and ``elapsed_s``; of these, those of faults where the scenario has any; how many ``faults`` sites had and how long these took, ``fault_s``,
         and ``fairness``, all NaN if nobody looked at sites. Where there are service classes, also
         the value of offered and delivered key, and what waits at the end; without them values are
         bits and nothing waits.
@@ -213,7 +215,8 @@ def totals_of(
     each = t.accounts[members].T.astype(np.float64)
     accounts = dict(zip(ACCOUNT_NAMES, each, strict=True))
     # What there is after each step is no sum over the episode.
-    del accounts["stored_bits"], accounts["waiting_bits"]
+    for name in ("stored_bits", "waiting_bits", *(() if config.faults else OF_FAULTS)):
+        del accounts[name]
     if config.service_classes:
         decided = accounts["delivered_bits"] + accounts["blocked_bits"]
         accounts["waiting_bits"] = accounts["offered_bits"] - decided

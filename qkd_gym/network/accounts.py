@@ -45,5 +45,7 @@ class Accounts(NamedTuple):
 ACCOUNT_NAMES = Accounts._fields
 ACCOUNT = Accounts(*range(len(ACCOUNT_NAMES)))
 
+# Those that are 0 unless the scenario has faults.
+OF_FAULTS = ("exposed_bits", "compromised_bits", "widest_relay_requests")
 # What there is after a step, of which there is no sum over an episode.
 LEVELS = ("stored_bits", "waiting_bits", "widest_relay_requests")
