@@ -69,7 +69,7 @@ and what was refused: opponents remember nothing, so that these do not.
 
 It chooses before every decision interval, and the environment holds it to its budget:
 
-- it attacks at most `opponent_links` links at the same time (2, where some sixteen run on metro);
+- it attacks at most `opponent_links` links at the same time (2, where some seventeen run on metro);
 - it attacks links only that have been lit for `opponent_delay_s` (300 s), its reaction;
 - an attack lasts `attack_min_s` (300 s), whether or not its link stays on, and intercepts and
   resends `attack_fraction` (.45) of the pulses, which leaves no key. It may then go on.
