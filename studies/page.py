@@ -55,7 +55,7 @@ def page(results: Mapping[str, Any]) -> str:
             text = TEXTS[name].format(command=command)
             parts += [f"## {study.title}", text, table(name, results[name])]
     if expert_page.NAME in results:
-        parts.append(expert_page.section(results[expert_page.NAME]))
+        parts.append(expert_page.section(results))
     return "\n\n".join(parts) + "\n"
 
 

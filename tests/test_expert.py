@@ -144,7 +144,10 @@ def test_playing_decides_what_is_accepted(tmp_path, monkeypatch, is_better):
     assert run.shares == episodes.shares(good).tolist() != episodes.shares(poor).tolist()
     first, second = (one.labels for one in run.rounds)
     assert first > 0
-    assert (second > first) or is_better  # labels of a schedule that stays add up
+    # Labels of a schedule that stays add up.
+    facts = expert.figures(TINY, {"rule": [run, run]})["starts"]["rule"]
+    assert facts["labels"] == (first + second if is_better else second)
+    assert second > first or is_better
     assert run.rounds[1].cpu_s > run.rounds[0].cpu_s > 0.0
     # Labels are kept.
     monkeypatch.setattr(expert, "gather", None)
