@@ -30,34 +30,31 @@ starts from, and neither validation nor the building of networks. A step of rein
 is one switch, of which there are about two to a decision interval in `LinkScheduling`; those of a
 search are whole intervals."""
 
-ABLATION = """`{command}`: the graph policy in `LinkActivation`, where a step is a whole interval,
-learns from nothing by PPO. What it knows of links comes from their features and, but for the first
-row, from the viability network that embeds them. The last column pairs rows by training seed and
-episode. `--forms` chooses rows; networks that learn on take more than ten times the CPU time of
-frozen ones."""
+ABLATION = """The graph policy in `LinkActivation`, where a step is a whole interval, learns from
+nothing by PPO. What it knows of links comes from their features and, but for the first row, from
+the viability network that embeds them. The last column pairs rows by training seed and episode.
+`--forms` chooses rows; networks that learn on take more than ten times the CPU time of frozen
+ones."""
 COMPARISON = """The first columns are the better one, in training, of demand-deficit and max-weight,
 each tuned for the row as `qkd-gym tune` does (`{tuning}`); the others are points to it on the same
-{episodes} held-out episodes."""
+{episodes} held-out episodes. Searches are those of the first study, on metro alone; `agent:metro`
+is such a search, eight times as long."""
 TEXTS = {
-    "learning": """`{command}`: direct search, and reinforcement learning of the
-graph policy from nothing, from the rule, and from the schedule that the search from the same seed
-has found.
+    "learning": """Direct search, and reinforcement learning of the graph policy from nothing, from
+the rule, and from the schedule that the search from the same seed has found.
 
 ![Points to demand-deficit against steps and CPU time](studies-learning.png)""",
     "ablation-metro": ABLATION,
     "ablation-hidden": ABLATION,
-    "front": """`{command}`: the graph policy in `LinkActivation`, which starts as the rule, trained
-for rewards with other weights of QBER (`qber_weight`, .1 by default).
+    "front": """The graph policy in `LinkActivation`, which starts as the rule, trained for rewards
+with other weights of QBER (`qber_weight`, .1 by default).
 
 ![Delivered share against mean QBER](studies-front.png)""",
-    "transfer": f"""`{{command}}`: {COMPARISON} Searches are those of the first study, on metro
-alone; `agent:metro` is such a search, eight times as long. Real networks were kept aside from the
-searches of all agents.
+    "transfer": f"""{COMPARISON} Real networks were kept aside from the searches of all agents.
 
 ![Points to the rule that was tuned there, by network](studies-transfer.png)""",
-    "pools": f"""`{{command}}`: {COMPARISON} Metro's own pools hold 30 Mb. Searches are those of the
-first study, on metro alone, as is `agent:metro`; `agent:general` has practised with 10 Mb, 100 Mb
-and 1 Gb too.
+    "pools": f"""{COMPARISON} Metro's own pools hold 30 Mb; `agent:general` has practised
+with 10 Mb, 100 Mb and 1 Gb too.
 
 ![Points to the rule that was tuned there, by pool capacity](studies-pools.png)""",
 }
@@ -79,9 +76,9 @@ def page(results: Mapping[str, Any]) -> str:
                 command += f" --forms {' '.join(forms)}"
             options = facts.get("tuning", {})
             tuning = " ".join(f"--{key.replace('_', '-')} {n}" for key, n in options.items())
-            text = TEXTS[name].format(command=command, episodes=facts["episodes"], tuning=tuning)
+            text = TEXTS[name].format(episodes=facts["episodes"], tuning=tuning)
             table = training_table if name in STUDIES else comparison_table
-            parts += [f"## {study.title}", text, table(name, facts)]
+            parts += [f"## {study.title}", f"`{command}`", text, table(name, facts)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -122,18 +119,25 @@ def comparison_table(name: str, facts: Mapping[str, Any]) -> str:
     columns = [
         f"{each}, {facts['seeds']} seeds" if each == SEARCHED else each for each in facts["mean"]
     ]
-    columns = [each.replace("portfolio", "portfolio, which plays") for each in columns]
-    header = (COMPARISONS[name].column, "tuned rule", "delivered share", *columns)
+    header = (
+        COMPARISONS[name].column,
+        "tuned rule",
+        "delivered share",
+        *columns,
+        "the portfolio plays",
+    )
     rows = [
         (
             label,
             one["rule"].partition(":")[2],
             f"{one['delivered_share']:.4f}",
             *map(_points, one["points"].values()),
+            one["chosen"],
         )
         for label, one in facts["settings"].items()
     ]
-    return markdown_table(header, [*rows, ("mean", "", "", *map(_points, facts["mean"].values()))])
+    mean = ("mean", "", "", *map(_points, facts["mean"].values()), "")
+    return markdown_table(header, [*rows, mean])
 
 
 def _points(interval: list[float]) -> str:
@@ -157,6 +161,9 @@ def draw(name: str, facts: Mapping[str, Any], folder: Path) -> None:
 
 def _curves(figure: Figure, facts: Mapping[str, Any]) -> None:
     both = figure.subplots(1, 2, sharey=True)
+    # Far below lies what starts from nothing, and steps differ by powers of ten.
+    both[0].set_xscale("symlog", linthresh=1e4)
+    both[0].set_yscale("symlog", linthresh=2.0)
     for axes, quantity, label in zip(
         both, ("steps", "cpu_s"), ("steps", "CPU time (s)"), strict=True
     ):
@@ -169,9 +176,7 @@ def _curves(figure: Figure, facts: Mapping[str, Any]) -> None:
         axes.axhline(0.0, color="black", linestyle="--", linewidth=1)
         axes.set_xlabel(label)
         axes.grid(alpha=0.3)
-    # Far below lies what starts from nothing, and steps differ by powers of ten.
-    both[0].set_xscale("symlog", linthresh=1e4)
-    both[0].set_yscale("symlog", linthresh=2.0)
+    both[0].set_xlim(left=-1e3)
     both[0].set_ylabel(f"points to {REFERENCES[-1]}")
     both[1].legend(frameon=False)
 
@@ -195,6 +200,7 @@ def _front(figure: Figure, facts: Mapping[str, Any]) -> None:
 
 def _settings(figure: Figure, facts: Mapping[str, Any]) -> None:
     axes = figure.subplots()
+    axes.set_yscale("symlog", linthresh=4.0)
     places = np.arange(len(facts["settings"]))
     names = list(facts["mean"])
     for number, name in enumerate(names):
@@ -205,7 +211,6 @@ def _settings(figure: Figure, facts: Mapping[str, Any]) -> None:
             places + aside, means, [means - lows, highs - means], fmt="o", markersize=4, label=name
         )
     axes.axhline(0.0, color="black", linestyle="--", linewidth=1)
-    axes.set_yscale("symlog", linthresh=4.0)
     axes.set_ylabel("points to the rule tuned there")
     axes.set_xticks(places, list(facts["settings"]))
     axes.grid(alpha=0.3, axis="y")

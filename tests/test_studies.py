@@ -232,7 +232,7 @@ def test_a_rule_tuned_for_something_else_is_not_taken_for_finished(tmp_path):
         unit.file, {"key": unit.key, "parameters": {}, "training_share": 0.5, "cpu_s": 1.0}
     )
     assert unit.finished() is not None
-    larger = Setting("metro", {**SMALL, "pool_capacity_bits": 1e9})
+    larger = Setting("metro", {**SMALL, "pool_capacity_bits": 1_000_000_000})
     for changes in ({"setting": larger}, {"tuning": Tuning()}):
         assert unit._replace(**changes).finished() is None
     assert len({one.file for one in rule_units(COMPARISONS["pools"], tmp_path)}) == 10
