@@ -35,10 +35,11 @@ nothing by PPO. What it knows of links comes from their features and, but for th
 the viability network that embeds them. The last column pairs rows by training seed and episode.
 `--forms` chooses rows; networks that learn on take more than ten times the CPU time of frozen
 ones."""
-COMPARISON = """The first columns are the better one, in training, of demand-deficit and max-weight,
-each tuned for the row as `qkd-gym tune` does (`{tuning}`); the others are points to it on the same
-{episodes} held-out episodes. Searches are those of the first study, on metro alone; `agent:metro`
-is such a search, eight times as long."""
+COMPARISON = """The tuned rule is the better one, in training, of demand-deficit and max-weight,
+each tuned for the row as `qkd-gym tune` does
+(`{tuning}`);
+others have points to it on the same {episodes} held-out episodes. Searches are those of the first
+study, on metro alone; `agent:metro` is such a search, eight times as long."""
 TEXTS = {
     "learning": """Direct search, and reinforcement learning of the graph policy from nothing, from
 the rule, and from the schedule that the search from the same seed has found.
@@ -50,7 +51,8 @@ the rule, and from the schedule that the search from the same seed has found.
 with other weights of QBER (`qber_weight`, .1 by default).
 
 ![Delivered share against mean QBER](studies-front.png)""",
-    "transfer": f"""{COMPARISON} Real networks were kept aside from the searches of all agents.
+    "transfer": f"""{COMPARISON} `agent:general` has practised on both sizes; the real networks
+were kept aside from the searches of all agents.
 
 ![Points to the rule that was tuned there, by network](studies-transfer.png)""",
     "pools": f"""{COMPARISON} Metro's own pools hold 30 Mb; `agent:general` has practised
@@ -212,6 +214,6 @@ def _settings(figure: Figure, facts: Mapping[str, Any]) -> None:
         )
     axes.axhline(0.0, color="black", linestyle="--", linewidth=1)
     axes.set_ylabel("points to the rule tuned there")
-    axes.set_xticks(places, list(facts["settings"]))
+    axes.set_xticks(places, list(facts["settings"]), fontsize=8)
     axes.grid(alpha=0.3, axis="y")
     axes.legend(frameon=False)

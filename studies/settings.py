@@ -74,7 +74,7 @@ _POOLS_MB = {"10 Mb": 10, "30 Mb": 30, "100 Mb": 100, "300 Mb": 300, "1 Gb": 100
 
 COMPARISONS = {
     "transfer": Comparison(
-        "Sizes and real networks that nobody has trained on",
+        "Other sizes and real networks",
         "networks",
         {name: Setting(name) for name in (*_SIZES, *_REAL)},
     ),
