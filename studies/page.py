@@ -36,9 +36,9 @@ the viability network that embeds them. The last column pairs rows by training s
 `--forms` chooses rows; networks that learn on take more than ten times the CPU time of frozen
 ones."""
 COMPARISON = """The tuned rule is the better one, in training, of demand-deficit and max-weight,
-each tuned for the row as `qkd-gym tune` does
-(`{tuning}`);
-others have points to it on the same {episodes} held-out episodes. Searches are those of the first
+each of them tuned for the row as by
+`qkd-gym tune RULE {tuning}`.
+Others have points to it on the same {episodes} held-out episodes. Searches are those of the first
 study, on metro alone; `agent:metro` is such a search, eight times as long."""
 TEXTS = {
     "learning": """Direct search, and reinforcement learning of the graph policy from nothing, from
@@ -51,12 +51,13 @@ the rule, and from the schedule that the search from the same seed has found.
 with other weights of QBER (`qber_weight`, .1 by default).
 
 ![Delivered share against mean QBER](studies-front.png)""",
-    "transfer": f"""{COMPARISON} `agent:general` has practised on both sizes; the real networks
-were kept aside from the searches of all agents.
+    "transfer": f"""{COMPARISON}
+`agent:general` has practised on both sizes; the real networks were kept aside from the searches of
+all agents.
 
 ![Points to the rule that was tuned there, by network](studies-transfer.png)""",
-    "pools": f"""{COMPARISON} Metro's own pools hold 30 Mb; `agent:general` has practised
-with 10 Mb, 100 Mb and 1 Gb too.
+    "pools": f"""{COMPARISON}
+Metro's own pools hold 30 Mb; `agent:general` has practised with 10 Mb, 100 Mb and 1 Gb too.
 
 ![Points to the rule that was tuned there, by pool capacity](studies-pools.png)""",
 }
