@@ -49,7 +49,10 @@ def train(algorithm, steps=20_000, num_envs=8, seed=0, **scenario):
 
 
 class Trained:
-    """The MaskablePPO of the file, which gets the masks that its own ``predict`` asks for."""
+    """The MaskablePPO of the file, which gets the masks that its own ``predict`` asks for.
+
+    A benchmark's journal knows this file's text alone: after another training, begin another.
+    """
 
     env_id = ENV_ID
 
