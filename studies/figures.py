@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from qkd_gym.evaluation import evaluate
 from qkd_gym.evaluation.episodes import VALIDATION_SEED
-from qkd_gym.evaluation.intervals import interval_over_both
+from qkd_gym.evaluation.intervals import Interval, interval_over_both
 from studies.forms import Study
 from studies.training import Run, Validated
 
@@ -25,14 +25,15 @@ def figures(study: Study, runs: Mapping[str, Sequence[Run]]) -> dict[str, Any]:
         study: The study.
         runs: Of every form, a run per seed, all with the same seeds.
     """
+    first = next(iter(runs.values()))
     rules = {name: reference(study, name) for name in REFERENCES}
     return {
         "scenario": study.scenario,
         "episodes": study.episodes,
-        "seeds": len(next(iter(runs.values()))),
         "cpu_minutes": sum(cpu_of(study, form, runs) for form in runs) / 60.0,
         "references": {name: float(np.nanmean(shares)) for name, shares in rules.items()},
         "forms": {form: of_form(runs[form], rules) for form in study.forms},
+        "points_to_first": {form: to_first(runs[form], first) for form in study.forms},
     }
 
 
@@ -72,6 +73,13 @@ def of_form(runs: Sequence[Run], rules: Mapping[str, NDArray[np.float64]]) -> li
             }
         )
     return rows
+
+
+def to_first(runs: Sequence[Run], first: Sequence[Run]) -> Interval:
+    """Points of a form to the first one at the end, paired by training seed and episode."""
+    ends = [[one.validations[-1] for one in each] for each in (runs, first)]
+    shares, others = (_array(each, "delivered_share") for each in ends)
+    return interval_over_both(100.0 * (shares - others))
 
 
 def _array(validations: Sequence[Validated], name: str) -> NDArray[np.float64]:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
+from qkd_gym.envs.tasks import LINK_ACTIVATION, LINK_SCHEDULING
 from qkd_gym.gnn.compiled.viability import Embedder
 from qkd_gym.sb3 import GraphFeaturesExtractor
 from qkd_gym.sb3.recipe import Recipe, load_recipe
 from qkd_gym.search.recipe import SearchRecipe, load_search_recipe
 
-ENV_ID = "qkd_gym/LinkScheduling-v0"
-RECIPES = Path(__file__).parents[1] / "agents" / "LinkScheduling.toml"
+AGENTS = Path(__file__).parents[1] / "agents"
+RECIPES = AGENTS / f"{LINK_SCHEDULING.name}.toml"
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ class Study:
         scenario: Scenario of its networks.
         steps: Steps of reinforcement learning.
         forms: The forms by name; one that another starts from comes before it.
+        env_id: Environment that is trained for.
         episodes: Episodes of a validation.
         validations: Validations on the way, after the one at the start.
     """
@@ -71,8 +73,19 @@ class Study:
     scenario: str
     steps: int
     forms: Mapping[str, Form]
+    env_id: str = LINK_SCHEDULING.env_id
     episodes: int = 64
     validations: int = 8
+
+    def of(self, names: Sequence[str]) -> Study:
+        """The study with some of its forms, those that they start from too.
+
+        Args:
+            names: The forms; empty for all.
+        """
+        before = [self.forms[name].starts_from for name in names]
+        kept = {name: form for name, form in self.forms.items() if name in (*names, *before)}
+        return dataclasses.replace(self, forms=kept) if names else self
 
     def scaled(self, effort: float) -> Study:
         """The study with trainings of another length.
@@ -123,11 +136,32 @@ FROM_NOTHING = dataclasses.replace(FROM_RULE, adviser="", control_policy="", rew
 SEARCH = dataclasses.replace(load_search_recipe(RECIPES, "search"), generations=60)
 
 
-def with_policy(**policy: Any) -> Variant:
-    """`FROM_RULE` with further arguments of the policy."""
-    fields = {one.name: getattr(FROM_RULE, one.name) for one in dataclasses.fields(FROM_RULE)}
-    return Variant(**fields, policy=policy)
+# A step in LinkActivation is a whole interval, which makes learning and validation cheaper.
+ACTIVATION_FROM_RULE = load_recipe(AGENTS / f"{LINK_ACTIVATION.name}.toml", "pointer")
+ACTIVATION_FROM_NOTHING = dataclasses.replace(
+    ACTIVATION_FROM_RULE, adviser="", control_policy="", learning_rate=3e-3, reward_scale=0.05
+)
 
+
+def with_policy(**policy: Any) -> Variant:
+    """`ACTIVATION_FROM_NOTHING` with further arguments of the policy."""
+    base = ACTIVATION_FROM_NOTHING
+    return Variant(
+        **{one.name: getattr(base, one.name) for one in dataclasses.fields(base)}, policy=policy
+    )
+
+
+NETWORKS = {
+    "none": Form("none", with_policy(features_extractor_class=WithoutNetwork)),
+    "frozen": Form("pretrained, frozen", ACTIVATION_FROM_NOTHING),
+    "tuned": Form(
+        "pretrained, learns on", with_policy(features_extractor_kwargs={"frozen": False})
+    ),
+    "scratch": Form(
+        "untrained, learns",
+        with_policy(features_extractor_kwargs={"frozen": False, "pretrained": False}),
+    ),
+}
 
 STUDIES = {
     "learning": Study(
@@ -141,29 +175,24 @@ STUDIES = {
             "schedule": Form("PPO from the searched schedule", FROM_SCHEDULE, starts_from="search"),
         },
     ),
-    "ablation": Study(
-        "What the pretrained network is worth to the graph policy",
-        "hidden",
-        256_000,
-        {
-            "frozen": Form("pretrained, frozen", FROM_RULE),
-            "tuned": Form(
-                "pretrained, learns on", with_policy(features_extractor_kwargs={"frozen": False})
-            ),
-            "scratch": Form(
-                "untrained, learns",
-                with_policy(features_extractor_kwargs={"frozen": False, "pretrained": False}),
-            ),
-            "none": Form("none", with_policy(features_extractor_class=WithoutNetwork)),
-        },
-    ),
+    **{
+        f"ablation-{scenario}": Study(
+            f"What the pretrained network is worth to the graph policy on {scenario}",
+            scenario,
+            256_000,
+            NETWORKS,
+            LINK_ACTIVATION.env_id,
+        )
+        for scenario in ("metro", "hidden")
+    },
     "front": Study(
         "Delivered key against QBER",
         "metro",
         256_000,
         {
-            f"weight-{weight:g}": Form(f"{weight:g}", FROM_RULE, {"qber_weight": weight})
-            for weight in (0.0, 0.3, 1.0, 3.0)
+            f"weight-{weight:g}": Form(f"{weight:g}", ACTIVATION_FROM_RULE, {"qber_weight": weight})
+            for weight in (0.0, 3.0, 30.0)
         },
+        LINK_ACTIVATION.env_id,
     ),
 }

@@ -31,7 +31,7 @@ from qkd_gym.scoring.weights import Weights
 from qkd_gym.search.recipe import SearchRecipe
 from qkd_gym.search.search import Search
 from qkd_gym.workers import Workers
-from studies.forms import ENV_ID, Form, Study
+from studies.forms import Form, Study
 
 
 class Validated(msgspec.Struct, forbid_unknown_fields=True):
@@ -143,7 +143,8 @@ class Watch:
         """Mean delivered share of a policy; see `qkd_gym.sb3.training.Validation`."""
         self._cpu_s += time.process_time() - self._since
         network = {**self._unit.network, "split": "validation"}
-        played = evaluate(policy, ENV_ID, self._unit.study.episodes, VALIDATION_SEED, **network)
+        study = self._unit.study
+        played = evaluate(policy, study.env_id, study.episodes, VALIDATION_SEED, **network)
         shares, qber = (played.metrics[name].tolist() for name in ("delivered_share", "mean_qber"))
         known = [value if value == value else None for value in qber]
         self.validations.append(Validated(self._cpu_s, shares, known))
@@ -201,7 +202,7 @@ def _reinforce(unit: Unit, recipe: Recipe, watch: Watch, folder: Path) -> list[f
     checkpoints.mkdir()
     training = Training(
         recipe=recipe,
-        env_id=ENV_ID,
+        env_id=unit.study.env_id,
         network=unit.network,
         seed=unit.seed,
         timesteps=unit.study.steps,

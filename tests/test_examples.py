@@ -10,6 +10,7 @@ import pytest
 
 from qkd_gym import names
 from qkd_gym.envs import LinkActivationEnv, LinkActivationVectorEnv
+from qkd_gym.evaluation import evaluate
 from qkd_gym.testing import check_opponent
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -69,6 +70,19 @@ def test_stock_learners_of_stable_baselines3_learn(algorithm):
     fresh = example["make"](algorithm, model.get_env(), seed=0).policy.state_dict()
     trained = model.policy.state_dict()
     assert any((trained[name] != fresh[name]).any() for name in fresh)
+
+
+def test_what_a_stock_learner_with_masks_has_learned_plays_from_its_file(tmp_path, monkeypatch):
+    pytest.importorskip("sb3_contrib")
+    example = runpy.run_path(str(EXAMPLES / "sb3_stock.py"))
+    monkeypatch.chdir(tmp_path)
+    model = example["train"]("maskable", steps=400, num_envs=8, **SMALL)
+    example["FILE"].parent.mkdir()
+    model.save(example["FILE"])
+    played = evaluate(example["Trained"](), episodes=3, **SMALL).metrics
+    assert played["illegal_actions"].sum() == 0
+    learner = evaluate(model, episodes=3, **SMALL).metrics
+    assert played["delivered_share"].tolist() == learner["delivered_share"].tolist()
 
 
 def test_torchrl_draws_legal_actions_alone_and_in_batches():
