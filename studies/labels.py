@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from qkd_gym.baselines.lookahead import Planner, first_switches
 from qkd_gym.envs import QKDVectorEnv
+from qkd_gym.envs.tasks import LINK_SCHEDULING
 from qkd_gym.scoring import ScoredSchedule
 from qkd_gym.scoring.choice import new_scratch
 from qkd_gym.scoring.inputs import INPUT_NAMES
 from qkd_gym.scoring.policy import Choices
 from qkd_gym.scoring.roll_out import NO_SWITCH
-from studies.forms import ENV_ID
 
 F32 = NDArray[np.float32]
 _WAYS = 2  # links that make way for another
@@ -84,7 +84,7 @@ def gather(
         seed: Seed of the first episode, and of which decisions are labelled.
     """
     settings = {**network, "split": "train"}
-    env = cast("QKDVectorEnv", gym.make_vec(ENV_ID, told.episodes, **settings))
+    env = cast("QKDVectorEnv", gym.make_vec(LINK_SCHEDULING.env_id, told.episodes, **settings))
     rng, rows = np.random.default_rng(seed), []
     planner = Planner(env, schedule, peek=True)
     obs, _ = env.reset(seed=seed)

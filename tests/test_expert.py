@@ -12,6 +12,7 @@ pytest.importorskip("cmaes")
 
 import torch
 
+from qkd_gym.envs.tasks import LINK_SCHEDULING
 from qkd_gym.errors import InvalidInput
 from qkd_gym.scoring import ScoredSchedule
 from qkd_gym.scoring.inputs import INPUT, INPUT_NAMES
@@ -19,7 +20,6 @@ from qkd_gym.scoring.weights import as_vector, starting_weights
 from studies import expert
 from studies.expert import Study, Unit
 from studies.fit import fit, gains, parts, targets
-from studies.forms import ENV_ID
 from studies.labels import Labelling, Labels, gather, joined
 from studies.page import page
 from tests.scoring.observations import random_weights
@@ -58,7 +58,7 @@ def test_labels_are_of_the_decisions_that_the_schedule_makes(labelled):
 def test_gains_of_labels_are_those_of_compiled_code():
     weights = random_weights(4, hidden=1)
     schedule = ScoredSchedule(weights)
-    env = gym.make_vec(ENV_ID, 1, **SMALL, split="train")
+    env = gym.make_vec(LINK_SCHEDULING.env_id, 1, **SMALL, split="train")
     obs, _ = env.reset(seed=5)
     labels = gather(dataclasses.replace(FEW, episodes=1, share=1.0), schedule, SMALL, 5)
     for exists, wants, found in zip(

@@ -106,8 +106,8 @@ def episode_trace(config: NetworkConfig, seed: int) -> EpisodeTrace:
         seed: The seed of ``env.reset(seed=seed)``.
 
     Raises:
-        InvalidInput: As `start_episode`; if some link makes its key in blocks: when one is full hangs
-            on how long the link has run; or if a fault strikes where key is stored.
+        InvalidInput: As `start_episode`; if some link makes its key in blocks, since when one is
+            full hangs on how long the link has run; or if a fault strikes where key is stored.
     """
     for fault in config.faults:
         if fault.target == "stored-key":

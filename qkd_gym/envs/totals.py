@@ -205,11 +205,11 @@ def totals_of(
         watches_sites: Whether sites were looked at.
 
     Returns:
-        The accounts of `qkd_gym.network.accounts` that add up; ``qber_weighted_bits``, ``reward``
-        and ``elapsed_s``; of these, those of faults where the scenario has any; how many ``faults`` sites had and how long these took, ``fault_s``,
-        and ``fairness``, all NaN if nobody looked at sites. Where there are service classes, also
-        the value of offered and delivered key, and what waits at the end; without them values are
-        bits and nothing waits.
+        The accounts of `qkd_gym.network.accounts` that add up, those of faults where the scenario
+        has any; ``qber_weighted_bits``, ``reward`` and ``elapsed_s``; how many ``faults`` sites had
+        and how long these took, ``fault_s``, and ``fairness``, all NaN if nobody looked at sites.
+        Where there are service classes, also the value of offered and delivered key, and what waits
+        at the end; without them values are bits and nothing waits.
     """
     config, sums = simulator.config, t.sums[members]
     each = t.accounts[members].T.astype(np.float64)
