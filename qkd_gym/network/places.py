@@ -61,4 +61,5 @@ def place_weights(topology: Topology, fault: Fault, places: I32, path_share: F64
         of_link = at_ends if fault.strikes == "link" else np.ones(topology.n_links)
     first, second = places
     weight = np.bincount(first, of_link, minlength=number)
-    return weight + np.bincount(second, of_link * (first != second), minlength=number)
+    weight = weight + np.bincount(second, of_link * (first != second), minlength=number)
+    return weight.astype(np.float64)

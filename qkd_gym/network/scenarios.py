@@ -36,9 +36,10 @@ _CLASSES: tuple[dict[str, Any], ...] = (
     {"name": "urgent", "share": 0.1, "size": 0.5, "value": 8.0, "patience_s": 0.0},
 )
 
-# Whatever strikes more than one link, shows late or not at all. All rates and times are assumed: far
-# more often than in the field, so that most episodes of two and a half hours meet some. The alarm of
-# Tokyo's network came seconds after an eavesdropper (Sasaki et al., Opt. Express 19, 10387, 2011).
+# What strikes more than one link, shows late or not at all. All rates and times are assumed: far
+# more often than in the field, so that most episodes of two and a half hours meet some. That the
+# alarm comes seconds after an eavesdropper is Tokyo's experience (Sasaki et al., Opt. Express 19,
+# 10387, 2011, sec. 4).
 _SITES_FAIL = {
     "name": "site-outage", "strikes": "site", "per_hour": 0.5, "duration_min_s": 900.0,
     "duration_mean_s": 1800.0, "detection_s": 60.0,
