@@ -1,4 +1,4 @@
-"""Episodes that can be played again and again by different schedules."""
+"""Episodes that can be played again and again by different scorers."""
 
 from __future__ import annotations
 
@@ -9,25 +9,23 @@ from numpy.typing import NDArray
 
 from qkd_gym.envs.core import Core
 from qkd_gym.envs.starting import new_generator
-from qkd_gym.envs.tasks import LINK_SCHEDULING
 from qkd_gym.network.config import NetworkConfig
-from qkd_gym.scoring.choice import new_scratch
-from qkd_gym.scoring.play import play_on
-from qkd_gym.scoring.weights import Weights
+from qkd_gym.scoring.kinds import SCHEDULES, AnyWeights, Kind
 
 
 class Episodes:
-    """Episodes side by side that start again for every schedule.
+    """Episodes side by side that start again for every scorer.
 
     Args:
         config: The configuration.
         episodes: Number of episodes.
+        kind: What is scored.
     """
 
-    def __init__(self, config: NetworkConfig, episodes: int) -> None:
-        self._core = Core(config, {}, episodes, LINK_SCHEDULING)
+    def __init__(self, config: NetworkConfig, episodes: int, kind: Kind = SCHEDULES) -> None:
+        self._core, self._kind = Core(config, {}, episodes, kind.task), kind
         observed = self._core.frame.buffer
-        self._scratch = new_scratch(observed.links.shape[2], observed.nodes.shape[2])
+        self._scratch = kind.new_scratch(observed.links.shape[2], observed.nodes.shape[2])
         self._seed: int | None = None
 
     def start(self, seed: int) -> None:
@@ -36,18 +34,16 @@ class Episodes:
             return
         self._core.generators = [new_generator(seed + i) for i in range(self._core.batch)]
         self._core.start()
-        self._beginning = [array.copy() for array in self._core.simulator.arrays]
+        arrays = (*self._core.simulator.arrays, *self._core.frame.buffer)
+        self._beginning = [array.copy() for array in arrays]
         self._seed = seed
 
-    def shares(self, weights: Weights) -> NDArray[np.float64]:
-        """Delivered share of every episode, played by a scored schedule; 0 of no demand."""
-        core, sim = self._core, self._core.simulator
-        arrays: tuple[NDArray[Any], ...] = sim.arrays
+    def shares(self, weights: AnyWeights) -> NDArray[np.float64]:
+        """The kind's objective in every episode, played by such weights; 0 of no demand."""
+        core = self._core
+        arrays: tuple[NDArray[Any], ...] = (*core.simulator.arrays, *core.frame.buffer)
         for array, content in zip(arrays, self._beginning, strict=True):
             array[...] = content
         delivered, offered = np.zeros(core.batch), np.zeros(core.batch)
-        play_on(
-            weights, sim.arrays, core.frame.buffer, sim.bank, sim.params,
-            int(sim.params["intervals"][0]), sim.work, self._scratch, delivered, offered,
-        )  # fmt: skip
+        self._kind.play(core, weights, self._scratch, delivered, offered)
         return np.divide(delivered, offered, out=np.zeros_like(offered), where=offered > 0)

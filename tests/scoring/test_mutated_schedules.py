@@ -2,7 +2,7 @@
 
 import pytest
 
-from qkd_gym.scoring.agents import load_schedule, save_schedule
+from qkd_gym.scoring.agents import load_schedule, save_scored
 from qkd_gym.search.recipe import load_search_recipe
 from tests.scoring.observations import random_weights
 from tests.survival import survives
@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 def test_20000_mutated_schedules(tmp_path):
     path = tmp_path / "schedule.json"
-    save_schedule(path, random_weights(0, hidden=1), {"summary": "Searched in metro"})
+    save_scored(path, random_weights(0, hidden=1), {"summary": "Searched in metro"})
     content = path.read_bytes()
     assert 0 < survives(lambda p: load_schedule(p, "a"), path, content, seed=1) < 20_000
 
