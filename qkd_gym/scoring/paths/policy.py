@@ -60,26 +60,36 @@ class ScoredPaths:
             raise InvalidInput(
                 f"policy is {shown(self.name)}, but must be one that plays {task_of(obs).name}."
             )
-        batch, n_links, n_features = obs["links"].shape
-        links = np.zeros((batch, n_features, padded(n_links)), np.float32)
-        links[:, :, :n_links] = obs["links"].transpose(0, 2, 1)
-        nodes = np.ascontiguousarray(obs["nodes"].transpose(0, 2, 1), np.float32)
-        observation = Observation(
-            nodes=nodes,
-            links=links,
-            link_endpoints=np.ascontiguousarray(obs["link_endpoints"], np.int64),
-            node_mask=np.ascontiguousarray(obs["node_mask"], np.int8),
-            link_mask=np.ascontiguousarray(obs["link_mask"], np.int8),
-            context=np.ascontiguousarray(obs["context"], np.float32),
-            action_mask=np.ascontiguousarray(obs["action_mask"], np.int8),
-            request=np.ascontiguousarray(obs["request"], np.float32),
-            request_endpoints=np.ascontiguousarray(obs["request_endpoints"], np.int64),
-            paths=np.ascontiguousarray(obs["paths"], np.float32),
-            path_links=np.ascontiguousarray(obs["path_links"], np.int64),
-            past_endpoints=np.zeros((batch, 0, 2), np.int64),
-            past_sizes=np.zeros((batch, 0), np.float32),
-            setting=np.zeros((batch, len(SETTING)), np.float32),
-        )
+        observation = as_compiled(obs)
+        batch, n_links = obs["link_mask"].shape
         choices = np.empty(batch, np.int64)
-        choose_all(self.weights, observation, new_scratch(n_links, nodes.shape[2]), 0, choices)
+        scratch = new_scratch(n_links, obs["nodes"].shape[1])
+        choose_all(self.weights, observation, scratch, 0, choices)
         return choices, state
+
+
+def as_compiled(obs: Mapping[str, NDArray[Any]]) -> Observation:
+    """Observations as compiled code has them.
+
+    Args:
+        obs: Observations of `Routing` with a leading axis B.
+    """
+    batch, n_links, n_features = obs["links"].shape
+    links = np.zeros((batch, n_features, padded(n_links)), np.float32)
+    links[:, :, :n_links] = obs["links"].transpose(0, 2, 1)
+    small, large = np.int8, np.int64
+    types = {"link_endpoints": large, "request_endpoints": large, "path_links": large}
+    types |= {"node_mask": small, "link_mask": small, "action_mask": small}
+    known = {
+        name: np.ascontiguousarray(array, types.get(name, np.float32))
+        for name, array in obs.items()
+        if name not in ("links", "nodes")
+    }
+    return Observation(
+        links=links,
+        nodes=np.ascontiguousarray(obs["nodes"].transpose(0, 2, 1), np.float32),
+        past_endpoints=np.zeros((batch, 0, 2), large),
+        past_sizes=np.zeros((batch, 0), np.float32),
+        setting=np.zeros((batch, len(SETTING)), np.float32),
+        **known,
+    )
