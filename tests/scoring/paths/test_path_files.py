@@ -1,4 +1,4 @@
-"""Files of scored paths: exact, whole, told from those of schedules, and found by name or folder."""
+"""Files of scored paths: exact, whole, no schedules, and found by name or folder."""
 
 import json
 
