@@ -20,6 +20,11 @@ from qkd_gym.scoring.paths.play import choose_all
 from qkd_gym.scoring.paths.weights import PathWeights
 from qkd_gym.scoring.weights import as_vector
 
+_TYPES: dict[str, Any] = {
+    **dict.fromkeys(("link_endpoints", "request_endpoints", "path_links"), np.int64),
+    **dict.fromkeys(("node_mask", "link_mask", "action_mask"), np.int8),
+}  # of the fields that hold no features
+
 
 @dataclass(frozen=True)
 class ScoredPaths:
@@ -77,19 +82,16 @@ def as_compiled(obs: Mapping[str, NDArray[Any]]) -> Observation:
     batch, n_links, n_features = obs["links"].shape
     links = np.zeros((batch, n_features, padded(n_links)), np.float32)
     links[:, :, :n_links] = obs["links"].transpose(0, 2, 1)
-    small, large = np.int8, np.int64
-    types = {"link_endpoints": large, "request_endpoints": large, "path_links": large}
-    types |= {"node_mask": small, "link_mask": small, "action_mask": small}
-    known = {
-        name: np.ascontiguousarray(array, types.get(name, np.float32))
+    others: dict[str, Any] = {
+        name: np.ascontiguousarray(array, _TYPES.get(name, np.float32))
         for name, array in obs.items()
         if name not in ("links", "nodes")
     }
     return Observation(
         links=links,
         nodes=np.ascontiguousarray(obs["nodes"].transpose(0, 2, 1), np.float32),
-        past_endpoints=np.zeros((batch, 0, 2), large),
+        past_endpoints=np.zeros((batch, 0, 2), np.int64),
         past_sizes=np.zeros((batch, 0), np.float32),
         setting=np.zeros((batch, len(SETTING)), np.float32),
-        **known,
+        **others,
     )
