@@ -26,7 +26,7 @@ from qkd_gym.sb3.checkpoint import checkpoints_in, read_facts
 from qkd_gym.sb3.group import Group
 from qkd_gym.sb3.recipe import Recipe
 from qkd_gym.sb3.training import Training
-from qkd_gym.scoring import ScoredSchedule, save_schedule
+from qkd_gym.scoring import ScoredSchedule, save_scored
 from qkd_gym.scoring.weights import Weights
 from qkd_gym.search.recipe import SearchRecipe
 from qkd_gym.search.search import Search
@@ -190,8 +190,8 @@ def _search(unit: Unit, recipe: SearchRecipe, watch: Watch, folder: Path) -> lis
         watch=watch,
     )
     weights, curve = search.run(Workers(None), folder / "search.jsonl")
-    save_schedule(unit.schedule, weights, {"seed": unit.seed})
-    return [search.intervals / recipe.generations * number for number, _ in curve]
+    save_scored(unit.schedule, weights, {"seed": unit.seed})
+    return [search.decisions / recipe.generations * number for number, _ in curve]
 
 
 def _reinforce(unit: Unit, recipe: Recipe, watch: Watch, folder: Path) -> list[float]:

@@ -11,7 +11,7 @@ from qkd_gym.errors import InvalidInput
 from qkd_gym.evaluation import evaluate
 from qkd_gym.network.scenarios import available_scenarios
 from qkd_gym.physics import available_presets
-from qkd_gym.scoring.agents import save_schedule, shipped_schedule
+from qkd_gym.scoring.agents import save_scored, shipped_schedule
 from qkd_gym.topology import available
 from tests.scoring.observations import random_weights
 
@@ -118,7 +118,7 @@ def test_evaluations_with_bad_arguments(capsys, arguments, words):
 
 def test_policies_are_evaluated_each_in_its_environment(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("qkd_gym.scoring.agents.SHIPPED", tmp_path)
-    save_schedule(tmp_path / "mine.json", random_weights(0), {"summary": "Drawn at random"})
+    save_scored(tmp_path / "mine.json", random_weights(0), {"summary": "Drawn at random"})
     words = ["static-plan", "LinkScheduling:max-weight", "agent:mine"]
     main(["evaluate", *words, *EVALUATE[2:], "--workers", "1"])
     printed = capsys.readouterr().out

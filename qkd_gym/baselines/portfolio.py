@@ -23,9 +23,12 @@ from qkd_gym.envs.tasks import LINK_SCHEDULING
 from qkd_gym.errors import InvalidInput
 from qkd_gym.network.config import NetworkConfig
 from qkd_gym.scoring import (
+    ScoredPolicy,
     ScoredSchedule,
+    shipped_names,
     shipped_schedule,
     shipped_schedules,
+    shipped_scored,
     shipped_summary,
 )
 from qkd_gym.scoring.episodes import Episodes
@@ -41,16 +44,16 @@ _FIRST_SEED = 400_000  # of training episodes, which end before those of validat
 
 def available_agents() -> tuple[str, ...]:
     """Names of the agents that the package ships."""
-    return (*shipped_schedules(), Portfolio.name)
+    return (*shipped_names(), Portfolio.name)
 
 
-def shipped_agent(name: str) -> ScoredSchedule | Portfolio:
+def shipped_agent(name: str) -> ScoredPolicy | Portfolio:
     """An agent that the package ships.
 
     Raises:
         InvalidInput: If there is none of that name.
     """
-    return Portfolio() if name == Portfolio.name else shipped_schedule(name)
+    return Portfolio() if name == Portfolio.name else shipped_scored(name)
 
 
 def agent_summary(name: str) -> str:
@@ -65,7 +68,7 @@ def agent_summary(name: str) -> str:
 
 
 def members() -> tuple[ScoredSchedule, ...]:
-    """The agents that ship, half of what each adds to its rule, and a rule as it was tuned for
+    """The schedules that ship, half of what each adds to its rule, and a rule as it was tuned for
     several scenarios; of equals the first is taken."""
     agents = tuple(map(shipped_schedule, shipped_schedules()))
     halves = (ScoredSchedule(halved(each.weights), f"{each.name}, halved") for each in agents)

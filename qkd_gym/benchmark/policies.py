@@ -19,7 +19,7 @@ from qkd_gym.baselines.portfolio import Portfolio, shipped_agent
 from qkd_gym.baselines.registry import in_environment, is_baseline, parameter_names
 from qkd_gym.envs.tasks import TASKS, Task, get_task
 from qkd_gym.errors import InvalidInput, require_choice, shown
-from qkd_gym.scoring import ScoredSchedule, find_schedule
+from qkd_gym.scoring import ScoredPolicy, find_scored
 from qkd_gym.scoring.agents import PREFIX
 
 
@@ -97,13 +97,13 @@ def _row(word: str, task: Task) -> Row:
 
 def _env_id(word: str, folder: Path) -> str:
     """Environment that the agent in a folder plays."""
-    schedule = find_schedule(folder)
-    if schedule is not None:
-        return schedule.env_id
+    scored = find_scored(folder)
+    if scored is not None:
+        return scored.env_id
     if not (folder / "policy.safetensors").is_file():
         raise InvalidInput(
-            f"policy is {shown(word)}, but {shown(str(folder))} has neither schedule.json nor "
-            "policy.safetensors."
+            f"policy is {shown(word)}, but {shown(str(folder))} has none of schedule.json, "
+            "paths.json and policy.safetensors."
         )
     from qkd_gym.sb3.agents import agent_env_id  # here, so that others need no torch
 
@@ -140,9 +140,9 @@ def load(policy: str, env_id: str, settings: Mapping[str, Any], seed: int | None
         scenario = settings.get("scenario")
         name = in_environment(policy, get_task(env_id))
         return make_policy(name, scenario=scenario, **({"seed": seed} if draws else {}))
-    schedule = _schedule(policy)
-    if schedule is not None:
-        return schedule
+    scored = _scored(policy)
+    if scored is not None:
+        return scored
     from qkd_gym.sb3 import load_agent  # here, so that others need no torch
 
     return load_agent(Path(policy), env_id, settings)
@@ -154,16 +154,16 @@ def agent_digest(policy: str) -> str:
     Raises:
         InvalidInput: If it cannot be loaded.
     """
-    schedule = _schedule(policy)
-    if schedule is not None:
-        return schedule.digest()
+    scored = _scored(policy)
+    if scored is not None:
+        return scored.digest()
     from qkd_gym.sb3 import agents  # here, so that others need no torch
 
     return agents.agent_digest(Path(policy))
 
 
-def _schedule(policy: str) -> ScoredSchedule | Portfolio | None:
-    """The scored schedule or the portfolio that an agent is, if it is one."""
+def _scored(policy: str) -> ScoredPolicy | Portfolio | None:
+    """The scorer or the portfolio that an agent is, if it is one."""
     if policy.startswith(PREFIX):
         return shipped_agent(policy.removeprefix(PREFIX))
-    return find_schedule(Path(policy))
+    return find_scored(Path(policy))

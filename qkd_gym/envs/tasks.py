@@ -83,7 +83,14 @@ ROUTING = Task(
     decides_releases=False,
     # With two modules per site the static plan is nearly a tree and leaves no choice of path.
     default_scenario="control-modules",
-    baselines=("random", "shortest-path", "widest-path", "exponential-price"),
+    baselines=(
+        "random",
+        "shortest-path",
+        "widest-path",
+        "exponential-price",
+        "class-reservation",
+        "bid-price",
+    ),
 )
 NETWORK = Task(
     "Network",

@@ -1,6 +1,6 @@
 """Trained agents: those that the package ships, and those of a folder that train.py has written.
 
-A folder holds either ``schedule.json``, a scored schedule, see `qkd_gym.search`, or
+A folder holds ``schedule.json`` or ``paths.json``, a scorer, see `qkd_gym.search`, or else
 ``policy.safetensors``, the weights of a policy of Stable-Baselines3, and ``config.json``, of which
 two fields say what that policy is: ``recipe`` has the fields of `Recipe`, and ``env`` in
 ``options`` is the short name of the environment that it plays, such as ``"Routing"``. All else
@@ -31,7 +31,7 @@ from qkd_gym.reading import read_bytes, read_json
 from qkd_gym.sb3.checkpoint import POLICY, load_policy, save_policy
 from qkd_gym.sb3.named import named_digest
 from qkd_gym.sb3.recipe import Recipe
-from qkd_gym.scoring import ScoredSchedule, find_schedule
+from qkd_gym.scoring import ScoredPolicy, find_scored
 
 _CONFIG = "config.json"
 
@@ -78,7 +78,7 @@ def save_agent(
 
 def load_agent(
     agent: str | Path, env_id: str | None = None, settings: Mapping[str, Any] | None = None
-) -> ScoredSchedule | Portfolio | BasePolicy:
+) -> ScoredPolicy | Portfolio | BasePolicy:
     """A trained agent, which `evaluate` plays in the environment that it was trained for.
 
     It has the attributes ``env_id``, that environment, and ``name``. A policy of Stable-Baselines3
@@ -99,11 +99,11 @@ def load_agent(
     if isinstance(agent, str) and not Path(agent).exists():
         require_choice("agent", agent, available_agents())
     shipped = isinstance(agent, str) and agent in available_agents()
-    schedule = shipped_agent(str(agent)) if shipped else find_schedule(agent)
-    if schedule is None:
+    found = shipped_agent(str(agent)) if shipped else find_scored(agent)
+    if found is None:
         return _load_policy(Path(agent), env_id, settings or {})
-    _require_env(str(agent), schedule.env_id, env_id)
-    return schedule
+    _require_env(str(agent), found.env_id, env_id)
+    return found
 
 
 def agent_env_id(folder: Path) -> str:

@@ -1,23 +1,34 @@
-"""Scored schedules: what a link is worth by weights that search can find, in compiled code."""
+"""Scored schedules and paths: what a link, or serving a request over a path, is worth by weights
+that search can find, in compiled code."""
 
 from qkd_gym.scoring.agents import (
-    find_schedule,
+    find_scored,
     load_schedule,
-    save_schedule,
+    load_scored,
+    save_scored,
+    shipped_names,
     shipped_schedule,
     shipped_schedules,
+    shipped_scored,
     shipped_summary,
 )
+from qkd_gym.scoring.kinds import ScoredPolicy
+from qkd_gym.scoring.paths.policy import ScoredPaths
 from qkd_gym.scoring.policy import ScoredSchedule
 from qkd_gym.scoring.weights import Weights
 
 __all__ = [
+    "ScoredPaths",
+    "ScoredPolicy",
     "ScoredSchedule",
     "Weights",
-    "find_schedule",
+    "find_scored",
     "load_schedule",
-    "save_schedule",
+    "load_scored",
+    "save_scored",
+    "shipped_names",
     "shipped_schedule",
     "shipped_schedules",
+    "shipped_scored",
     "shipped_summary",
 ]

@@ -1,8 +1,8 @@
-"""Scored schedules as files: the weights by name, and a card that says what they came of."""
+"""Scored schedules and paths as files: weights by name, and a card that says what they came of."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -10,41 +10,23 @@ from typing import Annotated, Any
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from qkd_gym import __version__
-from qkd_gym.envs.tasks import LINK_SCHEDULING
 from qkd_gym.errors import InvalidInput, require_choice, shown
 from qkd_gym.files import write_json
-from qkd_gym.reading import read_json
-from qkd_gym.scoring.inputs import INPUT_NAMES
+from qkd_gym.reading import decode_json, read_bytes
+from qkd_gym.scoring.kinds import KINDS, SCHEDULES, AnyWeights, Kind, ScoredPolicy, kind_of
 from qkd_gym.scoring.policy import ScoredSchedule
-from qkd_gym.scoring.weights import HIGHEST_RULE, LOWEST_RULE, RULE_NAMES, Weights
+from qkd_gym.scoring.weights import HIGHEST_RULE, LOWEST_RULE, RULE_NAMES
 
 FORMAT = 1
 PREFIX = "agent:"  # before the names of shipped agents, where other policies are named too
-SCHEDULE = "schedule.json"  # of a trained agent's folder
 SHIPPED = files("qkd_gym.scoring") / "data"
 _MOST = 1e6  # of a weight, all of which are of order one
-
-
-def _range(low: float, high: float) -> Any:
-    return Annotated[float, msgspec.Meta(ge=max(low, -_MOST), le=min(high, _MOST))]
-
-
-# A number per name, and no other.
-_Rule = msgspec.defstruct(
-    "_Rule",
-    [
-        (name, _range(float(low), float(high)))
-        for name, low, high in zip(RULE_NAMES, LOWEST_RULE, HIGHEST_RULE, strict=True)
-    ],
-    forbid_unknown_fields=True,
-)
-_Unit = msgspec.defstruct(
-    "_Unit", [(name, _range(-_MOST, _MOST)) for name in INPUT_NAMES], forbid_unknown_fields=True
-)
-_Weight = Annotated[float, msgspec.Meta(ge=-_MOST, le=_MOST)]
+_RULE_RANGES = {
+    name: (max(float(low), -_MOST), min(float(high), _MOST))
+    for name, low, high in zip(RULE_NAMES, LOWEST_RULE, HIGHEST_RULE, strict=True)
+}
 
 
 class _Card(msgspec.Struct):
@@ -53,49 +35,56 @@ class _Card(msgspec.Struct):
     summary: Annotated[str, msgspec.Meta(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*\Z")] = ""
 
 
-class _File(msgspec.Struct, forbid_unknown_fields=True):
-    """An agent's file."""
+class _Head(msgspec.Struct):
+    """What says how the rest of a file is read."""
 
     format: int
-    version: str
     env: str
-    rule: _Rule  # type: ignore[valid-type]
-    on: _Unit  # type: ignore[valid-type]
-    off: _Unit  # type: ignore[valid-type]
-    hidden: list[_Unit]  # type: ignore[valid-type]
-    hidden_on: list[_Weight]
-    hidden_off: list[_Weight]
-    card: _Card
 
 
-def save_schedule(path: Path, weights: Weights, card: Mapping[str, Any]) -> None:
+def _number(low: float = -_MOST, high: float = _MOST) -> Any:
+    return Annotated[float, msgspec.Meta(ge=low, le=high)]
+
+
+def _schema(kind: Kind) -> Any:
+    """What a file holds: a number per name, and no other."""
+    fields: list[tuple[str, Any]] = [("format", int), ("version", str), ("env", str)]
+    for field in kind.weights._fields:
+        ranges = _RULE_RANGES if field == "rule" else {}
+        named = [(name, _number(*ranges.get(name, ()))) for name in kind.names.get(field, ())]
+        content: Any = _number()
+        if named:
+            content = msgspec.defstruct(f"_{field}", named, forbid_unknown_fields=True)
+        fields.append((field, list[content] if field.startswith("hidden") else content))
+    return msgspec.defstruct("_File", [*fields, ("card", _Card)], forbid_unknown_fields=True)
+
+
+_SCHEMAS = {name: _schema(kind) for name, kind in KINDS.items()}
+
+
+def save_scored(path: Path, weights: AnyWeights, card: Mapping[str, Any]) -> None:
     """Writes an agent's file.
 
     Args:
         path: Where to; its folder must exist.
-        weights: What links are worth.
+        weights: What links or paths are worth.
         card: What the agent came of, plain values; its ``summary`` is one line.
     """
+    kind = kind_of(weights)
 
-    def named(row: np.ndarray) -> dict[str, float]:
-        return dict(zip(INPUT_NAMES, row.tolist(), strict=True))
+    def named(field: str, row: np.ndarray) -> dict[str, float]:
+        return dict(zip(kind.names[field], row.tolist(), strict=True))
 
-    content = {
-        "format": FORMAT,
-        "version": __version__,
-        "env": LINK_SCHEDULING.name,
-        "rule": dict(zip(RULE_NAMES, weights.rule.tolist(), strict=True)),
-        "on": named(weights.on),
-        "off": named(weights.off),
-        "hidden": [named(row) for row in weights.hidden],
-        "hidden_on": weights.hidden_on,
-        "hidden_off": weights.hidden_off,
-        "card": dict(card),
-    }
-    write_json(path, content)
+    content: dict[str, Any] = {"format": FORMAT, "version": __version__, "env": kind.task.name}
+    for field, part in weights._asdict().items():
+        if field == "hidden":
+            content[field] = [named(field, row) for row in part]
+        else:
+            content[field] = named(field, part) if field in kind.names else part
+    write_json(path, {**content, "card": dict(card)})
 
 
-def load_schedule(path: Path | Traversable, name: str) -> ScoredSchedule:
+def load_scored(path: Path | Traversable, name: str) -> ScoredPolicy:
     """The agent of a file.
 
     Args:
@@ -106,37 +95,55 @@ def load_schedule(path: Path | Traversable, name: str) -> ScoredSchedule:
         InvalidInput: If the file is missing or no agent's, is of another format, or has a weight
             too many, too few or outside its range.
     """
-    found, owner = read_json(path, _File, "agent"), f"agent {shown(str(path))}"
-    if found.format != FORMAT:
-        raise InvalidInput(f"{owner} has format {found.format}, but this version reads {FORMAT}.")
-    if found.env != LINK_SCHEDULING.name:
+    return _load(path, name, KINDS)
+
+
+def load_schedule(path: Path | Traversable, name: str) -> ScoredSchedule:
+    """The schedule of a file; arguments and errors as `load_scored`, which takes others too."""
+    schedule: ScoredSchedule = _load(path, name, (SCHEDULES.task.name,))
+    return schedule
+
+
+def _load(path: Path | Traversable, name: str, environments: Iterable[str]) -> Any:
+    owner, found = f"agent {shown(str(path))}", _read(path, environments)
+    kind, units = KINDS[found.env], len(found.hidden)
+    parts = []
+    for field in kind.weights._fields:
+        part, names = getattr(found, field), kind.names.get(field, ())
+        if field == "hidden":
+            numbers = [_numbers(unit) for unit in part]
+            parts.append(np.array(numbers, np.float32).reshape(units, len(names)))
+        elif names:
+            parts.append(np.array(_numbers(part), np.float32))
+        elif len(part) == units:
+            parts.append(np.array(part, np.float32))
+        else:
+            raise InvalidInput(
+                f"{owner} has {len(part)} numbers in {field}, but must have {units}, one for each "
+                "hidden unit."
+            )
+    return kind.policy(kind.weights(*parts), name)
+
+
+def _read(path: Path | Traversable, environments: Iterable[str] = tuple(KINDS)) -> Any:
+    """What an agent's file holds."""
+    content, owner = read_bytes(path, "agent"), f"agent {shown(str(path))}"
+    head = decode_json(content, _Head, owner)
+    if head.format != FORMAT:
+        raise InvalidInput(f"{owner} has format {head.format}, but this version reads {FORMAT}.")
+    if head.env not in environments:
         raise InvalidInput(
-            f"{owner} is for {shown(found.env)}, but must be for {LINK_SCHEDULING.name!r}."
+            f"{owner} is for {shown(head.env)}, but must be for "
+            f"{' or '.join(map(repr, environments))}."
         )
-    units = len(found.hidden)
-    if (len(found.hidden_on), len(found.hidden_off)) != (units, units):
-        raise InvalidInput(
-            f"{owner} has {len(found.hidden_on)} and {len(found.hidden_off)} weights of its "
-            f"hidden units, but must have {units} of each."
-        )
-
-    weights = Weights(
-        rule=_array(found.rule),
-        on=_array(found.on),
-        off=_array(found.off),
-        hidden=np.array([_array(unit) for unit in found.hidden]).reshape(units, len(INPUT_NAMES)),
-        hidden_on=np.array(found.hidden_on),
-        hidden_off=np.array(found.hidden_off),
-    )
-    weights = Weights(*(part.astype(np.float32) for part in weights))
-    return ScoredSchedule(weights, name)
+    return decode_json(content, _SCHEMAS[head.env], owner)
 
 
-def _array(numbers: Any) -> NDArray[Any]:
-    return np.array(msgspec.structs.astuple(numbers))
+def _numbers(named: Any) -> tuple[float, ...]:
+    return msgspec.structs.astuple(named)
 
 
-def find_schedule(agent: str | Path) -> ScoredSchedule | None:
+def find_scored(agent: str | Path) -> ScoredPolicy | None:
     """The agent of a name or of a folder that a search has written; None if it is neither.
 
     Args:
@@ -145,13 +152,16 @@ def find_schedule(agent: str | Path) -> ScoredSchedule | None:
     Raises:
         InvalidInput: If the folder's file is damaged.
     """
-    if isinstance(agent, str) and agent in shipped_schedules():
-        return shipped_schedule(agent)
-    file = Path(agent) / SCHEDULE
-    return load_schedule(file, file.parent.resolve().name) if file.is_file() else None
+    if isinstance(agent, str) and agent in shipped_names():
+        return shipped_scored(agent)
+    for kind in KINDS.values():
+        file = Path(agent) / kind.file
+        if file.is_file():
+            return load_scored(file, file.parent.resolve().name)
+    return None
 
 
-def shipped_schedules() -> tuple[str, ...]:
+def shipped_names() -> tuple[str, ...]:
     """Names of the agents that the package ships."""
     names = (entry.name for entry in SHIPPED.iterdir() if entry.name.endswith(".json"))
     return tuple(sorted(name.removesuffix(".json") for name in names))
@@ -163,11 +173,27 @@ def shipped_summary(name: str) -> str:
     Raises:
         InvalidInput: If there is none of that name.
     """
-    return read_json(_shipped(name), _File, "agent").card.summary
+    summary: str = _read(_shipped(name)).card.summary
+    return summary
+
+
+def shipped_scored(name: str) -> ScoredPolicy:
+    """An agent that the package ships.
+
+    Raises:
+        InvalidInput: If there is none of that name.
+    """
+    return load_scored(_shipped(name), name)
+
+
+def shipped_schedules() -> tuple[str, ...]:
+    """Names of those agents that decide which links run."""
+    environments = {name: _read(_shipped(name)).env for name in shipped_names()}
+    return tuple(name for name, env in environments.items() if env == SCHEDULES.task.name)
 
 
 def shipped_schedule(name: str) -> ScoredSchedule:
-    """An agent that the package ships.
+    """One of the agents that decide which links run.
 
     Raises:
         InvalidInput: If there is none of that name.
@@ -176,5 +202,5 @@ def shipped_schedule(name: str) -> ScoredSchedule:
 
 
 def _shipped(name: str) -> Traversable:
-    require_choice("agent", name, shipped_schedules())
+    require_choice("agent", name, shipped_names())
     return SHIPPED / f"{name}.json"

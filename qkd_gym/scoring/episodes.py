@@ -1,4 +1,4 @@
-"""Episodes that can be played again and again by different schedules."""
+"""Episodes that can be played again and again by different scorers."""
 
 from __future__ import annotations
 
@@ -9,25 +9,23 @@ from numpy.typing import NDArray
 
 from qkd_gym.envs.core import Core
 from qkd_gym.envs.starting import new_generator
-from qkd_gym.envs.tasks import LINK_SCHEDULING
 from qkd_gym.network.config import NetworkConfig
-from qkd_gym.scoring.choice import new_scratch
-from qkd_gym.scoring.play import play_on
-from qkd_gym.scoring.weights import Weights
+from qkd_gym.scoring.kinds import SCHEDULES, AnyWeights, Kind
 
 
 class Episodes:
-    """Episodes side by side that start again for every schedule.
+    """Episodes side by side that start again for every scorer.
 
     Args:
         config: The configuration.
         episodes: Number of episodes.
+        kind: What is scored.
     """
 
-    def __init__(self, config: NetworkConfig, episodes: int) -> None:
-        self._core = Core(config, {}, episodes, LINK_SCHEDULING)
+    def __init__(self, config: NetworkConfig, episodes: int, kind: Kind = SCHEDULES) -> None:
+        self._core, self._kind = Core(config, {}, episodes, kind.task), kind
         observed = self._core.frame.buffer
-        self._scratch = new_scratch(observed.links.shape[2], observed.nodes.shape[2])
+        self._scratch = kind.new_scratch(observed.links.shape[2], observed.nodes.shape[2])
         self._seed: int | None = None
 
     def start(self, seed: int) -> None:
@@ -39,26 +37,17 @@ class Episodes:
         self._beginning = [array.copy() for array in self._arrays()]
         self._seed = seed
 
-    def shares(self, weights: Weights) -> NDArray[np.float64]:
-        """Delivered share of every episode, played by a scored schedule; 0 of no demand."""
-        core, sim = self._core, self._core.simulator
+    def shares(self, weights: AnyWeights) -> NDArray[np.float64]:
+        """The kind's objective in every episode, played by such weights; 0 of no demand."""
+        core = self._core
         for array, content in zip(self._arrays(), self._beginning, strict=True):
             array[...] = content
         delivered, offered = np.zeros(core.batch), np.zeros(core.batch)
-        intervals = int(sim.params["intervals"][0])
-        # An opponent acts between intervals.
-        at_once = intervals if core.opposition is None else 1
-        for _ in range(0, intervals, at_once):
-            play_on(
-                weights, sim.arrays, core.frame.buffer, sim.bank, sim.params,
-                at_once, sim.work, self._scratch, delivered, offered,
-            )  # fmt: skip
-            if core.opposition is not None:
-                core.opposition.act()
+        self._kind.play(core, weights, self._scratch, delivered, offered)
         return np.divide(delivered, offered, out=np.zeros_like(offered), where=offered > 0)
 
     def _arrays(self) -> tuple[NDArray[Any], ...]:
         """All arrays that an episode changes."""
         opposition = self._core.opposition
         attacks = () if opposition is None else opposition.attacks
-        return (*self._core.simulator.arrays, *attacks)
+        return (*self._core.simulator.arrays, *self._core.frame.buffer, *attacks)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from qkd_gym.scoring.inputs import INPUT_NAMES
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
+W = TypeVar("W")  # a named tuple of arrays
 
 
 class Rule(NamedTuple):
@@ -98,28 +99,28 @@ def rule_weights(parameters: Mapping[str, float]) -> Weights:
     )
 
 
-def step_sizes(like: Weights) -> F64:
+def step_sizes(like: Any) -> F64:
     """By how much a search first changes every weight, as one vector."""
-    of_output = ("hidden_on", "hidden_off")
-    steps = [0.05 if name in of_output else 0.1 for name in Weights._fields]
+    steps = [0.05 if name.startswith("hidden_") else 0.1 for name in like._fields]
     return np.repeat(steps, [part.size for part in like])
 
 
-def as_vector(weights: Weights) -> F64:
+def as_vector(weights: Any) -> F64:
     """All weights one after the other."""
     return np.concatenate([part.ravel() for part in weights]).astype(np.float64)
 
 
-def from_vector(vector: F64, like: Weights) -> Weights:
-    """The inverse of `as_vector`; parameters of the rule are cut to their ranges.
+def from_vector(vector: F64, like: W) -> W:
+    """The inverse of `as_vector`; parameters of a schedule's rule are cut to their ranges.
 
     Args:
         vector: All weights.
-        like: Weights whose shapes to take.
+        like: Weights whose class and shapes to take.
     """
     parts, at = [], 0
-    for part in like:
+    for part in like:  # type: ignore[attr-defined]
         parts.append(vector[at : at + part.size].reshape(part.shape).astype(np.float32))
         at += part.size
-    rule = np.clip(parts[0], LOWEST_RULE, HIGHEST_RULE).astype(np.float32)
-    return Weights(rule, *parts[1:])
+    if isinstance(like, Weights):
+        parts[0] = np.clip(parts[0], LOWEST_RULE, HIGHEST_RULE).astype(np.float32)
+    return type(like)(*parts)

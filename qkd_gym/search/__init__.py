@@ -1,1 +1,1 @@
-"""Direct search for the weights of scored schedules."""
+"""Direct search for the weights of scorers of links and of paths."""

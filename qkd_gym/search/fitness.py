@@ -9,7 +9,7 @@ from typing import NamedTuple
 from qkd_gym.network.config import NetworkConfig
 from qkd_gym.network.scenarios import as_mapping
 from qkd_gym.scoring.episodes import Episodes
-from qkd_gym.scoring.weights import Weights
+from qkd_gym.scoring.kinds import AnyWeights, kind_of
 
 
 class Exercise(NamedTuple):
@@ -19,7 +19,7 @@ class Exercise(NamedTuple):
         config: The configuration.
         episodes: Number of episodes.
         seed: Seed of the first; each has the next one.
-        weight: Weight of their mean delivered share.
+        weight: Weight of the mean of what the scorer's kind is searched for.
     """
 
     config: NetworkConfig
@@ -29,17 +29,19 @@ class Exercise(NamedTuple):
 
 
 # Of this process: candidates come one by one, and episodes take longer to start than to play.
-_AT_HAND: dict[tuple[str, int], Episodes] = {}
+_AT_HAND: dict[tuple[str, str, int], Episodes] = {}
 
 
-def fitness(exercises: Sequence[Exercise], weights: Weights) -> float:
-    """Weighted mean of the delivered shares of several configurations."""
+def fitness(exercises: Sequence[Exercise], weights: AnyWeights) -> float:
+    """Weighted mean over several configurations of what the weights' kind is searched for."""
+    kind = kind_of(weights)
     total = sum(exercise.weight for exercise in exercises)
     value = 0.0
     for exercise in exercises:
-        key = json.dumps(as_mapping(exercise.config), sort_keys=True), exercise.episodes
+        network = json.dumps(as_mapping(exercise.config), sort_keys=True)
+        key = kind.task.name, network, exercise.episodes
         if key not in _AT_HAND:
-            _AT_HAND[key] = Episodes(exercise.config, exercise.episodes)
+            _AT_HAND[key] = Episodes(exercise.config, exercise.episodes, kind)
         _AT_HAND[key].start(exercise.seed)
         value += exercise.weight / total * float(_AT_HAND[key].shares(weights).mean())
     return value

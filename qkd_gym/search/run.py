@@ -11,20 +11,20 @@ from typing import Any
 from qkd_gym import __version__
 from qkd_gym.evaluation.plots import plot_learning_curve
 from qkd_gym.files import require_writable_folder, write_json
-from qkd_gym.scoring import ScoredSchedule
-from qkd_gym.scoring.agents import SCHEDULE, save_schedule
+from qkd_gym.scoring import ScoredPolicy, save_scored
+from qkd_gym.scoring.kinds import Kind
 from qkd_gym.search.recipe import SearchRecipe
 from qkd_gym.search.search import Search
 from qkd_gym.workers import Workers, worker_count
 
 _JOURNAL = "search.jsonl"
-_DECISIONS_PER_CORE_S = 150_000  # on metro, on one of two cores of 2024
 
 
 class SearchRun:
     """A direct search in a folder.
 
     Args:
+        kind: What is scored.
         recipe: How it is done.
         network: Keyword arguments of the environment, ``scenario`` among them.
         seed: Seed of the search.
@@ -39,6 +39,7 @@ class SearchRun:
 
     def __init__(
         self,
+        kind: Kind,
         recipe: SearchRecipe,
         network: Mapping[str, Any],
         *,
@@ -50,11 +51,11 @@ class SearchRun:
         self._workers = worker_count(workers)
         changes = {key: value for key, value in network.items() if key != "scenario"}
         practices = recipe.practices(network["scenario"], changes)
-        self._search = Search(recipe, practices, seed)
+        self._search = Search(recipe, practices, seed, kind=kind)
         if decisions:
-            generations = round(recipe.generations * decisions / self._search.intervals)
+            generations = round(recipe.generations * decisions / self._search.decisions)
             recipe = dataclasses.replace(recipe, generations=max(1, generations))
-            self._search = Search(recipe, practices, seed)
+            self._search = dataclasses.replace(self._search, recipe=recipe)
         self._folder = folder
 
     @property
@@ -73,23 +74,23 @@ class SearchRun:
         Raises:
             InvalidInput: If the journal is of another search or the folder cannot be written.
         """
-        recipe, intervals = self._search.recipe, self._search.intervals
+        recipe, decisions = self._search.recipe, self._search.decisions
         if self.has_begun:
             self._search.open_journal(self._folder / _JOURNAL)
         require_writable_folder(self._folder, "out")
         facts = {"options": dict(asked), "recipe": dataclasses.asdict(recipe)}
         write_json(self._folder / "config.json", {"version": __version__, **facts})
-        minutes = intervals / _DECISIONS_PER_CORE_S / self._workers / 60.0
+        minutes = decisions / self._search.kind.decisions_per_core_s / self._workers / 60.0
         print(
             f"Searching by {recipe.generations} generations of {recipe.population} candidates, "
-            f"{intervals / 1e6:.0f} million decisions on {self._workers} "
+            f"{decisions / 1e6:.0f} million decisions on {self._workers} "
             f"{'core' if self._workers == 1 else 'cores'}, some {minutes:.0f} minutes; results go "
             f"to {self._folder}"
         )
 
     def learn(
         self, asked: Mapping[str, Any], submit: Callable[..., Future[Any]] | None
-    ) -> ScoredSchedule:
+    ) -> ScoredPolicy:
         """Searches, or goes on, and writes the agent and the curve of its validation.
 
         Args:
@@ -98,27 +99,29 @@ class SearchRun:
         """
         from tqdm import tqdm
 
-        search = self._search
+        search, kind = self._search, self._search.kind
+        objective = kind.objective.replace("_", " ")
         with tqdm(total=search.recipe.generations, desc="searching", unit=" generations") as bar:
 
             def show(number: int, share: float | None) -> None:
                 bar.update(number - bar.n)
                 if share is not None:
-                    bar.set_postfix_str(f"delivered share {share:.4f} in validation")
+                    bar.set_postfix_str(f"{objective} {share:.4f} in validation")
 
             weights, curve = search.run(Workers(submit), self._folder / _JOURNAL, show)
-        save_schedule(self._folder / SCHEDULE, weights, self._card(asked))
-        per_generation = search.intervals / search.recipe.generations
+        save_scored(self._folder / kind.file, weights, self._card(asked))
+        per_generation = search.decisions / search.recipe.generations
         numbers, shares = zip(*curve, strict=True)
         plot_learning_curve(
             self._folder / "learning_curve.png",
             [per_generation * number for number in numbers],
             shares,
             label="agent",
-            quantity="delivered share in validation",
+            quantity=f"{objective} in validation",
             references={"rule that it starts from": shares[0]},
         )
-        return ScoredSchedule(weights, "agent")
+        policy: ScoredPolicy = kind.policy(weights, "agent")
+        return policy
 
     def _card(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """What the agent comes of."""
@@ -130,6 +133,6 @@ class SearchRun:
             "summary": f"searched on {where}: {search.recipe.generations} generations of "
             f"{search.recipe.population} candidates",
             "options": {name: asked[name] for name in told if name in asked},
-            "decisions": search.intervals,
+            "decisions": search.decisions,
             "recipe": dataclasses.asdict(search.recipe),
         }

@@ -1,4 +1,4 @@
-"""Evolution strategy over the weights of a scored schedule.
+"""Evolution strategy over the weights of a scorer.
 
 Separable CMA-ES (Ros and Hansen, PPSN X, 2008) by the library ``cmaes``. All candidates of a
 generation play the same training episodes, each candidate has its mirror image, and every
@@ -25,17 +25,14 @@ from qkd_gym import __version__
 from qkd_gym.errors import InvalidInput, shown
 from qkd_gym.evaluation.episodes import VALIDATION_SEED
 from qkd_gym.extras import require_extra
+from qkd_gym.features import HOUR_S
 from qkd_gym.files import read_journal
 from qkd_gym.network.bank import shared_bank
+from qkd_gym.network.config import interval_s
 from qkd_gym.network.scenarios import as_mapping
 from qkd_gym.network.state import kernel_params
-from qkd_gym.scoring.weights import (
-    Weights,
-    as_vector,
-    from_vector,
-    starting_weights,
-    step_sizes,
-)
+from qkd_gym.scoring.kinds import SCHEDULES, AnyWeights, Kind
+from qkd_gym.scoring.weights import as_vector, from_vector, step_sizes
 from qkd_gym.search.fitness import Exercise, fitness
 from qkd_gym.search.recipe import Practice, SearchRecipe
 from qkd_gym.workers import Workers
@@ -53,7 +50,7 @@ class Generation(msgspec.Struct, forbid_unknown_fields=True):
     """A generation as the journal keeps it.
 
     Attributes:
-        shares: Mean delivered share of every candidate.
+        shares: Mean of what is searched for, of every candidate.
         validation: That of the running mean on validation episodes, if it was measured.
     """
 
@@ -70,21 +67,28 @@ class Search:
         practices: What the candidates play.
         seed: Seed of the search and of its episodes.
         validations: How often the running mean is validated on the way.
+        kind: What is scored.
     """
 
     recipe: SearchRecipe
     practices: tuple[Practice, ...]
     seed: int
     validations: int = 8
+    kind: Kind = SCHEDULES
 
     @property
-    def intervals(self) -> int:
-        """Decision intervals that the whole search plays."""
+    def decisions(self) -> int:
+        """Decisions that the whole search plays: decision intervals, or where paths are decided
+        the mean number of requests, however often one is asked."""
         played = 0
         for practice in self.practices:
             config = practice.config("train")
-            params = kernel_params(config, shared_bank(config).n_sites)
-            played += practice.episodes * int(params["intervals"][0])
+            n_sites = shared_bank(config).n_sites
+            intervals = int(kernel_params(config, n_sites)["intervals"][0])
+            each = 1.0
+            if self.kind.task.decides_paths:
+                each = config.requests_per_site_hour / HOUR_S * n_sites * interval_s(n_sites)
+            played += practice.episodes * round(intervals * each)
         return self.recipe.generations * self.recipe.population * played
 
     def run(
@@ -92,24 +96,24 @@ class Search:
         team: Workers,
         journal: Path,
         on_generation: Callable[[int, float | None], None] | None = None,
-    ) -> tuple[Weights, list[tuple[int, float]]]:
+    ) -> tuple[AnyWeights, list[tuple[int, float]]]:
         """Searches, or goes on where the journal ends.
 
         Args:
             team: Share the candidates.
             journal: File that keeps every generation.
             on_generation: Called after every generation with its number, from 1, and the mean
-                delivered share in validation, if it was measured.
+                share in validation, if it was measured.
 
         Returns:
-            The weights, and the validation curve: generations and mean delivered shares.
+            The weights, and the validation curve: generations and mean shares.
 
         Raises:
             InvalidInput: If the journal cannot be written or is of another search.
         """
         recipe, tell = self.recipe, on_generation or (lambda number, share: None)
         entries, append = self.open_journal(journal)
-        start = starting_weights(recipe.hidden, self.seed)
+        start = self.kind.start(recipe.hidden, self.seed)
         origin, steps = as_vector(start), step_sizes(start)
         optimizer = cmaes.SepCMA(
             mean=np.zeros(len(origin)),
@@ -160,8 +164,8 @@ class Search:
                 )
         return entries, append
 
-    def validate(self, team: Workers, weights: Weights) -> float:
-        """Weighted mean of the delivered shares on validation episodes."""
+    def validate(self, team: Workers, weights: AnyWeights) -> float:
+        """Weighted mean of the shares on validation episodes."""
         exercises = [
             Exercise(
                 practice.config("validation"),
@@ -198,6 +202,7 @@ class Search:
         recipe = self.recipe
         facts = {
             "version": __version__,
+            "env": self.kind.task.name,
             "seed": self.seed,
             "hidden": recipe.hidden,
             "population": recipe.population,
@@ -211,5 +216,5 @@ class Search:
         return dict(json.loads(json.dumps(facts)))
 
 
-def _one_fitness(weights: Weights, exercise: Exercise) -> float:
+def _one_fitness(weights: AnyWeights, exercise: Exercise) -> float:
     return fitness([exercise], weights)

@@ -1,6 +1,7 @@
 """Several searches that differ in their seed alone, on the same held-out episodes.
 
-``python -m qkd_gym.search.study agents/LinkScheduling.toml search --scenario metro``
+``python -m qkd_gym.search.study agents/LinkScheduling.toml search --scenario metro``, or, of paths,
+``python -m qkd_gym.search.study agents/Routing.toml classes --env Routing --scenario classes``
 """
 
 from __future__ import annotations
@@ -21,13 +22,21 @@ from qkd_gym.evaluation.intervals import interval_over_both
 from qkd_gym.evaluation.report import points_text
 from qkd_gym.files import require_writable_folder, write_bytes, write_figure, write_json
 from qkd_gym.markdown import markdown_table
-from qkd_gym.scoring import ScoredSchedule, save_schedule
+from qkd_gym.scoring import save_scored
+from qkd_gym.scoring.kinds import KINDS, SCHEDULES
 from qkd_gym.search.recipe import load_search_recipe
 from qkd_gym.search.search import Search
 from qkd_gym.workers import WorkerCount, Workers, add_workers, start_workers, take_workers
 
-# The fixed reference first, then the rules that play the agents' own environment.
-BASELINES = ("demand-deficit", "LinkScheduling:demand-deficit", "LinkScheduling:max-weight")
+# By what agents decide; the fixed reference first, then the rules that do best in its place.
+BASELINES = {
+    "LinkScheduling": (
+        "demand-deficit", "LinkScheduling:demand-deficit", "LinkScheduling:max-weight",
+    ),
+    "Routing": (
+        "Routing:exponential-price", "Routing:class-reservation", "Routing:bid-price",
+    ),
+}  # fmt: skip
 
 
 def study(
@@ -39,6 +48,7 @@ def study(
     episodes: int,
     out: Path,
     workers: WorkerCount,
+    env: str = SCHEDULES.task.name,
 ) -> None:
     """Searches with several seeds, plays what they found, and writes a table and the curves.
 
@@ -52,6 +62,7 @@ def study(
         episodes: Held-out episodes.
         out: Folder to write into.
         workers: Processes that share the work.
+        env: Short name of the environment that the agents play.
 
     Raises:
         InvalidInput: On a bad recipe or scenario, a number outside its range, or a folder that
@@ -60,35 +71,38 @@ def study(
     require_integer("seeds", seeds, 2, 1000)
     require_integer("episodes", episodes, 2)
     told = load_search_recipe(recipes, recipe)
-    searches = [Search(told, told.practices(scenario, {}), seed) for seed in range(seeds)]
+    kind, baselines = KINDS[env], BASELINES[env]
+    practices = told.practices(scenario, {})
+    searches = [Search(told, practices, seed, kind=kind) for seed in range(seeds)]
     print(
-        f"{seeds} searches of {searches[0].intervals / 1e6:.0f} million decisions each; results "
+        f"{seeds} searches of {searches[0].decisions / 1e6:.0f} million decisions each; results "
         f"go to {out}"
     )
+    objective = kind.objective.replace("_", " ")
     require_writable_folder(out, "out")
     with start_workers(workers) as team:
         agents, curves = [], []
         for seed, search in enumerate(searches):
             weights, curve = search.run(team, out / f"search-{seed}.jsonl")
-            save_schedule(out / f"schedule-{seed}.json", weights, {"seed": seed})
-            agents.append(ScoredSchedule(weights, f"seed {seed}"))
+            save_scored(out / f"{Path(kind.file).stem}-{seed}.json", weights, {"seed": seed})
+            agents.append(kind.policy(weights, f"seed {seed}"))
             curves.append(curve)
-            print(f"seed {seed}: delivered share {curve[-1][1]:.4f} in validation")
-        results = _play(team, [*BASELINES, *agents], scenario, episodes)
-    shares = [result.metrics["delivered_share"] for result in results]
-    rules, found = np.array(shares[: len(BASELINES)]), np.array(shares[len(BASELINES) :])
+            print(f"seed {seed}: {objective} {curve[-1][1]:.4f} in validation")
+        results = _play(team, [*baselines, *agents], scenario, episodes)
+    shares = [result.metrics[kind.objective] for result in results]
+    rules, found = np.array(shares[: len(baselines)]), np.array(shares[len(baselines) :])
     rows, facts = [], {}
-    for name, rule in zip(BASELINES, rules, strict=True):
+    for name, rule in zip(baselines, rules, strict=True):
         together = interval_over_both(found - rule)
         each = [float((100.0 * (one - rule)).mean()) for one in found]
         facts[name] = {"all": list(together), "by_seed": each}
         cells = ", ".join(f"{value:+.2f}" for value in each)
         rows.append((name, f"{rule.mean():.4f}", points_text(together), cells))
-    header = ("rule", "its delivered share", "points of the agents [95 %]", "by training seed")
+    header = ("rule", f"its {objective}", "points of the agents [95 %]", "by training seed")
     table = markdown_table(header, rows)
     write_bytes(out / "table.md", (table + "\n").encode())
     write_json(out / "study.json", {"scenario": scenario, "episodes": episodes, "points": facts})
-    draw(out / "curves.png", curves, searches[0].intervals / told.generations)
+    draw(out / "curves.png", curves, searches[0].decisions / told.generations, objective)
     print(table)
 
 
@@ -103,13 +117,16 @@ def _played(scenario: str, episodes: int, policy: Any) -> EvaluationResult:
     return evaluate(policy, None, episodes, HELD_OUT_SEED, scenario=scenario)
 
 
-def draw(path: Path, curves: list[list[tuple[int, float]]], decisions: float) -> None:
+def draw(
+    path: Path, curves: list[list[tuple[int, float]]], decisions: float, objective: str
+) -> None:
     """Draws the validation of every search against the decisions it has played.
 
     Args:
         path: File to write.
-        curves: Generations and delivered shares of every search.
+        curves: Generations and shares of every search.
         decisions: Decisions of a generation.
+        objective: What the shares are.
     """
     figure = Figure(figsize=(7.0, 4.0), dpi=150, layout="constrained")
     axes = figure.add_subplot()
@@ -118,7 +135,7 @@ def draw(path: Path, curves: list[list[tuple[int, float]]], decisions: float) ->
         millions = [decisions * number / 1e6 for number in generations]
         axes.plot(millions, shares, marker="o", markersize=3, label=f"seed {seed}")
     axes.axhline(curves[0][0][1], linestyle="--", linewidth=1, color="black", label="start: rule")
-    axes.set(xlabel="decisions played (millions)", ylabel="delivered share in validation")
+    axes.set(xlabel="decisions played (millions)", ylabel=f"{objective} in validation")
     axes.grid(alpha=0.3)
     axes.legend()
     write_figure(path, figure)
@@ -131,6 +148,9 @@ def main() -> None:
     parser.add_argument("recipes", type=Path, help="TOML file of recipes")
     parser.add_argument("recipe", help="its name there")
     parser.add_argument("--scenario", default="metro")
+    parser.add_argument(
+        "--env", default=SCHEDULES.task.name, choices=tuple(KINDS), help="what the agents decide"
+    )
     parser.add_argument("--seeds", type=int, default=5, help="training seeds, from 0")
     parser.add_argument("--episodes", type=int, default=200, help="held-out episodes")
     parser.add_argument("--out", type=Path, default=Path("runs/search-study"))

@@ -19,7 +19,7 @@ class Options:
         scenario: Name of a scenario or path of a topology file; empty for the environment's own.
         network: Changes to the scenario as ``FIELD=VALUE``, for instance ``load=1.2``.
         env: Short name of the environment.
-        agent: Name of a recipe; empty for the environment's first, which is the strongest.
+        agent: Name of a recipe; empty for the environment's first.
         total_timesteps: Decisions that are played in training; 0 for as many as the recipe says.
         seed: Seed of the training, in [0, 2^31].
         out: Folder of the results; None for ``runs/SCENARIO-ENV-AGENT-SEED``.

@@ -22,6 +22,7 @@ from qkd_gym.files import write_bytes, write_json
 from qkd_gym.network.scenarios import resolve
 from qkd_gym.reading import read_table, read_tables
 from qkd_gym.rendering import write_picture
+from qkd_gym.scoring.kinds import KINDS
 from qkd_gym.search.recipe import METHOD, load_search_recipe
 from qkd_gym.training.options import DEVICES, Options
 from qkd_gym.training.recipes import RECIPES
@@ -91,7 +92,7 @@ def _learner(
     if read_table(path, "recipes", agent).get("method") == METHOD:
         from qkd_gym.search.run import SearchRun
 
-        return SearchRun(load_search_recipe(path, agent), network, **common)
+        return SearchRun(KINDS[task.name], load_search_recipe(path, agent), network, **common)
     from qkd_gym.sb3.recipe import load_recipe
     from qkd_gym.sb3.run import GradientRun
 

@@ -18,7 +18,7 @@ from qkd_gym.envs.tasks import LINK_ACTIVATION, LINK_SCHEDULING, NETWORK, ROUTIN
 from qkd_gym.errors import InvalidInput
 from qkd_gym.evaluation import evaluate
 from qkd_gym.scoring import agents
-from qkd_gym.scoring.agents import save_schedule
+from qkd_gym.scoring.agents import save_scored
 from tests.scoring.observations import random_weights
 
 ACTIVATION, SCHEDULING = LINK_ACTIVATION.env_id, LINK_SCHEDULING.env_id
@@ -30,8 +30,8 @@ def shipped(tmp_path, monkeypatch):
     folder, run = tmp_path / "data", tmp_path / "run"
     folder.mkdir()
     run.mkdir()
-    save_schedule(folder / "metro.json", random_weights(0), {})
-    save_schedule(run / "schedule.json", random_weights(1), {})
+    save_scored(folder / "metro.json", random_weights(0), {})
+    save_scored(run / "schedule.json", random_weights(1), {})
     monkeypatch.setattr(agents, "SHIPPED", folder)
     monkeypatch.chdir(tmp_path)
     return folder
@@ -64,7 +64,11 @@ def test_every_word_has_its_row():
         (["agent:metro"], ROUTING, "plays LinkScheduling, but must play Routing"),
         (["agent:metro"], NETWORK, "plays LinkScheduling, but must play Network"),
         (["run"], NETWORK, "plays LinkScheduling, but must play Network"),
-        (["data"], LINK_ACTIVATION, "'data' has neither schedule.json nor policy.safetensors"),
+        (
+            ["data"],
+            LINK_ACTIVATION,
+            "'data' has none of schedule.json, paths.json",
+        ),
         (["random", "random"], LINK_ACTIVATION, "empty or taken"),
         (["agent:metro", "agent-metro=run"], LINK_ACTIVATION, "empty or taken"),
         (["=run"], LINK_ACTIVATION, "empty or taken"),
@@ -84,9 +88,9 @@ def test_agents_are_loaded_and_told_apart_by_their_weights(shipped):
         np.testing.assert_array_equal(agent.weights.on, random_weights(seed).on)
     before = agent_digest("agent:metro"), agent_digest("./run")
     assert before[0] != before[1]
-    save_schedule(shipped / "metro.json", random_weights(0), {"summary": "Other words"})
+    save_scored(shipped / "metro.json", random_weights(0), {"summary": "Other words"})
     assert agent_digest("agent:metro") == before[0]
-    save_schedule(shipped / "metro.json", random_weights(1), {})
+    save_scored(shipped / "metro.json", random_weights(1), {})
     assert agent_digest("agent:metro") == before[1]
 
 
@@ -145,7 +149,7 @@ def test_an_agent_of_other_weights_is_played_again(tmp_path, shipped):
 
     before = shares()
     assert shares() == before
-    save_schedule(shipped / "metro.json", random_weights(1), {})
+    save_scored(shipped / "metro.json", random_weights(1), {})
     assert shares() != before
 
 

@@ -321,9 +321,15 @@ def test_no_policy_may_exceed_the_bound(tmp_path, monkeypatch):
     ("options", "message"),
     [
         ({"policies": ["max-wieght"]}, "Did you mean 'max-weight'"),
-        ({"policies": ["agent=/nowhere"]}, "has neither schedule.json nor policy.safetensors"),
+        (
+            {"policies": ["agent=/nowhere"]},
+            "has none of schedule.json, paths.json",
+        ),
         ({"policies": ["max-weight", "max-weight"]}, "is empty or taken"),
-        ({"policies": ["../up=/nowhere"]}, "has neither schedule.json nor policy.safetensors"),
+        (
+            {"policies": ["../up=/nowhere"]},
+            "has none of schedule.json, paths.json",
+        ),
         ({"scenarios": ["metro-11"]}, "scenarios is 'metro-11'.* Did you mean 'metro-1"),
         ({"episodes": 0}, "episodes is 0"),
         ({"bounds": 7}, "bounds is 7"),

@@ -5,7 +5,7 @@ from qkd_gym.evaluation.episodes import HELD_OUT_SEED
 from qkd_gym.evaluation.player import Player
 from qkd_gym.evaluation.plots import plot_learning_curve
 from qkd_gym.files import write_json
-from qkd_gym.scoring.agents import save_schedule, shipped_schedule
+from qkd_gym.scoring.agents import save_scored, shipped_schedule
 
 NETWORK = {"scenario": "vienna", "episode_s": 3600.0}
 
@@ -26,7 +26,7 @@ def make_run(folder, **network):
         for name, (policy, env_id) in entries.items()
     }
     write_json(folder / "metrics.json", results)
-    save_schedule(folder / "schedule.json", agent.weights, {"summary": "Made for a test"})
+    save_scored(folder / "schedule.json", agent.weights, {"summary": "Made for a test"})
     plot_learning_curve(
         folder / "learning_curve.png",
         [0, 100, 200],

@@ -64,7 +64,7 @@ def _shipped(tmp_path, monkeypatch):
     """An agent, as if the package shipped it."""
     folder = tmp_path / "data"
     folder.mkdir()
-    schedules.save_schedule(folder / "metro.json", random_weights(0), {})
+    schedules.save_scored(folder / "metro.json", random_weights(0), {})
     monkeypatch.setattr(schedules, "SHIPPED", folder)
 
 
@@ -88,7 +88,7 @@ def test_a_folder_of_a_search_is_loaded(tmp_path):
     """Though its configuration is there too."""
     folder = tmp_path / "run"
     folder.mkdir()
-    schedules.save_schedule(folder / "schedule.json", random_weights(1), {})
+    schedules.save_scored(folder / "schedule.json", random_weights(1), {})
     (folder / "config.json").write_text("{}")
     agent = load_agent(folder)
     assert (agent.env_id, agent.name) == ("qkd_gym/LinkScheduling-v0", "run")

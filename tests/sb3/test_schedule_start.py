@@ -14,7 +14,7 @@ from qkd_gym.sb3.advice import _advice_on_switches, advise, make_adviser
 from qkd_gym.sb3.named import named_digest, named_policy
 from qkd_gym.sb3.recipe import Recipe
 from qkd_gym.sb3.training import Validation
-from qkd_gym.scoring import Weights, save_schedule
+from qkd_gym.scoring import Weights, save_scored
 from qkd_gym.scoring.weights import as_vector, from_vector, starting_weights
 
 ENV_ID = "qkd_gym/LinkScheduling-v0"
@@ -33,7 +33,7 @@ def any_weights(seed: int) -> Weights:
 def schedule_file(tmp_path_factory):
     """The file of a schedule."""
     path = tmp_path_factory.mktemp("schedule") / "drawn.json"
-    save_schedule(path, any_weights(0), {})
+    save_scored(path, any_weights(0), {})
     return str(path)
 
 
@@ -137,10 +137,10 @@ def test_training_from_a_schedule_learns(schedule_file):
 
 def test_what_a_run_hangs_on_changes_with_the_schedule_s_weights(schedule_file, tmp_path):
     other = tmp_path / "other.json"
-    save_schedule(other, any_weights(1), {})
+    save_scored(other, any_weights(1), {})
     first, second = named_digest(schedule_file), named_digest(str(other))
     assert first != second
-    save_schedule(other, any_weights(0), {"summary": "the same"})
+    save_scored(other, any_weights(0), {"summary": "the same"})
     assert named_digest(str(other)) == first
     assert named_digest("demand-deficit") == ""
 

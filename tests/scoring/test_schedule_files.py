@@ -12,9 +12,9 @@ import pytest
 from qkd_gym.errors import InvalidInput
 from qkd_gym.scoring import agents
 from qkd_gym.scoring.agents import (
-    find_schedule,
+    find_scored,
     load_schedule,
-    save_schedule,
+    save_scored,
     shipped_schedule,
     shipped_schedules,
     shipped_summary,
@@ -28,14 +28,14 @@ CARD = {"summary": "Searched in metro", "options": {"seed": 3}}
 @pytest.fixture
 def file(tmp_path):
     path = tmp_path / "schedule.json"
-    save_schedule(path, random_weights(1, hidden=2), CARD)
+    save_scored(path, random_weights(1, hidden=2), CARD)
     return path
 
 
 @pytest.mark.parametrize("hidden", [0, 2])
 def test_weights_come_back_bit_for_bit(tmp_path, hidden):
     weights = random_weights(4, hidden)
-    save_schedule(tmp_path / "a.json", weights, {})
+    save_scored(tmp_path / "a.json", weights, {})
     loaded = load_schedule(tmp_path / "a.json", "mine")
     assert loaded.name == "mine"
     assert loaded.env_id == "qkd_gym/LinkScheduling-v0"
@@ -82,9 +82,9 @@ def test_weights_are_by_name_in_any_order(file):
         (lambda c: c["off"].pop("pool"), "off lacks the field 'pool'"),
         (lambda c: c["hidden"][1].pop("one"), "hidden[1] lacks the field 'one'"),
         (lambda c: c["hidden"][1].update(one=1e99), "hidden[1].one is 1e+99"),
-        (lambda c: c["hidden"].pop(), "has 2 and 2 weights of its hidden units"),
-        (lambda c: c["hidden_on"].pop(), "has 1 and 2 weights of its hidden units"),
-        (lambda c: c["hidden_off"].append(0.0), "has 2 and 3 weights of its hidden units"),
+        (lambda c: c["hidden"].pop(), "has 2 numbers in hidden_on, but must have 1, one for each"),
+        (lambda c: c["hidden_on"].pop(), "has 1 numbers in hidden_on, but must have 2"),
+        (lambda c: c["hidden_off"].append(0.0), "has 3 numbers in hidden_off, but must have 2"),
         (lambda c: c.update(hidden_on=[0.1, 1e40]), "hidden_on[1] is 1e+40"),
         (lambda c: c.update(hidden_off=[0.1, -1e40]), "hidden_off[1] is -1e+40"),
         (lambda c: c.update(hidden_off=[0.1, True]), "hidden_off[1] is True"),
@@ -118,7 +118,7 @@ def test_weights_that_a_search_lost_are_refused(tmp_path):
     """JSON has no NaN, so it is written as null."""
     weights = random_weights(1)
     weights.on[3] = np.nan
-    save_schedule(tmp_path / "a.json", weights, {})
+    save_scored(tmp_path / "a.json", weights, {})
     with pytest.raises(InvalidInput, match="is None, but must be a number"):
         load_schedule(tmp_path / "a.json", "a")
 
@@ -148,7 +148,7 @@ def shipped(tmp_path, monkeypatch):
     folder = tmp_path / "data"
     folder.mkdir()
     for seed, name in enumerate(("metro", "general")):
-        save_schedule(folder / f"{name}.json", random_weights(seed), {"summary": f"For {name}"})
+        save_scored(folder / f"{name}.json", random_weights(seed), {"summary": f"For {name}"})
     (folder / "notes.txt").write_text("no agent")
     monkeypatch.setattr(agents, "SHIPPED", folder)
     return folder
@@ -172,12 +172,12 @@ def test_a_schedule_is_found_by_name_or_folder(tmp_path, monkeypatch, file):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "metro").mkdir()
     file.rename(tmp_path / "metro" / "schedule.json")
-    by_name, by_folder = find_schedule("metro"), find_schedule(Path("metro"))
+    by_name, by_folder = find_scored("metro"), find_scored(Path("metro"))
     np.testing.assert_array_equal(by_name.weights.on, random_weights(0).on)
     np.testing.assert_array_equal(by_folder.weights.on, random_weights(1, hidden=2).on)
     assert by_folder.name == "metro"
-    assert find_schedule(tmp_path) is None
-    assert find_schedule("nowhere") is None
+    assert find_scored(tmp_path) is None
+    assert find_scored("nowhere") is None
 
 
 def test_what_the_package_ships_can_be_loaded():

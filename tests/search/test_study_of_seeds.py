@@ -36,6 +36,18 @@ def test_an_interval_over_both_holds_what_seeds_and_episodes_vary_by():
     assert alone == pytest.approx(bootstrap_interval(episodes[0]), abs=0.03)
 
 
+def test_agents_of_paths_are_compared_with_rules_for_paths(tmp_path):
+    recipes, out = tmp_path / "recipes.toml", tmp_path / "out"
+    recipes.write_text(TINY)
+    study(recipes, "tiny", "vienna", seeds=2, episodes=2, out=out, workers=1, env="Routing")
+    assert (out / "paths-1.json").is_file()
+    points = json.loads((out / "study.json").read_text())["points"]
+    assert set(points) == {
+        f"Routing:{rule}" for rule in ("exponential-price", "class-reservation", "bid-price")
+    }
+    assert "its value share" in (out / "table.md").read_text()
+
+
 def test_a_study_goes_on_and_leaves_its_table(tmp_path, capsys):
     recipes, out = tmp_path / "recipes.toml", tmp_path / "out"
     recipes.write_text(TINY)

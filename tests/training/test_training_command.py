@@ -45,9 +45,12 @@ ppo = { n_steps = 8, batch_size = 32, n_epochs = 1, gamma = 0.97 }
         ("Network", 'teacher = "demand-deficit+exponential-price"\nimitation_rounds = 1'),
     ):
         text = f"[pointer]\npointer = true\n{start}{sizes}[ppo]\npointer = false{sizes}"
+        small = "population = 4\ngenerations = 3\nepisodes = 2\n"
+        search = f"[search]\nmethod = 'search'\n{small}"
         if env == "LinkScheduling":
-            small = "population = 4\ngenerations = 3\nepisodes = 2\n"
-            text = f"[search]\nmethod = 'search'\n{small}{text}"
+            text = f"{search}{text}"
+        if env == "Routing":
+            text = f"{text}{search}"
         (folder / f"{env}.toml").write_text(text)
     fit = training.fit_critic
     with pytest.MonkeyPatch.context() as patch:
@@ -99,6 +102,11 @@ FOLDER |= {"learning_curve.png", "learning_curve.json"}
     ("arguments", "env", "more"),
     [
         (SEARCH, "LinkScheduling", {"search.jsonl", "schedule.json"}),
+        (
+            [*SEARCH, "--env", "Routing", "--agent", "search"],
+            "Routing",
+            {"search.jsonl", "paths.json"},
+        ),
         ([*TINY, "--env", "Routing"], "Routing", {"policy.safetensors", "tensorboard"}),
         ([*TINY, "--env", "Network"], "Network", {"policy.safetensors", "tensorboard"}),
         (TINY, "LinkActivation", {"policy.safetensors", "tensorboard"}),
@@ -108,7 +116,7 @@ FOLDER |= {"learning_curve.png", "learning_curve.json"}
             {"policy.safetensors", "tensorboard"},
         ),
     ],
-    ids=["search", "Routing", "Network", "LinkActivation", "LinkScheduling"],
+    ids=["search", "search-Routing", "Routing", "Network", "LinkActivation", "LinkScheduling"],
 )
 def test_a_run_leaves_its_results(tmp_path, capsys, arguments, env, more):
     folder = tmp_path / "run"
