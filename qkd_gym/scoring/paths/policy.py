@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from qkd_gym.envs.observation import Observation
 from qkd_gym.envs.tasks import ROUTING, task_of
 from qkd_gym.errors import InvalidInput, shown
-from qkd_gym.features import SETTING
+from qkd_gym.features import ALARM, SETTING
 from qkd_gym.network.compiled.memory import padded
 from qkd_gym.scoring.paths.choice import new_scratch
 from qkd_gym.scoring.paths.play import choose_all
@@ -87,11 +87,12 @@ def as_compiled(obs: Mapping[str, NDArray[Any]]) -> Observation:
         for name, array in obs.items()
         if name not in ("links", "nodes")
     }
-    return Observation(
-        links=links,
-        nodes=np.ascontiguousarray(obs["nodes"].transpose(0, 2, 1), np.float32),
-        past_endpoints=np.zeros((batch, 0, 2), np.int64),
-        past_sizes=np.zeros((batch, 0), np.float32),
-        setting=np.zeros((batch, len(SETTING)), np.float32),
-        **others,
-    )
+    absent: dict[str, Any] = {
+        "past_endpoints": np.zeros((batch, 0, 2), np.int64),
+        "past_sizes": np.zeros((batch, 0), np.float32),
+        "setting": np.zeros((batch, len(SETTING)), np.float32),
+        "blocks": np.zeros((batch, 0), np.float32),
+        "alarms": np.zeros((batch, 0, len(ALARM)), np.float32),
+    }
+    nodes = np.ascontiguousarray(obs["nodes"].transpose(0, 2, 1), np.float32)
+    return Observation(links=links, nodes=nodes, **(absent | others))
