@@ -55,6 +55,11 @@ class Kind(NamedTuple):
     new_scratch: Callable[[int, int], Any]
     play: Callable[[Core, Any, Any, F64, F64], None]
 
+    @property
+    def share(self) -> str:
+        """The objective in words."""
+        return self.objective.replace("_", " ")
+
 
 def _play_schedules(
     core: Core, w: weights.Weights, scratch: choice.Scratch, delivered: F64, offered: F64

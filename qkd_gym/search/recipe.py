@@ -25,7 +25,7 @@ class Practice:
         scenario: Name of a scenario.
         changes: Fields of `NetworkConfig` to change.
         episodes: Episodes per generation, the same for all its candidates.
-        weight: Weight of the mean delivered share among all practices.
+        weight: Weight of the mean share among all practices.
 
     Raises:
         InvalidInput: On a value outside its range, or an unknown scenario or field.
@@ -49,7 +49,7 @@ class Practice:
 
 @dataclass(frozen=True)
 class SearchRecipe:
-    """How the weights of a scored schedule are searched.
+    """How the weights of a scorer are searched.
 
     Attributes:
         method: Tells these recipes from those of other methods in the same file.

@@ -100,13 +100,12 @@ class SearchRun:
         from tqdm import tqdm
 
         search, kind = self._search, self._search.kind
-        objective = kind.objective.replace("_", " ")
         with tqdm(total=search.recipe.generations, desc="searching", unit=" generations") as bar:
 
             def show(number: int, share: float | None) -> None:
                 bar.update(number - bar.n)
                 if share is not None:
-                    bar.set_postfix_str(f"{objective} {share:.4f} in validation")
+                    bar.set_postfix_str(f"{kind.share} {share:.4f} in validation")
 
             weights, curve = search.run(Workers(submit), self._folder / _JOURNAL, show)
         save_scored(self._folder / kind.file, weights, self._card(asked))
@@ -117,7 +116,7 @@ class SearchRun:
             [per_generation * number for number in numbers],
             shares,
             label="agent",
-            quantity=f"{objective} in validation",
+            quantity=f"{kind.share} in validation",
             references={"rule that it starts from": shares[0]},
         )
         policy: ScoredPolicy = kind.policy(weights, "agent")

@@ -78,7 +78,6 @@ def study(
         f"{seeds} searches of {searches[0].decisions / 1e6:.0f} million decisions each; results "
         f"go to {out}"
     )
-    objective = kind.objective.replace("_", " ")
     require_writable_folder(out, "out")
     with start_workers(workers) as team:
         agents, curves = [], []
@@ -87,7 +86,7 @@ def study(
             save_scored(out / f"{Path(kind.file).stem}-{seed}.json", weights, {"seed": seed})
             agents.append(kind.policy(weights, f"seed {seed}"))
             curves.append(curve)
-            print(f"seed {seed}: {objective} {curve[-1][1]:.4f} in validation")
+            print(f"seed {seed}: {kind.share} {curve[-1][1]:.4f} in validation")
         results = _play(team, [*baselines, *agents], scenario, episodes)
     shares = [result.metrics[kind.objective] for result in results]
     rules, found = np.array(shares[: len(baselines)]), np.array(shares[len(baselines) :])
@@ -98,11 +97,11 @@ def study(
         facts[name] = {"all": list(together), "by_seed": each}
         cells = ", ".join(f"{value:+.2f}" for value in each)
         rows.append((name, f"{rule.mean():.4f}", points_text(together), cells))
-    header = ("rule", f"its {objective}", "points of the agents [95 %]", "by training seed")
+    header = ("rule", f"its {kind.share}", "points of the agents [95 %]", "by training seed")
     table = markdown_table(header, rows)
     write_bytes(out / "table.md", (table + "\n").encode())
     write_json(out / "study.json", {"scenario": scenario, "episodes": episodes, "points": facts})
-    draw(out / "curves.png", curves, searches[0].decisions / told.generations, objective)
+    draw(out / "curves.png", curves, searches[0].decisions / told.generations, kind.share)
     print(table)
 
 
@@ -117,16 +116,14 @@ def _played(scenario: str, episodes: int, policy: Any) -> EvaluationResult:
     return evaluate(policy, None, episodes, HELD_OUT_SEED, scenario=scenario)
 
 
-def draw(
-    path: Path, curves: list[list[tuple[int, float]]], decisions: float, objective: str
-) -> None:
+def draw(path: Path, curves: list[list[tuple[int, float]]], decisions: float, share: str) -> None:
     """Draws the validation of every search against the decisions it has played.
 
     Args:
         path: File to write.
         curves: Generations and shares of every search.
         decisions: Decisions of a generation.
-        objective: What the shares are.
+        share: What the shares are.
     """
     figure = Figure(figsize=(7.0, 4.0), dpi=150, layout="constrained")
     axes = figure.add_subplot()
@@ -135,7 +132,7 @@ def draw(
         millions = [decisions * number / 1e6 for number in generations]
         axes.plot(millions, shares, marker="o", markersize=3, label=f"seed {seed}")
     axes.axhline(curves[0][0][1], linestyle="--", linewidth=1, color="black", label="start: rule")
-    axes.set(xlabel="decisions played (millions)", ylabel=f"{objective} in validation")
+    axes.set(xlabel="decisions played (millions)", ylabel=f"{share} in validation")
     axes.grid(alpha=0.3)
     axes.legend()
     write_figure(path, figure)

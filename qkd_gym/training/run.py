@@ -92,6 +92,7 @@ def _learner(
     if read_table(path, "recipes", agent).get("method") == METHOD:
         from qkd_gym.search.run import SearchRun
 
+        require_choice("env (of a search)", task.name, KINDS)
         return SearchRun(KINDS[task.name], load_search_recipe(path, agent), network, **common)
     from qkd_gym.sb3.recipe import load_recipe
     from qkd_gym.sb3.run import GradientRun
