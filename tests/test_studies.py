@@ -16,7 +16,7 @@ from qkd_gym.errors import InvalidInput
 from qkd_gym.evaluation import evaluate
 from qkd_gym.evaluation.episodes import HELD_OUT_SEED
 from qkd_gym.sb3.recipe import Recipe
-from qkd_gym.scoring import save_schedule, shipped_schedule
+from qkd_gym.scoring import save_scored, shipped_schedule
 from qkd_gym.search.recipe import SearchRecipe
 from studies import __main__ as command
 from studies import comparison, expert_page, figures, training
@@ -192,7 +192,7 @@ def test_policies_of_a_setting_play_the_same_held_out_episodes(tmp_path):
     setting, parameters = SETTINGS.settings["small"], {"hysteresis": 3.0}
     rules = {RULES[0]: Tuned("", parameters, 0.5, 0.0), RULES[1]: Tuned("", {}, 0.4, 0.0)}
     searched = tmp_path / "searched.json"
-    save_schedule(searched, shipped_schedule("real").weights, {})
+    save_scored(searched, shipped_schedule("real").weights, {})
     played = play_setting(PlayUnit(setting, 3, rules, [searched, searched]))
     assert played.rule == RULES[0]
 

@@ -47,8 +47,8 @@ def metrics_of(totals: Totals) -> Totals:
         # Without service classes a bit is worth one.
         values = {f"{name}_value_bits": totals[f"{name}_bits"] for name in ("offered", "delivered")}
         totals = totals | values
-    unknown = np.full_like(totals["requests"], np.nan)
-    totals = dict.fromkeys(OF_FAULTS, unknown) | totals
+    unknown = np.full_like(totals["offered_bits"], np.nan)
+    totals = dict.fromkeys((*OF_FAULTS, "requests"), unknown) | totals
     above, below = (np.array([totals[pair[side]] for pair in RATIOS.values()]) for side in range(2))
     ratios = np.divide(above, below, out=np.full_like(below, np.nan), where=below > 0)
     found = totals | dict(zip(RATIOS, ratios, strict=True))

@@ -10,6 +10,7 @@ from sb3_contrib import MaskablePPO  # noqa: E402
 from stable_baselines3.common.callbacks import BaseCallback  # noqa: E402
 from stable_baselines3.common.vec_env import VecMonitor, VecNormalize  # noqa: E402
 
+from qkd_gym.envs.metrics import METRICS  # noqa: E402
 from qkd_gym.sb3 import LinkPointerPolicy, QKDVecEnv  # noqa: E402
 from qkd_gym.sb3.advice import make_adviser  # noqa: E402
 from qkd_gym.sb3.ppo import GraphPPO, joined_gradients  # noqa: E402
@@ -120,7 +121,10 @@ def test_updates_are_those_of_maskable_ppo(same_order, env_id, changes):
     assert changed > 10
     names = {name for name in logs[0] if name.startswith(("train/", "rollout/"))}
     assert "rollout/ep_rew_mean" in names
-    assert names == {name for name in logs[1] if name.startswith(("train/", "rollout/"))}
+    further = {f"rollout/ep_{name}_mean" for name in METRICS}
+    logged_too = {name for name in logs[1] if name.startswith(("train/", "rollout/"))}
+    assert "rollout/ep_delivered_share_mean" in logged_too
+    assert names == logged_too - further
     for name in names:
         assert logs[1][name] == pytest.approx(logs[0][name], rel=1e-3, abs=1e-5), name
 
