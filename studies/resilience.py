@@ -82,7 +82,7 @@ Every rule has the parameters that were tuned for the scenario without further f
 offered key that {episodes} held-out episodes delivered, the same seeds throughout; bands and
 brackets are 95 % bootstrap intervals over episodes. `lookahead` follows the agent `general` with a
 small part of its usual budget (4 candidates, 8 futures, 15 minutes), and plays {lookahead_episodes}
-of the episodes where points are drawn: its curve is rough.
+of the episodes where points are drawn: compare the shape of its curve with others, not its height.
 
 ![Delivered share against the share that is struck](resilience.png)
 
