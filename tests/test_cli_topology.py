@@ -54,6 +54,18 @@ def test_what_does_not_work_and_what_to_do(folder, capsys, monkeypatch):
         assert "sites cut off: 0" in again
 
 
+@pytest.mark.parametrize(("apart_km", "told"), [(236.0, False), (244.0, True)])
+def test_demand_that_stays_near_is_told(folder, capsys, apart_km, told):
+    # Sites of three in a row lie 4 / 3 of a link apart in the mean, and 4 * 60 km is the limit.
+    nodes = [{"id": i, "x_km": 0.75 * apart_km * i, "y_km": 0.0} for i in range(3)]
+    edges = [{"source": i, "target": i + 1, "length_km": 0.75 * apart_km} for i in range(2)]
+    (folder / "net.json").write_text(json.dumps({"name": "mine", "nodes": nodes, "edges": edges}))
+    text = said(capsys, "net.json", "--max-span-km", "50", "--check")
+    hint = "two sites lie 244 km apart in the mean, but demand goes 187 km, "
+    assert (hint in text) == told
+    assert ("gym.make(..., gravity_distance_km=240)" in text) == told
+
+
 def test_nothing_is_simulated_or_written_unless_asked(folder, capsys, monkeypatch):
     monkeypatch.setattr("qkd_gym.cli.topology.inspect", None)
     path = write(folder / "net.json", 10.0)

@@ -105,6 +105,20 @@ def test_torchrl_draws_legal_actions_alone_and_in_batches():
         assert rollout["next", "done"].sum() == 6
 
 
+def test_tianshou_learns_from_legal_actions_alone():
+    pytest.importorskip("tianshou", reason="needs an environment of its own")
+    example = runpy.run_path(str(EXAMPLES / "tianshou_env.py"))
+    algorithm, told, buffer = example["train"](240, num_envs=2, **SMALL)
+    assert told.update_step > 0
+    assert len(buffer) == 240
+    legal = buffer.obs.mask[np.arange(240), buffer.act.astype(int)]
+    assert legal.all()
+    assert buffer.done.sum() == 240 / DECISIONS
+    fresh = example["learner"](example["make"](**SMALL)).policy.state_dict()
+    trained = algorithm.policy.state_dict()
+    assert any((trained[name] != fresh[name]).any() for name in fresh)
+
+
 @pytest.mark.filterwarnings("ignore:`:UserWarning")  # of a dataset without an author
 def test_a_minari_dataset_is_recorded_and_imitated(tmp_path, monkeypatch):
     for needed in ("minari", "jax", "h5py", "torch"):

@@ -19,6 +19,7 @@ from qkd_gym.rendering.sites import draw_topology
 from qkd_gym.topology import Topology, load
 
 _LISTED = 10  # links or sites that are named
+_FAR = 4.0  # mean distance of sites over gravity_distance_km from which demand stays near
 
 
 def add(commands: Commands) -> None:
@@ -128,6 +129,13 @@ def _findings(found: Inspection, config: NetworkConfig, scale: float) -> list[st
         lines.append(
             f"to do: {100.0 * found.pathless_share:.3g} % of the demand has no path of at most "
             f"{config.max_hops} links; allow longer ones, as by gym.make(..., max_hops={most})"
+        )
+    if found.demand_km is not None and found.apart_km > _FAR * config.gravity_distance_km:
+        lines.append(
+            f"to do: two sites lie {found.apart_km:.3g} km apart in the mean, but demand goes "
+            f"{found.demand_km:.3g} km, since it falls by a factor of e every "
+            f"{config.gravity_distance_km:g} km; have it go further, as by "
+            f"gym.make(..., gravity_distance_km={_rounded_down(found.apart_km):g})"
         )
     return lines
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
+from scipy.spatial.distance import pdist
 
 from qkd_gym.network.bank import NetworkBank, nominal_links, traffic_matrix
 from qkd_gym.network.config import NetworkConfig
@@ -30,6 +31,8 @@ class Inspection:
         offered_bps: Mean demand that load 1.0 stands for, in bit/s; None if sites are cut off.
         pathless_share: Share of the demand between sites without a candidate path, since all have
             more links than ``max_hops``; None if sites are cut off.
+        apart_km: Mean distance between two sites with demand of their own, in km.
+        demand_km: The same weighted by demand; None unless that is by ``gravity_distance_km``.
     """
 
     topology: Topology
@@ -38,6 +41,8 @@ class Inspection:
     cut_off: NDArray[np.bool_]
     offered_bps: float | None
     pathless_share: float | None
+    apart_km: float
+    demand_km: float | None
 
     @property
     def viable(self) -> NDArray[np.bool_]:
@@ -72,15 +77,19 @@ def inspect(config: NetworkConfig) -> Inspection:
     graph = coo_array((np.ones(len(ends)), ends.T), shape=(topology.n_sites,) * 2)
     _, part = connected_components(graph, directed=False)
     cut_off = part != np.bincount(part).argmax()
+    of_pair = traffic_matrix(topology, config)[np.triu_indices(topology.n_sites, 1)]
     offered = pathless = None
     if not cut_off.any():
         bank.ensure(0)
         offered = float(bank.arrays.networks["mean_offered_bps"][0]) / config.load
-        traffic = traffic_matrix(topology, config)
-        of_pair = traffic[np.triu_indices(topology.n_sites, 1)]
         without = bank.arrays.path_hops[0, :, 0] == 0
         pathless = float(of_pair[without].sum() / of_pair.sum())
-    return Inspection(topology, rate, np.array(limits)[kind], cut_off, offered, pathless)
+    places = topology.positions_km
+    apart_km, demand_km = float(pdist(places[~topology.relay]).mean()), None
+    if config.demand is None:
+        demand_km = float(np.average(pdist(places), weights=of_pair))
+    limit_db = np.array(limits)[kind]
+    return Inspection(topology, rate, limit_db, cut_off, offered, pathless, apart_km, demand_km)
 
 
 def _most_loss_db(preset: str, config: NetworkConfig) -> float:

@@ -71,3 +71,20 @@ def test_paths_that_are_too_long_count_by_the_demand_of_ones_own():
     between[0, 4] = between[4, 0] = 3.0
     demand = {"matrix": between.tolist()}
     assert found(network, max_hops=2, demand=demand).pathless_share == pytest.approx(0.75)
+
+
+def test_how_far_demand_goes():
+    graph = nx.Graph()
+    for number, x in enumerate((0.0, 60.0, 180.0)):
+        graph.add_node(number, x_km=x, y_km=0.0)
+    graph.add_edges_from([(0, 1), (1, 2)], length_km=60.0)
+    result = found(load(graph))
+    shares = np.exp(-np.array([1.0, 2.0, 3.0]))
+    assert result.apart_km == pytest.approx(120.0)
+    assert result.demand_km == pytest.approx(shares @ [60.0, 120.0, 180.0] / shares.sum())
+    # Relays ask for nothing.
+    assert found(load(graph, max_span_km=20.0)).apart_km == pytest.approx(120.0)
+    further = found(load(graph), gravity_distance_km=1e6)
+    assert further.demand_km == pytest.approx(120.0, rel=1e-3)
+    own = {"matrix": (1.0 - np.eye(3)).tolist()}
+    assert found(load(graph), demand=own).demand_km is None
