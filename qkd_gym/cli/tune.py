@@ -7,10 +7,11 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from qkd_gym.baselines.own import is_own
 from qkd_gym.benchmark.tuning import choose, read_table, require_search, search_size, ship, tune
 from qkd_gym.cli.arguments import Commands, add_command
 from qkd_gym.cli.progress import Progress
-from qkd_gym.errors import require_integer
+from qkd_gym.errors import InvalidInput, require_integer, shown
 from qkd_gym.evaluation.report import points_text
 from qkd_gym.files import require_writable_file
 from qkd_gym.workers import WorkerCount, add_workers, worker_count
@@ -47,6 +48,12 @@ def run(
     **search: Any,
 ) -> None:
     """Tunes, chooses on further episodes, prints and ships the choice."""
+    if is_own(policy):
+        raise InvalidInput(
+            f"policy is {shown(policy)}, but must be a rule of the package, whose parameters and "
+            "their values are known; for a class of your own, compare evaluate(Class(parameter), "
+            'scenario=..., split="train") over the values to try.'
+        )
     scenario = search["scenario"]
     journal = journal or Path("tuning") / f"{Path(scenario).stem}-{policy}.jsonl"
     require_integer("decision_episodes", decision_episodes, 1)

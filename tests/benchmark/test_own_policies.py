@@ -6,12 +6,14 @@ import sys
 import pytest
 
 from qkd_gym.baselines import make_policy
+from qkd_gym.baselines.own import own_class
 from qkd_gym.baselines.registry import is_baseline
 from qkd_gym.benchmark import run_benchmark
 from qkd_gym.benchmark.policies import Row, load, rows_of
 from qkd_gym.cli import main
 from qkd_gym.envs.tasks import LINK_ACTIVATION, LINK_SCHEDULING
 from qkd_gym.errors import InvalidInput
+from qkd_gym.evaluation import evaluate
 
 CODE = """
 import numpy as np
@@ -90,6 +92,19 @@ def test_a_benchmark_counts_it_as_a_baseline_and_plays_it_anew_when_its_file_cha
     assert more[: len(lines)] == lines
     assert [json.loads(line)["key"][1] for line in more[len(lines) :]] == ["own_rules:Holds"]
     assert len(list((tmp_path / "out/episodes/metro-10/own_rules-Holds").iterdir())) == 1
+
+
+def test_tuning_says_what_to_do_instead(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        main(["tune", "own_rules:Holds"])
+    said = capsys.readouterr().err
+    assert "policy is 'own_rules:Holds', but must be a rule of the package" in said
+    assert "own_rules" not in sys.modules
+    assert not (tmp_path / "tuning").exists()
+    # What it says to do works.
+    holds = own_class("own_rules:Holds")
+    played = evaluate(holds(), episodes=1, scenario="tiny", split="train")
+    assert played.mean("delivered_share") >= 0.0
 
 
 def test_nothing_else_imports_by_name():
