@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qkd_gym.errors import InvalidInput, require_known_keys, shown
+from qkd_gym.errors import InvalidInput, shown
 from qkd_gym.features import HOUR_S
 from qkd_gym.fields import check_fields, choice, number
+from qkd_gym.network.named_records import read_named
 
 MOST_FAULTS = 16
 EFFECTS = ("outage", "eavesdropping", "jamming", "ageing", "blinding", "compromise")
@@ -106,8 +105,6 @@ class Fault:
         return self.duration_min_s + self.duration_mean_s
 
 
-_FIELDS = tuple(field.name for field in dataclasses.fields(Fault))
-
 FAULT = np.dtype(
     [
         ("effect", "i8"),  # position in EFFECTS
@@ -170,29 +167,7 @@ def read_faults(faults: Any) -> tuple[Fault, ...]:
     Raises:
         InvalidInput: If it is anything else, or if two have one name.
     """
-    if not isinstance(faults, (list, tuple)) or len(faults) > MOST_FAULTS:
-        raise InvalidInput(
-            f"faults is {shown(faults)}, but must be a list of at most {MOST_FAULTS} faults."
-        )
-    read = tuple(_read(f"faults[{i}]", each) for i, each in enumerate(faults))
-    names = [each.name for each in read]
-    if len(set(names)) < len(names):
-        raise InvalidInput(f"faults is {shown(names)}, but must have different names.")
-    return read
-
-
-def _read(field: str, given: Any) -> Fault:
-    if isinstance(given, Fault):
-        return given
-    if not isinstance(given, Mapping):
-        raise InvalidInput(f"{field} is {shown(given)}, but must be a mapping.")
-    require_known_keys(field, given, _FIELDS)
-    if "name" not in given:
-        raise InvalidInput(f"{field} has no name, but must have one.")
-    try:
-        return Fault(**given)
-    except InvalidInput as error:
-        raise InvalidInput(f"{field}: {error}") from None
+    return read_named("faults", faults, Fault, MOST_FAULTS, "faults")
 
 
 def jamming(faults: tuple[Fault, ...]) -> list[Fault]:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qkd_gym.errors import InvalidInput, require_known_keys, shown
+from qkd_gym.errors import InvalidInput, shown
 from qkd_gym.fields import check_fields, number
+from qkd_gym.network.named_records import read_named
 
 MOST_CLASSES = 16
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,32}")
@@ -49,8 +48,6 @@ class ServiceClass:
         check_fields(self)
 
 
-_FIELDS = tuple(field.name for field in dataclasses.fields(ServiceClass))
-
 SERVICE = np.dtype(
     [
         ("up_to", "f8"),  # share of the requests that are of this class or one before
@@ -71,15 +68,7 @@ def read_classes(classes: Any) -> tuple[ServiceClass, ...]:
         InvalidInput: If it is anything else, if two have one name, if shares do not add up to 1,
             or if all are worth nothing.
     """
-    if not isinstance(classes, (list, tuple)) or len(classes) > MOST_CLASSES:
-        raise InvalidInput(
-            f"service_classes is {shown(classes)}, but must be a list of at most {MOST_CLASSES} "
-            "classes."
-        )
-    read = tuple(_read(f"service_classes[{i}]", each) for i, each in enumerate(classes))
-    names = [each.name for each in read]
-    if len(set(names)) < len(names):
-        raise InvalidInput(f"service_classes is {shown(names)}, but must have different names.")
+    read = read_named("service_classes", classes, ServiceClass, MOST_CLASSES, "classes")
     total = sum(each.share for each in read)
     if read and abs(total - 1.0) > _ROUNDING:
         raise InvalidInput(
@@ -91,20 +80,6 @@ def read_classes(classes: Any) -> tuple[ServiceClass, ...]:
             "service_classes have no value above 0, but must have one for some class."
         )
     return read
-
-
-def _read(field: str, given: Any) -> ServiceClass:
-    if isinstance(given, ServiceClass):
-        return given
-    if not isinstance(given, Mapping):
-        raise InvalidInput(f"{field} is {shown(given)}, but must be a mapping.")
-    require_known_keys(field, given, _FIELDS)
-    if "name" not in given:
-        raise InvalidInput(f"{field} has no name, but must have one.")
-    try:
-        return ServiceClass(**given)
-    except InvalidInput as error:
-        raise InvalidInput(f"{field}: {error}") from None
 
 
 def service_records(classes: tuple[ServiceClass, ...], interval_s: float) -> NDArray[np.void]:
