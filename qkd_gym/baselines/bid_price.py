@@ -24,7 +24,7 @@ from qkd_gym.baselines.rules import Tunable, feature, parameter
 from qkd_gym.envs import QKDVectorEnv
 from qkd_gym.errors import InvalidInput
 from qkd_gym.features import HOUR_S, NODE, PATH, REQUEST
-from qkd_gym.network.bank import traffic_matrix
+from qkd_gym.network.traffic import traffic_matrix
 
 F64 = NDArray[np.float64]
 _PRICE_DECIMALS, _DEMAND_DECIMALS = 6, 9

@@ -11,9 +11,9 @@ from qkd_gym.belief.filters import start, update
 from qkd_gym.belief.quality import draw_quality
 from qkd_gym.belief.records import FAULT, FAULT_ROW, Hidden, allocate, seen_in
 from qkd_gym.belief.weather import draw_fog
-from qkd_gym.network.bank import traffic_matrix
 from qkd_gym.network.compiled.memory import zeros
 from qkd_gym.network.simulator import Simulator
+from qkd_gym.network.traffic import traffic_matrix
 
 
 class Tracker:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from qkd_gym.errors import InvalidInput, shown
+from qkd_gym.errors import InvalidInput
 from qkd_gym.features import DEGREE_SCALE, HOUR_S, LENGTH_SCALE_KM, LINK, NODE
 from qkd_gym.network.compiled.elementary import log1p_singles
 from qkd_gym.network.compiled.memory import padded, zeros
@@ -21,7 +21,6 @@ from qkd_gym.network.config import (
     SPLITS,
     NetworkConfig,
     interval_s,
-    intervals_in,
 )
 from qkd_gym.network.faults import fault_records, jamming
 from qkd_gym.network.places import place_weights, places_of_links
@@ -30,6 +29,7 @@ from qkd_gym.network.requests import recorded_requests
 from qkd_gym.network.reward import account_terms
 from qkd_gym.network.services import service_records
 from qkd_gym.network.tables import rate_table
+from qkd_gym.network.traffic import mean_demand, traffic_matrix
 from qkd_gym.planning.concurrent_flow import max_concurrent_flow
 from qkd_gym.planning.disjoint import disjoint_bundles
 from qkd_gym.planning.matching import round_plan
@@ -47,7 +47,6 @@ F64 = NDArray[np.float64]
 Records = NDArray[np.void]
 
 _PATHS_TO_JOIN = 4  # per bundle of disjoint paths
-_SHARE_DECIMALS = 12  # of a pair's share in the demand
 
 NETWORK = np.dtype(
     [
@@ -229,84 +228,6 @@ def _empty(size: int, n: int, links: int, config: NetworkConfig, presets: list[s
     return Bank(n_sites=n, **arrays)
 
 
-def gravity(topology: Topology, distance_km: float) -> F64:
-    """Symmetric traffic matrix w_i w_j exp(-d_ij / distance), zero diagonal, summing to one.
-
-    Shares are rounded to 1e-12, so that they are the same on every processor. Relays have no demand
-    of their own, see `Topology.site_weight`; they get this least share, with the nearest site, so
-    that every site has a peer.
-
-    Args:
-        topology: The network.
-        distance_km: Distance over which demand falls by a factor of e, in km.
-
-    Returns:
-        Share of each ordered pair of sites in the whole demand, (n, n) float64.
-
-    Raises:
-        InvalidInput: If some site is so remote that it would have no demand at all.
-    """
-    asking, relays = np.flatnonzero(~topology.relay), np.flatnonzero(topology.relay)
-    gaps = topology.positions_km[:, None, :] - topology.positions_km[None, asking, :]
-    to_asking = np.linalg.norm(gaps, axis=-1)
-    apart = to_asking[asking]
-    np.fill_diagonal(apart, np.inf)
-    weight = topology.site_weight[asking] / topology.site_weight.max()
-    # Beyond the nearest pair, whose demand can then not vanish however small the distance.
-    with np.errstate(over="ignore", under="ignore"):
-        own = np.exp(-(apart - apart.min()) / distance_km) * weight[:, None] * weight[None, :]
-    own = np.round(own / own.sum(), _SHARE_DECIMALS)
-    remote = own.sum(axis=1).argmin()
-    if not own[remote].any():
-        name = topology.site_names[asking[remote]]
-        raise InvalidInput(
-            f"gravity_distance_km is {distance_km:g} km, but site {shown(name)} lies "
-            f"{apart[remote].min():g} km from any other and would have no demand; are these "
-            "kilometres?"
-        )
-    matrix = np.zeros((topology.n_sites, topology.n_sites))
-    matrix[np.ix_(asking, asking)] = own
-    nearest = asking[to_asking[relays].argmin(axis=1)]
-    matrix[relays, nearest] = matrix[nearest, relays] = 10.0**-_SHARE_DECIMALS
-    return matrix
-
-
-def traffic_matrix(topology: Topology, config: NetworkConfig) -> F64:
-    """Share of each ordered pair of sites in the mean demand, (n, n) symmetric, summing to one.
-
-    It is that of the configuration's `Demand`, rounded to 1e-12, or else `gravity`.
-
-    Raises:
-        InvalidInput: As `gravity`.
-    """
-    if config.demand is None or not config.demand.matrix:
-        return gravity(topology, config.gravity_distance_km)
-    matrix = np.array(config.demand.matrix)
-    return np.round(matrix / matrix.sum(), 12)
-
-
-def _mean_demand(
-    config: NetworkConfig, bank: Bank, traffic: F64, scale_bps: float
-) -> tuple[float, float]:
-    """Mean offered key in bit/s, and mean number of requests per second.
-
-    Args:
-        config: The configuration.
-        bank: Has the recorded requests.
-        traffic: From `traffic_matrix`; a number per ordered pair of sites.
-        scale_bps: What the best static plan can carry of it, as a factor.
-    """
-    if len(bank.recorded):
-        duration_s = intervals_in(config.episode_s, bank.n_sites) * interval_s(bank.n_sites)
-        return bank.recorded["bits"].sum() / duration_s, len(bank.recorded) / duration_s
-    requests_per_s = config.requests_per_site_hour * bank.n_sites / HOUR_S
-    demand = config.demand
-    if demand is not None and demand.says_how_much:
-        return float(np.sum(demand.matrix)) / 2.0, requests_per_s
-    # One number per ordered pair of sites; their sum is the whole demand at load 1 twice over.
-    return config.load * scale_bps * traffic.sum() / 2.0, requests_per_s
-
-
 def nominal_links(
     topology: Topology, config: NetworkConfig, presets: list[str]
 ) -> tuple[NDArray[np.int64], F64, F64, F64]:
@@ -348,7 +269,7 @@ def _fill(
             f"topology is {topology.name!r}, but it cannot carry any demand: some sites are "
             "joined only by links without key rate."
         )
-    mean_bps, requests_per_s = _mean_demand(config, bank, traffic, plan.scale)
+    mean_bps, requests_per_s = mean_demand(config, bank.recorded, traffic, plan.scale)
     # Nine digits, on which solvers agree, so that no episode depends on the one at hand.
     offered_bps = float(f"{mean_bps:.9g}")
 

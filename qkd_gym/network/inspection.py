@@ -10,9 +10,10 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial.distance import pdist
 
-from qkd_gym.network.bank import NetworkBank, nominal_links, traffic_matrix
+from qkd_gym.network.bank import NetworkBank, nominal_links
 from qkd_gym.network.config import NetworkConfig
 from qkd_gym.network.tables import LOSS_STEP_DB, rate_table
+from qkd_gym.network.traffic import traffic_matrix
 from qkd_gym.topology import Topology
 
 F64 = NDArray[np.float64]

@@ -3,7 +3,7 @@
 import numpy as np
 from playing import tracked
 
-from qkd_gym.network.bank import gravity
+from qkd_gym.network.traffic import gravity
 
 
 class Reference:

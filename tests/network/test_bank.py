@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from qkd_gym.errors import InvalidInput
-from qkd_gym.network.bank import NetworkBank, gravity
+from qkd_gym.network.bank import NetworkBank
 from qkd_gym.network.config import NetworkConfig
+from qkd_gym.network.traffic import gravity
 from qkd_gym.topology import clustered, load
 
 

@@ -16,8 +16,9 @@ from qkd_gym.envs.tasks import LINK_ACTIVATION, TASKS
 from qkd_gym.errors import InvalidInput
 from qkd_gym.evaluation import evaluate
 from qkd_gym.network import NetworkConfig
-from qkd_gym.network.bank import NetworkBank, traffic_matrix
+from qkd_gym.network.bank import NetworkBank
 from qkd_gym.network.scenarios import as_mapping
+from qkd_gym.network.traffic import traffic_matrix
 from qkd_gym.topology import load
 
 SITES = load("madrid").n_sites

@@ -11,9 +11,10 @@ import pytest
 
 from qkd_gym.errors import InvalidInput
 from qkd_gym.evaluation import evaluate
-from qkd_gym.network.bank import NetworkBank, gravity
+from qkd_gym.network.bank import NetworkBank
 from qkd_gym.network.config import NetworkConfig
 from qkd_gym.network.scenarios import as_mapping, resolve
+from qkd_gym.network.traffic import gravity
 from qkd_gym.topology import Topology, clustered, load
 
 ENV = "qkd_gym/LinkActivation-v0"

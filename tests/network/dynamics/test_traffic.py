@@ -11,7 +11,7 @@ from scipy import stats
 from qkd_gym.envs.core import Core
 from qkd_gym.envs.tasks import LINK_ACTIVATION
 from qkd_gym.network.accounts import ACCOUNT
-from qkd_gym.network.bank import gravity
+from qkd_gym.network.traffic import gravity
 
 ALPHA = 1e-4
 EPISODES = 200
