@@ -18,8 +18,11 @@ LEAST = "pointer = true\ntotal_timesteps = 64\n"
 @pytest.mark.parametrize("task", TASKS)
 def test_every_environment_has_its_recipes(task):
     path = AGENTS / f"{task}.toml"
-    searched = ["search", "general", "real", "hidden"] if task == "LinkScheduling" else []
-    assert list(read_tables(path, "recipes")) == [*searched, "pointer", "ppo"]
+    expected = {
+        "LinkScheduling": ["search", "general", "real", "hidden", "pointer", "ppo"],
+        "Routing": ["pointer", "search", "classes", "ppo"],
+    }
+    assert list(read_tables(path, "recipes")) == expected.get(task, ["pointer", "ppo"])
     assert load_recipe(path, "pointer").pointer
     assert not load_recipe(path, "ppo").pointer
 
