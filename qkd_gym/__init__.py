@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gymnasium.envs.registration import register
 
-__version__ = "0.3.0"
+__version__ = "0.4.0"
 
 for _name in ("LinkActivation", "Routing", "Network", "LinkScheduling"):
     # Strings only: nothing is loaded until an environment is made.

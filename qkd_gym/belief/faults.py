@@ -23,7 +23,8 @@ SHORTEST_S = 1e-6  # of a mean duration, by which is divided
 def lasting_s(gap_s: float, least_s: float, mean_s: float) -> float:
     """Mean number of faults that last, per rate of strikes (1/s), a time after there was none.
 
-    It is the integral of the chance that a fault outlives its age, over ages up to the gap.
+    It is the integral of the chance that a fault outlives its age, over ages up to the gap, which
+    is infinite where nobody has looked.
     """
     if gap_s <= 0.0:
         return 0.0
@@ -48,8 +49,16 @@ def see_fault(fault: np.ndarray, e: int, now_s: float, fraction: float) -> None:
 
 @inlined
 def see_none(fault: np.ndarray, e: int, at_s: float) -> None:
-    """Takes down that a fault was not there at a time; before the start there is none."""
+    """Takes down that a fault was not there at a time."""
     fault[FAULT_ROW.clear_s, e] = max(fault[FAULT_ROW.clear_s, e], at_s)
+
+
+@inlined
+def forget_faults(faults: np.ndarray, e: int) -> None:
+    """Forgets what was seen of the faults of a link: one may have begun at any time."""
+    for kind in range(len(faults)):
+        faults[kind, FAULT_ROW.clear_s, e] = -math.inf
+        faults[kind, FAULT_ROW.last_s, e] = -math.inf
 
 
 @inlined

@@ -7,7 +7,13 @@ import math
 import numpy as np
 
 from qkd_gym.belief.demand import start_demand, update_demand
-from qkd_gym.belief.faults import attack_chance, attack_likelihood, see_fault, see_none
+from qkd_gym.belief.faults import (
+    attack_chance,
+    attack_likelihood,
+    forget_faults,
+    see_fault,
+    see_none,
+)
 from qkd_gym.belief.quality import (
     error_noise,
     error_with,
@@ -148,13 +154,19 @@ def start(
         belief.quality[b, QUALITY_ROW.excess_loss_db] = np.nan
         belief.quality[b, QUALITY_ROW.error] = np.nan
         belief.quality[b, QUALITY_ROW.error_at_s] = 0.0
-        belief.faults[b] = 0.0
+        faults = belief.faults[b]
+        faults[:] = 0.0
         belief.fog[b] = p.fog_share
         start_demand(belief.bursts[b], belief.hot_spot[b], traffic[g], p, sources)
         for e in range(bank.networks[g].n_links):
-            if seen.freshness[b, e] > 0.0:
+            runs = seen.freshness[b, e] == 1.0
+            if seen.freshness[b, e] > 0.0 and not runs:
+                # Measured before, without faults, whether or not one lasts now.
                 age_s = -FRESHNESS_SCALE_S * math.log(seen.freshness[b, e])
                 _take_in(belief, seen, bank, p, b, e, 0.0, age_s)
+            forget_faults(faults, e)
+            if runs:
+                _take_in(belief, seen, bank, p, b, e, 0.0, 0.0)
         belief.is_kept[b] = True
         belief.intervals[b] = seen.interval[b]
 

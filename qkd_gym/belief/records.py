@@ -70,11 +70,11 @@ class FaultRows(NamedTuple):
     """Rows of `Belief.faults`; a fault lasts, as far as known, if it was seen after it was not."""
 
     clear_s: int
-    """When the link was last seen without the fault, at least the start of the episode."""
+    """When the link was last seen without the fault, minus infinity before the first time."""
     first_s: int
     """When the fault that was seen last was first seen."""
     last_s: int
-    """When it was last seen."""
+    """When it was last seen, minus infinity before the first time."""
     fraction: int
     """Share of the pulses that it intercepts; zero for outages."""
 

@@ -25,7 +25,7 @@ _ZERO, _ONE_BIT, _ONE23 = np.uint32(0), np.uint32(1), np.uint32(127 << 23)  # th
 _UNIT = 1.0 / 9007199254740992.0  # 2**-53
 
 # Purposes. Link e uses pair e of the stream SHOT_NOISE, and draw e of BLOCKS.
-RESET, DRIFT, WEATHER, FAULTS, TRAFFIC, SHOT_NOISE, SERVICES, BLOCKS = 0, 1, 2, 3, 4, 5, 6, 7
+RESET, DRIFT, WEATHER, FAULTS, TRAFFIC, SHOT_NOISE, SERVICES, BLOCKS, LASTING = range(9)
 EVENTS = 1024  # of the first fault of a scenario, and of each other one the number after
 
 

@@ -5,6 +5,8 @@ Each reads its own random stream and nothing that an agent can change.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from qkd_gym.jit import compiled, inlined
@@ -12,6 +14,7 @@ from qkd_gym.network.bank import Bank
 from qkd_gym.network.compiled.rng import (
     DRIFT,
     FAULTS,
+    LASTING,
     WEATHER,
     exponential,
     fill_normals,
@@ -27,6 +30,7 @@ from qkd_gym.network.state import LINK_ROW, SITE_ROW, State
 from qkd_gym.network.tables import interpolate
 
 _ZERO, _HALF = np.float32(0.0), np.float32(0.5)
+_MOST_LASTING = 64.0  # faults of one kind per link that last at a time; of more, all are struck
 
 
 @inlined
@@ -78,6 +82,60 @@ def advance_faults(s: State, bank: Bank, p: np.record, b: int) -> None:
         state, draw = uniform(state)
         until[struck] = max(until[struck], now_s + p.attack_min_s + extra)
         fraction[struck] = p.attack_fraction + (1.0 - p.attack_fraction) * draw
+
+
+@inlined
+def draw_lasting(state: np.uint64, least_s: float, mean_s: float) -> tuple[np.uint64, float, float]:
+    """Next state, duration and age (s) of a fault that is met at a moment like any other.
+
+    Faults last a least time and an exponential time of a mean more. Long ones are met more often
+    than short ones, at any time of theirs.
+    """
+    state, which = uniform(state)
+    state, first = exponential(state, mean_s)
+    state, second = exponential(state, mean_s)
+    duration_s = least_s + first + (second if which * (least_s + mean_s) >= least_s else 0.0)
+    state, share = uniform(state)
+    return state, duration_s, share * duration_s
+
+
+@inlined
+def _lasting_s(
+    p: np.record, least_s: float, mean_s: float, state: np.uint64
+) -> tuple[np.uint64, float]:
+    """Next state and how long a fault goes on that lasts at the start; 0 if it is over by then.
+
+    Later ones begin with an interval, so this one began with the interval that its age lies in.
+    """
+    state, duration_s, age_s = draw_lasting(state, least_s, mean_s)
+    return state, max(duration_s - math.ceil(age_s / p.interval_s) * p.interval_s, 0.0)
+
+
+@inlined
+def start_faults(s: State, bank: Bank, p: np.record, b: int) -> None:
+    """Outages and attacks that last at the start of an episode: as many as at any later time."""
+    g = s.episodes[b].network
+    n_links = bank.networks[g].n_links
+    state = stream(s.episodes[b].key, 0, LASTING)
+    length = (p.outage_min_s + p.outage_mean_s) / p.interval_s
+    state, count = poisson(state, min(p.outages_per_link * length, _MOST_LASTING) * n_links)
+    until = s.links[b, LINK_ROW.outage_until_s]
+    for _ in range(count):
+        state, draw = uniform(state)
+        struck = int(draw * n_links)
+        state, left_s = _lasting_s(p, p.outage_min_s, p.outage_mean_s, state)
+        until[struck] = max(until[struck], left_s)
+    length = (p.attack_min_s + p.attack_mean_s) / p.interval_s
+    state, count = poisson(state, min(p.attacks_per_link * length, _MOST_LASTING) * n_links)
+    until, fraction = s.links[b, LINK_ROW.attack_until_s], s.links[b, LINK_ROW.attack_fraction]
+    for _ in range(count):
+        state, draw = uniform(state)
+        struck = search(bank.attack_cumulative[g, :n_links], draw)
+        state, left_s = _lasting_s(p, p.attack_min_s, p.attack_mean_s, state)
+        state, draw = uniform(state)
+        if left_s > until[struck]:
+            until[struck] = left_s
+            fraction[struck] = p.attack_fraction + (1.0 - p.attack_fraction) * draw
 
 
 @inlined

@@ -14,6 +14,7 @@ from qkd_gym.network.bank import Bank
 from qkd_gym.network.compiled.rng import EVENTS, exponential, poisson, search, stream, uniform
 from qkd_gym.network.compiled.vectors import fill
 from qkd_gym.network.compiled.workspace import Workspace
+from qkd_gym.network.dynamics.disturbance import draw_lasting
 from qkd_gym.network.faults import (
     AGEING,
     BLINDING,
@@ -38,14 +39,8 @@ def start_events(s: State, bank: Bank, p: np.record, b: int, work: Workspace) ->
         state = stream(episode.key, 0, EVENTS + f)
         state, count = poisson(state, rate * (least + mean))
         for _ in range(count):
-            # Long events are met more often than short ones, at any time of theirs.
-            state, which = uniform(state)
-            state, first = exponential(state, mean)
-            state, second = exponential(state, mean)
-            duration = least + first + (second if which * (least + mean) >= least else 0.0)
-            state, share = uniform(state)
-            onset_s = -share * duration
-            state = _strike(s, bank, b, f, onset_s, onset_s + duration, 0.0, state, work)
+            state, duration_s, age_s = draw_lasting(state, least, mean)
+            state = _strike(s, bank, b, f, -age_s, duration_s - age_s, 0.0, state, work)
         state, count = poisson(state, rate * fault.announced_s)
         for _ in range(count):
             state, share = uniform(state)

@@ -1,4 +1,4 @@
-"""How long outages and attacks last, how strong attacks are, and which links they strike."""
+"""How many outages and attacks there are, how long they last, and which links they strike."""
 
 import itertools
 
@@ -16,49 +16,117 @@ NO_FAULTS = {"outages_per_link_minute": 0.0, "attacks_per_link_minute": 0.0, "ba
 INTERVAL_S = 30.0
 
 
-def after_one_interval(**settings):
-    """Columns of the real links after the first interval, and the core."""
+def started(**settings):
+    """Episodes that have just begun, and a function of names that gives columns of their links."""
     core = Core("metro", {**NO_FAULTS, **settings}, EPISODES, LINK_ACTIVATION)
     core.generators = [np.random.default_rng([29, b]) for b in range(EPISODES)]
     core.start()
-    core.step(np.full(EPISODES, core.simulator.max_links))
     n_links = int(core.simulator.bank.networks["n_links"][0])
     return core, lambda name: core.simulator.state.links[name][:, :n_links]
 
 
+def after_one_interval(kind, **settings):
+    """Which links were whole at the start, columns after the first interval, and the core."""
+    core, links = started(**settings)
+    whole = links(f"{kind}_until_s") == 0.0
+    core.step(np.full(EPISODES, core.simulator.max_links))
+    return whole, links, core
+
+
 def test_outages_last_for_a_minimum_and_an_exponential_rest():
     # So few that hardly a link is struck twice.
-    _, links = after_one_interval(
-        outages_per_link_minute=0.04, outage_min_s=500.0, outage_mean_s=2000.0
+    whole, links, _ = after_one_interval(
+        "outage", outages_per_link_minute=0.04, outage_min_s=100.0, outage_mean_s=400.0
     )
     until = links("outage_until_s")
-    struck = until > 0.0
+    struck = whole & (until > 0.0)
     chance = -np.expm1(-0.04 * INTERVAL_S / 60.0)
-    assert stats.binomtest(int(struck.sum()), struck.size, chance).pvalue > ALPHA
-    assert stats.kstest((until[struck] - 500.0) / 2000.0, "expon").pvalue > ALPHA
+    assert stats.binomtest(int(struck.sum()), int(whole.sum()), chance).pvalue > ALPHA
+    assert stats.kstest((until[struck] - 100.0) / 400.0, "expon").pvalue > ALPHA
     # All links are as likely.
-    assert stats.chisquare(struck.sum(axis=0)).pvalue > ALPHA
+    expected = whole.sum(axis=0) * struck.sum() / whole.sum()
+    assert stats.chisquare(struck.sum(axis=0), expected).pvalue > ALPHA
     assert (links("attack_until_s") == 0.0).all()
 
 
-def test_attacks_last_and_intercept_as_the_configuration_says():
-    _, links = after_one_interval(
-        attacks_per_link_minute=0.04, attack_min_s=200.0, attack_mean_s=900.0, attack_fraction=0.6
-    )
-    until = links("attack_until_s")
-    struck = until > 0.0
-    chance = -np.expm1(-0.04 * INTERVAL_S / 60.0)
+LAW = {"outage": (0.004, 700.0, 1400.0), "attack": (0.006, 250.0, 1500.0)}
+
+
+@pytest.mark.parametrize("kind", LAW)
+@pytest.mark.parametrize("intervals", [0, 1, 150])
+def test_as_many_faults_last_at_the_start_as_at_any_later_time(kind, intervals):
+    """Poisson with mean rate x mean duration, those that begin with an interval lasting through it
+    whole: that adds half an interval in the mean, and at the start, before any has begun, takes
+    half an interval away."""
+    per_minute, least_s, mean_s = LAW[kind]
+    core, links = started(
+        **{f"{kind}s_per_link_minute": per_minute, f"{kind}_min_s": least_s,
+           f"{kind}_mean_s": mean_s}
+    )  # fmt: skip
+    for _ in range(intervals):
+        core.step(np.full(EPISODES, core.simulator.max_links))
+    # What struck at the start of the interval that has just passed has lasted that long already.
+    struck = links(f"{kind}_until_s") > intervals * INTERVAL_S
+    mean = per_minute / 60.0 * (least_s + mean_s - INTERVAL_S / 2.0)
+    chance = -np.expm1(-mean)
     assert stats.binomtest(int(struck.sum()), struck.size, chance).pvalue > ALPHA
-    assert stats.kstest((until[struck] - 200.0) / 900.0, "expon").pvalue > ALPHA
+    assert stats.chisquare(struck.sum(axis=0)).pvalue > ALPHA
+
+
+@pytest.mark.parametrize("kind", LAW)
+def test_faults_that_last_at_the_start_end_as_faults_met_at_any_time_do(kind):
+    """What is left of a least and an exponential time when it is met: density falls as the share
+    of durations beyond."""
+    per_minute, least_s, mean_s = LAW[kind]
+    _, links = started(
+        **{f"{kind}s_per_link_minute": per_minute / 4.0, f"{kind}_min_s": least_s,
+           f"{kind}_mean_s": mean_s}
+    )  # fmt: skip
+    left_s = links(f"{kind}_until_s")
+    left_s = left_s[left_s > 0.0]
+    # Whole intervals have passed since the onset; within one, all that is left is as likely.
+    rng = np.random.default_rng(5)
+    left_s = left_s - INTERVAL_S * rng.random(len(left_s))
+    left_s = left_s[left_s > 0.0]
+
+    def share(x):
+        beyond = mean_s * -np.expm1(-np.maximum(x - least_s, 0.0) / mean_s)
+        return (np.minimum(x, least_s) + beyond) / (least_s + mean_s)
+
+    assert len(left_s) > 200
+    assert stats.kstest(left_s, share).pvalue > ALPHA
+
+
+def test_attacks_that_last_at_the_start_intercept_as_later_ones():
+    _, links = started(attacks_per_link_minute=0.004, attack_fraction=0.6)
+    fraction = links("attack_fraction")[links("attack_until_s") > 0.0]
+    assert stats.kstest((fraction - 0.6) / 0.4, "uniform").pvalue > ALPHA
+
+
+def test_attacks_last_and_intercept_as_the_configuration_says():
+    whole, links, _ = after_one_interval(
+        "attack", attacks_per_link_minute=0.04, attack_min_s=100.0, attack_mean_s=300.0,
+        attack_fraction=0.6,
+    )  # fmt: skip
+    until = links("attack_until_s")
+    struck = whole & (until > 0.0)
+    chance = -np.expm1(-0.04 * INTERVAL_S / 60.0)
+    assert stats.binomtest(int(struck.sum()), int(whole.sum()), chance).pvalue > ALPHA
+    assert stats.kstest((until[struck] - 100.0) / 300.0, "expon").pvalue > ALPHA
     fraction = links("attack_fraction")
     assert stats.kstest((fraction[struck] - 0.6) / 0.4, "uniform").pvalue > ALPHA
-    assert (fraction[~struck] == 0.0).all()
-    assert stats.chisquare(struck.sum(axis=0)).pvalue > ALPHA
+    assert (fraction[until == 0.0] == 0.0).all()
+    expected = whole.sum(axis=0) * struck.sum() / whole.sum()
+    assert stats.chisquare(struck.sum(axis=0), expected).pvalue > ALPHA
 
 
 def test_central_attacks_follow_the_squared_share_of_shortest_paths():
     """Hops cost 1, and forty kilometres as much as a hop."""
-    core, links = after_one_interval(attacks_per_link_minute=0.1, attack_target="central")
+    # So short that hardly an attack lasts for a second interval.
+    _, links, core = after_one_interval(
+        "attack", attacks_per_link_minute=0.1, attack_target="central", attack_min_s=0.0,
+        attack_mean_s=0.01,
+    )  # fmt: skip
     network = core.simulator.networks.topology(0)
     graph, ends = nx.Graph(), network.link_endpoints.tolist()
     for e, (i, j) in enumerate(ends):

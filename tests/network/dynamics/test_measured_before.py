@@ -18,6 +18,7 @@ def start():
         "bank_size": 1, "misalignment": MEAN, "drift_std": STD, "drift_memory_s": MEMORY_S,
         "measured_age_s": AGE_S, "measured_share": SHARE, "site_misalignment": 0.0,
         "link_excess_loss_db": 0.0, "clear_s": 1e9, "fog_s": 1.0,
+        "outages_per_link_minute": 0.0, "attacks_per_link_minute": 0.0,
         "initial_fill": 0.25, "pool_capacity_bits": 1_000_001,
     }  # fmt: skip
     core = Core("metro", settings, EPISODES, LINK_ACTIVATION)
