@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from qkd_gym import __version__
 from qkd_gym.baselines import Policy, make_policy
-from qkd_gym.baselines.portfolio import shipped_agent
+from qkd_gym.baselines.agents import shipped_agent
 from qkd_gym.commands import exit_status
 from qkd_gym.errors import require_integer
 from qkd_gym.evaluation import evaluate

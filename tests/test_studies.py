@@ -10,7 +10,8 @@ pytest.importorskip("sb3_contrib")
 pytest.importorskip("cmaes")
 
 from qkd_gym.baselines import make_policy
-from qkd_gym.baselines.portfolio import members, shipped_agent
+from qkd_gym.baselines.agents import shipped_agent
+from qkd_gym.baselines.portfolio import members
 from qkd_gym.envs.tasks import LINK_ACTIVATION
 from qkd_gym.errors import InvalidInput
 from qkd_gym.evaluation import evaluate

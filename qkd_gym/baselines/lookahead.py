@@ -17,9 +17,10 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from qkd_gym.baselines.agents import REHEARSING
 from qkd_gym.baselines.planned import refreshed
 from qkd_gym.baselines.policy import Memory, Observation, RuleWithMemory
-from qkd_gym.baselines.portfolio import Portfolio, choose_schedule
+from qkd_gym.baselines.portfolio import Portfolio
 from qkd_gym.envs import QKDVectorEnv
 from qkd_gym.envs.observation import Observation as Buffers
 from qkd_gym.envs.observation import allocate as allocate_buffers
@@ -46,7 +47,7 @@ class Lookahead(RuleWithMemory):
     Attributes:
         schedule: What is followed otherwise, and after the first switches; the name of an agent
             that the package ships stands for it, ``"portfolio"`` for the one that does best on the
-            networks of the environment.
+            networks of the environment, ``"adapted"`` for what a search finds there.
         candidates: Links with the largest gains that are tried, beside the schedule's choice and
             to hold.
         futures: Futures that candidates are tried on before any is given up, and between one such
@@ -78,7 +79,7 @@ class Lookahead(RuleWithMemory):
 
     def __post_init__(self) -> None:
         check_fields(self)
-        if isinstance(self.schedule, str) and self.schedule != Portfolio.name:
+        if isinstance(self.schedule, str) and self.schedule not in REHEARSING:
             self.schedule = shipped_schedule(self.schedule)
         self._planner: Planner | None = None
 
@@ -97,7 +98,7 @@ class Lookahead(RuleWithMemory):
             )
         env.track_belief()
         given = self.schedule
-        schedule = choose_schedule(env.config) if isinstance(given, str) else given
+        schedule = REHEARSING[given].choose(env.config) if isinstance(given, str) else given
         self._planner = Planner(env, schedule)
 
     def decide(

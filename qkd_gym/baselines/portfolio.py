@@ -10,7 +10,7 @@ shared out is successive halving (Karnin, Koren and Somekh, ICML 2013).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, ClassVar
 
@@ -22,15 +22,7 @@ from qkd_gym.envs import QKDVectorEnv
 from qkd_gym.envs.tasks import LINK_SCHEDULING
 from qkd_gym.errors import InvalidInput
 from qkd_gym.network.config import NetworkConfig
-from qkd_gym.scoring import (
-    ScoredPolicy,
-    ScoredSchedule,
-    shipped_names,
-    shipped_schedule,
-    shipped_schedules,
-    shipped_scored,
-    shipped_summary,
-)
+from qkd_gym.scoring import ScoredSchedule, shipped_schedule, shipped_schedules
 from qkd_gym.scoring.episodes import Episodes
 from qkd_gym.scoring.weights import halved, rule_weights
 
@@ -40,31 +32,6 @@ _TUNED_FOR = ("metro", "hidden", "metro-slow", "metro-instant", "slovenia")
 # New training episodes that those left play in every round, after which the better half is left.
 _ROUNDS = (16, 16, 32, 64)
 _FIRST_SEED = 400_000  # of training episodes, which end before those of validation
-
-
-def available_agents() -> tuple[str, ...]:
-    """Names of the agents that the package ships."""
-    return (*shipped_names(), Portfolio.name)
-
-
-def shipped_agent(name: str) -> ScoredPolicy | Portfolio:
-    """An agent that the package ships.
-
-    Raises:
-        InvalidInput: If there is none of that name.
-    """
-    return Portfolio() if name == Portfolio.name else shipped_scored(name)
-
-
-def agent_summary(name: str) -> str:
-    """What an agent that the package ships is, in one line.
-
-    Raises:
-        InvalidInput: If there is none of that name.
-    """
-    if name == Portfolio.name:
-        return "plays the agent, or the rule, that does best on the networks it is shown"
-    return shipped_summary(name)
 
 
 def members() -> tuple[ScoredSchedule, ...]:
@@ -109,24 +76,30 @@ class Portfolio:
 
     Attributes:
         name: Name for reports.
+        summary: What it is, in one line.
+        choose: Gives the schedule for a configuration.
         schedule: The schedule that it plays; None before it has been shown an environment.
     """
 
     env_id: ClassVar[str] = LINK_SCHEDULING.env_id
     name: ClassVar[str] = "portfolio"
+    summary: ClassVar[str] = (
+        "plays the agent, or the rule, that does best on the networks it is shown"
+    )
+    choose: ClassVar[Callable[[NetworkConfig], ScoredSchedule]] = staticmethod(choose_schedule)
 
     def __init__(self) -> None:
         self.schedule: ScoredSchedule | None = None
 
     def watch(self, env: QKDVectorEnv) -> None:
-        """Chooses a schedule for an environment's networks, see `choose_schedule`.
+        """Takes a schedule for an environment's networks by `choose`.
 
         `qkd_gym.evaluation.evaluate` calls it before the first episode.
 
         Args:
             env: A vector environment.
         """
-        self.schedule = choose_schedule(env.config)
+        self.schedule = self.choose(env.config)
 
     def predict(
         self,
@@ -142,7 +115,7 @@ class Portfolio:
         """
         if self.schedule is None:
             raise InvalidInput(
-                "policy is 'portfolio', but must be shown its environment by watch first."
+                f"policy is '{self.name}', but must be shown its environment by watch first."
             )
         return self.schedule.predict(obs, state, episode_start, deterministic)
 

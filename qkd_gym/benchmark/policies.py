@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from qkd_gym.baselines import make_policy
+from qkd_gym.baselines.agents import shipped_agent
 from qkd_gym.baselines.own import has_module, is_own, make_own, own_class
-from qkd_gym.baselines.portfolio import Portfolio, shipped_agent
+from qkd_gym.baselines.portfolio import Portfolio
 from qkd_gym.baselines.registry import in_environment, is_baseline, parameter_names
 from qkd_gym.envs.tasks import TASKS, Task, get_task
 from qkd_gym.errors import InvalidInput, require_choice, shown

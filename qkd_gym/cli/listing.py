@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from qkd_gym.baselines.portfolio import agent_summary, available_agents
+from qkd_gym.baselines.agents import agent_summary, available_agents
 from qkd_gym.baselines.registry import available_policies
 from qkd_gym.benchmark.suites import available_suites
 from qkd_gym.cli.arguments import Commands, add_command, add_json

@@ -22,7 +22,8 @@ import torch
 from stable_baselines3.common.policies import BasePolicy
 
 from qkd_gym import __version__
-from qkd_gym.baselines.portfolio import Portfolio, available_agents, shipped_agent
+from qkd_gym.baselines.agents import available_agents, shipped_agent
+from qkd_gym.baselines.portfolio import Portfolio
 from qkd_gym.envs.tasks import TASKS
 from qkd_gym.errors import InvalidInput, require_choice, shown
 from qkd_gym.files import write_json

@@ -1,12 +1,7 @@
-"""Evolution strategy over the weights of a scorer.
+"""Search for the weights of a scorer by an evolution strategy.
 
-Separable CMA-ES (Ros and Hansen, PPSN X, 2008) by the library ``cmaes``. All candidates of a
-generation play the same training episodes, each candidate has its mirror image, and every
-generation plays new episodes. The result is a running mean of the distribution's mean, whose noise
-is a fraction of that of any candidate.
-
-Nothing here solves a system of equations, whose last bits would hang on the processor; the same
-seed gives the same weights, with any number of workers.
+All candidates of a generation play the same training episodes, and every generation plays new ones.
+The same seed gives the same weights, with any number of workers.
 """
 
 from __future__ import annotations
@@ -19,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from qkd_gym import __version__
 from qkd_gym.errors import InvalidInput, shown
@@ -31,19 +25,16 @@ from qkd_gym.network.bank import shared_bank
 from qkd_gym.network.config import interval_s
 from qkd_gym.network.scenarios import as_mapping
 from qkd_gym.network.state import kernel_params
+from qkd_gym.scoring.evolution import Evolution
 from qkd_gym.scoring.kinds import SCHEDULES, AnyWeights, Kind
-from qkd_gym.scoring.weights import as_vector, from_vector, step_sizes
 from qkd_gym.search.fitness import Exercise, fitness
 from qkd_gym.search.recipe import Practice, SearchRecipe
 from qkd_gym.workers import Workers
 
 require_extra("search", "cmaes", "matplotlib", "tqdm")
 
-import cmaes
-
 _FIRST_SEED = 10_000  # of training episodes, which end before those of validation
 _VALIDATION_EPISODES = 64
-_KEPT = 0.9  # of the running mean
 
 
 class Generation(msgspec.Struct, forbid_unknown_fields=True):
@@ -114,40 +105,26 @@ class Search:
         recipe, tell = self.recipe, on_generation or (lambda number, share: None)
         entries, append = self.open_journal(journal)
         start = self.kind.start(recipe.hidden, self.seed)
-        origin, steps = as_vector(start), step_sizes(start)
-        optimizer = cmaes.SepCMA(
-            mean=np.zeros(len(origin)),
-            sigma=recipe.spread,
-            population_size=recipe.population,
-            seed=self.seed,
-        )
-        running = np.zeros(len(origin))
+        evolution = Evolution(start, recipe.population, recipe.spread, self.seed)
         curve = [(0, self.validate(team, start))]
         every = max(1, recipe.generations // self.validations)
         for number in range(1, recipe.generations + 1):
-            drawn = [optimizer.ask() for _ in range(recipe.population // 2)]
-            points = drawn + [2.0 * optimizer.mean - point for point in drawn]
+            candidates = evolution.ask()
             is_new = number > len(entries)
             if is_new:
-                candidates = [from_vector(origin + steps * point, start) for point in points]
                 play = partial(fitness, self._exercises(number))
                 entry = Generation(team.do(play, candidates))
             else:
                 entry = entries[number - 1]
-            optimizer.tell(
-                [(point, -share) for point, share in zip(points, entry.shares, strict=True)]
-            )
-            kept = _KEPT if number > 1 else 0.0
-            running = kept * running + (1.0 - kept) * optimizer.mean
+            evolution.tell(entry.shares)
             if is_new:
                 if number % every == 0 or number == recipe.generations:
-                    found = from_vector(origin + steps * running, start)
-                    entry.validation = self.validate(team, found)
+                    entry.validation = self.validate(team, evolution.found)
                 append(entry)
             if entry.validation is not None:
                 curve.append((number, entry.validation))
             tell(number, entry.validation)
-        return from_vector(origin + steps * running, start), curve
+        return evolution.found, curve
 
     def open_journal(self, path: Path) -> tuple[list[Generation], Callable[[Generation], None]]:
         """The generations that a journal holds, and a function that appends one.

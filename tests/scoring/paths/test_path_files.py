@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from qkd_gym.baselines.portfolio import available_agents, members, shipped_agent
+from qkd_gym.baselines.agents import available_agents, shipped_agent
+from qkd_gym.baselines.portfolio import members
 from qkd_gym.errors import InvalidInput
 from qkd_gym.scoring import (
     ScoredPaths,
