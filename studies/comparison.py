@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from qkd_gym import __version__
 from qkd_gym.baselines import make_policy
-from qkd_gym.baselines.portfolio import Portfolio, choose_schedule
+from qkd_gym.baselines.agents import REHEARSING
+from qkd_gym.baselines.portfolio import choose_schedule
 from qkd_gym.benchmark.tuning import choose, current_parameters, tune
 from qkd_gym.evaluation import evaluate
 from qkd_gym.evaluation.episodes import HELD_OUT_SEED
@@ -165,9 +166,9 @@ def play_setting(unit: PlayUnit) -> Played:
         played = evaluate(policy, None, count, HELD_OUT_SEED, scenario=config)
         return played.metrics["delivered_share"]
 
-    chosen = choose_schedule(config)
     agents: dict[str, ScoredSchedule] = {
-        name: chosen if name == Portfolio.name else shipped_schedule(name) for name in AGENTS
+        name: REHEARSING[name].choose(config) if name in REHEARSING else shipped_schedule(name)
+        for name in AGENTS
     }
     searched = [load_schedule(path, "searched") for path in unit.schedules]
     shares = {
@@ -176,7 +177,7 @@ def play_setting(unit: PlayUnit) -> Played:
         **{PREFIX + name: episodes.shares(agent.weights) for name, agent in agents.items()},
     }
     rule_shares = of_rule(make_policy(best, **unit.tuned[best].parameters))
-    return Played(best, rule_shares, chosen.name, shares)
+    return Played(best, rule_shares, choose_schedule(config).name, shares)
 
 
 def figures(study: Comparison, played: Sequence[Played]) -> dict[str, Any]:

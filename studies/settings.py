@@ -11,7 +11,7 @@ from qkd_gym.network.scenarios import resolve
 
 # Of what rules are tuned for every setting, in the environment of the agents.
 RULES = ("LinkScheduling:demand-deficit", "LinkScheduling:max-weight")
-AGENTS = ("metro", "general", "portfolio")
+AGENTS = ("metro", "general", "portfolio", "adapted")
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Comparison:
     episodes: int = 100
 
 
-_SIZES = ("metro-10", "metro-30")
+_SIZES = ("metro-10", "metro-30", "metro-50")
 # Kept aside from the searches of all agents that ship.
 _REAL = ("vienna", "tokyo", "trieste", "polska-x0.2", "nsfnet-x0.05", "cost239-x0.05")
 _POOLS_MB = {"10 Mb": 10, "30 Mb": 30, "100 Mb": 100, "300 Mb": 300, "1 Gb": 1000}
