@@ -25,11 +25,11 @@ from qkd_gym.network.config import NetworkConfig
 from qkd_gym.scoring import (
     ScoredPolicy,
     ScoredSchedule,
+    shipped_card,
     shipped_names,
     shipped_schedule,
     shipped_schedules,
     shipped_scored,
-    shipped_summary,
 )
 from qkd_gym.scoring.episodes import Episodes
 from qkd_gym.scoring.weights import halved, rule_weights
@@ -64,7 +64,7 @@ def agent_summary(name: str) -> str:
     """
     if name == Portfolio.name:
         return "plays the agent, or the rule, that does best on the networks it is shown"
-    return shipped_summary(name)
+    return shipped_card(name).summary
 
 
 def members() -> tuple[ScoredSchedule, ...]:
