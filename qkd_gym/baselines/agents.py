@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from qkd_gym.baselines.adapted import Adapted
 from qkd_gym.baselines.portfolio import Portfolio
-from qkd_gym.scoring import ScoredPolicy, shipped_names, shipped_scored, shipped_summary
+from qkd_gym.scoring import ScoredPolicy, shipped_card, shipped_names, shipped_scored
 
 # They come to a schedule on the networks that they are shown.
 REHEARSING: dict[str, type[Portfolio]] = {kind.name: kind for kind in (Portfolio, Adapted)}
@@ -30,4 +30,4 @@ def agent_summary(name: str) -> str:
     Raises:
         InvalidInput: If there is none of that name.
     """
-    return REHEARSING[name].summary if name in REHEARSING else shipped_summary(name)
+    return REHEARSING[name].summary if name in REHEARSING else shipped_card(name).summary

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import qkd_gym
+from qkd_gym.benchmark.costs import costs_section
 from qkd_gym.benchmark.replay import Episode
 from qkd_gym.benchmark.summary import describe, interval_of
 from qkd_gym.benchmark.supported_load import supported_loads
@@ -35,9 +36,16 @@ _MEAN_COLUMNS = {
     "overflow": ("overflow_share", 1.0, "{:.4f}"),
     "switches/h": ("switches_per_hour", 1.0, "{:.1f}"),
     "recovery (s)": ("recovery_s", 1.0, "{:.0f}"),
+    "lost per fault (Mbit)": ("lost_per_fault_bits", 1e-6, "{:.1f}"),
 }
 _DIFFERENCE_COLUMNS = ("points to best baseline [95 %]", "distance closed")
-_RANKED_MEANS = ("mean QBER", "fairness", "switches/h")
+_RANKED_MEANS = (
+    "mean QBER",
+    "fairness",
+    "switches/h",
+    "recovery (s)",
+    "lost per fault (Mbit)",
+)
 _TO_FIRST = "points to the first [95 %]"
 
 
@@ -122,7 +130,7 @@ _REFERENCE, _LOAD = _Policy("demand-deficit", LINK_ACTIVATION.name), 1.0
 
 
 def leaderboard(episodes: Sequence[Episode]) -> str:
-    """Markdown with one table per scenario, events and bank of networks.
+    """Markdown with one table per scenario, events and bank of networks, and what policies cost.
 
     Environments of the same events share a table. Policies of a table are compared on the seeds
     that all of them have played; those that have played fewer than others, because their decisions
@@ -153,7 +161,7 @@ def leaderboard(episodes: Sequence[Episode]) -> str:
         of_policy[episode.seed] = episode
     parts = [
         "# Results\n\n"
-        f"Every number comes from episode files that version {qkd_gym.__version__} played again, "
+        f"Every result comes from episode files that version {qkd_gym.__version__} played again, "
         "action by action, with totals equal bit for bit (`python -m qkd_gym validate`). Policies "
         "of a table are compared on the same seeds; intervals are 95 % bootstrap intervals over "
         "episodes. Baselines have the tuned parameters that ship with the package."
@@ -167,6 +175,7 @@ def leaderboard(episodes: Sequence[Episode]) -> str:
             f"{_rankings(scenario, policies)}"
         )
     parts += _by_load(tables)
+    parts += costs_section(policy.name for policies in tables.values() for policy in policies)
     return "\n\n".join(parts) + "\n"
 
 

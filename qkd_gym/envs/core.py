@@ -54,9 +54,9 @@ class Core:
             unless nobody refers to an array of this one.
         tracker: What operators believe of the hidden part; None unless somebody asked for it.
         opposition: The opponent at work; None without one.
-        watches_sites: Whether the totals of episodes have the metrics ``fairness`` and
-            ``recovery_s``, which are NaN otherwise: every site is looked at for them, which takes a
-            sixth of a step more. Set it before a reset.
+        watches_sites: Whether the totals of episodes have the metrics ``fairness``,
+            ``recovery_s`` and ``lost_per_fault_bits``, which are NaN otherwise: every site is
+            looked at for them, which takes a sixth of a step more. Set it before a reset.
         observation_space: Space of one member's observations.
         action_space: Space of one member's actions.
 

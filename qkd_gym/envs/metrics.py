@@ -20,6 +20,7 @@ METRICS: dict[str, str] = {
     "switches_per_hour": "links switched per hour",
     "fairness": "Jain's index of the sites' served shares, 1 if all are equal",
     "recovery_s": "mean time from a site's loss of a yielding link until as many yield again",
+    "lost_per_fault_bits": "key that a site's links would have made more at the rate before it",
     "exposed_share": "delivered key that compromised relays learnt / delivered key",
     "attack_radius": "requests that one relay would have learnt, the one of most / all requests",
     "illegal_actions": "illegal actions",
@@ -36,6 +37,7 @@ RATIOS = {
     "expired_share": ("expired_bits", "generated_bits"),
     "switches_per_hour": ("switches", "elapsed_s"),
     "recovery_s": ("fault_s", "faults"),
+    "lost_per_fault_bits": ("fault_lost_bits", "faults"),
     "exposed_share": ("compromised_bits", "delivered_bits"),
     "attack_radius": ("widest_relay_requests", "requests"),
 }

@@ -9,6 +9,8 @@ Where every step decides one request, the request itself tells.
 
 *Recovery* of a site: a fault begins when one of its active links stops yielding key (outage,
 attack, fog, QBER alarm) and ends when as many of its links yield key as before, that one or others.
+What it loses is the key that the site's links would have made more meanwhile at their rate just
+before. A link that fails is seen from both its ends: each site has a fault and a loss of its own.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from numpy.typing import NDArray
 from qkd_gym.features import HOUR_S, NODE
 from qkd_gym.jit import inlined
 from qkd_gym.network.accounts import ACCOUNT, ACCOUNT_NAMES, OF_FAULTS
+from qkd_gym.network.bank import Bank
 from qkd_gym.network.compiled.memory import zeros
 from qkd_gym.network.compiled.vectors import fetch, use_widest_vectors
 from qkd_gym.network.compiled.workspace import Workspace
@@ -40,6 +43,7 @@ SUM = np.dtype(
         ("delivered_value_bits", "f8"),
         ("faults", "i8"),
         ("fault_s", "f8"),  # duration of the faults that have ended
+        ("fault_lost_bits", "i8"),  # key not made during faults, in those that are open so far
     ]
 )
 # Of a link, in numbers whose sums tell both counts.
@@ -55,9 +59,11 @@ class Sums(NamedTuple):
     sums: Records  # (B,) SUM
     accounts: NDArray[np.int64]  # (B, len(ACCOUNT_NAMES))
     demand: F64  # (B, 2, N), demand and blocked demand in a unit that cancels in shares
-    counts: NDArray[np.uint32]  # (B, N) links that yield key and that do not, see `_count_links`
+    counts: NDArray[np.uint32]  # (B, N) links that yield key and that do not, see `_look_at_sites`
     goals: NDArray[np.uint32]  # (B, N) links that must yield to end the open fault, 0 if none is
     since_s: F64  # (B, N) when the open fault began
+    rates_bps: F64  # (B, N) key rate of each site, see `_look_at_sites`
+    goal_rates_bps: F64  # (B, N) the same just before the open fault
 
 
 def allocate_sums(s: State, n_sites: int) -> Sums:
@@ -75,32 +81,42 @@ def allocate_sums(s: State, n_sites: int) -> Sums:
         counts=((batch, n_sites), np.uint32),
         goals=((batch, n_sites), np.uint32),
         since_s=((batch, n_sites), np.float64),
+        rates_bps=((batch, n_sites), np.float64),
+        goal_rates_bps=((batch, n_sites), np.float64),
     )
     return Sums(**arrays)
 
 
 @inlined
-def _count_links(s: State, b: int, counts: NDArray[np.uint32], work: Workspace) -> None:
-    """Counts the active links of every site that yield key, and those that do not times `_DEAD`;
-    links that calibrate are neither."""
+def _look_at_sites(
+    s: State, bank: Bank, b: int, counts: NDArray[np.uint32], rates_bps: F64, work: Workspace
+) -> None:
+    """Counts the active links of every site that yield key, and those that do not times `_DEAD`,
+    and adds up the key rates that are seen of them; links that calibrate count for nothing."""
     use_widest_vectors()
     links, used, held = s.links[b], s.sites[b, SITE_ROW.modules_used], s.held[b]
     left_s, freshness = links[LINK_ROW.calibration_left_s], links[LINK_ROW.freshness]
-    rate, counted = links[LINK_ROW.observed_rate], work.rows[0].view(np.uint32)
+    rate, facts = links[LINK_ROW.observed_rate], bank.links[s.episodes[b].network]
+    counted, seen = work.rows[0].view(np.uint32), work.rows[1]
     zero, one = np.float32(0.0), np.float32(1.0)
     for e in range(links.shape[1]):
         kind = _DEAD if (freshness[e] == one) & (rate[e] == zero) else _YIELDING
         counted[e] = kind if left_s[e] <= zero else _NEITHER
+        seen[e] = rate[e] if left_s[e] <= zero else zero
     for v in range(len(counts)):
-        count, modules = _NEITHER, np.uint32(used[v])
+        count, modules, rate_bps = _NEITHER, np.uint32(used[v]), 0.0
         for i in range(held.shape[1]):
-            # Unsigned indices need no check for being negative.
-            count += counted[np.uint32(held[v, i])] if np.uint32(i) < modules else _NEITHER
-        counts[v] = count
+            link = np.uint32(held[v, i])  # unsigned indices need no check for being negative
+            is_held = np.uint32(i) < modules
+            count += counted[link] if is_held else _NEITHER
+            # A product of single precision is exact in double, on every processor.
+            link_bps = np.float64(seen[link]) * np.float64(facts[link].nominal_rate_bps)
+            rate_bps += link_bps if is_held else 0.0
+        counts[v], rates_bps[v] = count, rate_bps
 
 
 @inlined
-def begin_sums(t: Sums, s: State, b: int, work: Workspace) -> None:
+def begin_sums(t: Sums, s: State, bank: Bank, b: int, work: Workspace) -> None:
     """Begins anew with an episode that has just started.
 
     Links that yield no key at the start are no fault of the episode.
@@ -108,31 +124,50 @@ def begin_sums(t: Sums, s: State, b: int, work: Workspace) -> None:
     sums = t.sums[b]
     sums.elapsed_s = sums.reward = sums.qber_weighted_bits = 0.0
     sums.offered_value_bits = sums.delivered_value_bits = sums.fault_s = 0.0
-    sums.faults = 0
+    sums.faults = sums.fault_lost_bits = 0
     t.accounts[b] = 0
     t.demand[b] = 0.0
     t.goals[b] = 0
-    _count_links(s, b, t.counts[b], work)
+    _look_at_sites(s, bank, b, t.counts[b], t.rates_bps[b], work)
 
 
 @inlined
-def _note_faults(t: Sums, s: State, b: int, now_s: float, work: Workspace) -> None:
-    """Opens and closes the faults of an episode's sites."""
+def _note_faults(
+    t: Sums, s: State, bank: Bank, b: int, now_s: float, passed_s: float, work: Workspace
+) -> None:
+    """Opens and closes the faults of an episode's sites, and adds what the open ones lose.
+
+    Args:
+        t: Sums.
+        s: State.
+        bank: Networks.
+        b: Episode.
+        now_s: Time since its start.
+        passed_s: How long links have had the rates that are seen now.
+        work: Scratch space.
+    """
     sums, counts, goals, since_s = t.sums[b], t.counts[b], t.goals[b], t.since_s[b]
-    now = work.rows[1].view(np.uint32)[: len(counts)]
-    _count_links(s, b, now, work)
+    rates_bps, goal_rates_bps = t.rates_bps[b], t.goal_rates_bps[b]
+    now = work.rows[2].view(np.uint32)[: len(counts)]
+    now_bps = work.stored[: len(counts)]
+    _look_at_sites(s, bank, b, now, now_bps, work)
+    missing_bps = 0.0
     for v in range(len(counts)):
-        if now[v] == counts[v]:
-            continue
-        yielding, yielded = now[v] % _DEAD, counts[v] % _DEAD
-        if goals[v] > 0 and yielding >= goals[v]:
-            sums.fault_s += now_s - since_s[v]
-            goals[v] = 0
-        elif goals[v] == 0 and now[v] // _DEAD > counts[v] // _DEAD and yielding < yielded:
-            goals[v] = yielded
-            since_s[v] = now_s
-            sums.faults += 1
-        counts[v] = now[v]
+        if now[v] != counts[v]:
+            yielding, yielded = now[v] % _DEAD, counts[v] % _DEAD
+            if goals[v] > 0 and yielding >= goals[v]:
+                sums.fault_s += now_s - since_s[v]
+                goals[v] = 0
+            elif goals[v] == 0 and now[v] // _DEAD > counts[v] // _DEAD and yielding < yielded:
+                goals[v], goal_rates_bps[v] = yielded, rates_bps[v]
+                since_s[v] = now_s
+                sums.faults += 1
+            counts[v] = now[v]
+        if goals[v] > 0:
+            missing_bps += max(goal_rates_bps[v] - now_bps[v], 0.0)
+        rates_bps[v] = now_bps[v]
+    # Whole bits: the product is rounded at once, on every processor.
+    sums.fault_lost_bits += int(missing_bps * passed_s)
 
 
 @inlined
@@ -143,13 +178,14 @@ def fetch_sums(t: Sums, b: int) -> None:
 
 @inlined
 def add_step(  # type: ignore[no-untyped-def]
-    t, s, p, b, results, first, second, watches_sites, work
+    t, s, bank, p, b, results, first, second, watches_sites, work
 ) -> None:
     """Adds a step of an episode.
 
     Args:
         t: Sums.
         s: State after the step.
+        bank: Networks.
         p: What the kernel reads of the configuration.
         b: Episode.
         results: Of the step.
@@ -167,7 +203,7 @@ def add_step(  # type: ignore[no-untyped-def]
     sums.qber_weighted_bits += results.qber_weighted_bits[b]
     sums.offered_value_bits += results.offered_value_bits[b]
     sums.delivered_value_bits += results.delivered_value_bits[b]
-    time_passed = now_s > sums.elapsed_s
+    passed_s = now_s - sums.elapsed_s
     sums.elapsed_s = now_s
     if not watches_sites:
         return
@@ -178,13 +214,13 @@ def add_step(  # type: ignore[no-untyped-def]
             demand[_BLOCKED, v] += accounts[ACCOUNT.blocked_bits]
     if results.over[b]:
         return
-    if time_passed and not p.decides_paths:
+    if passed_s > 0.0 and not p.decides_paths:
         sites = s.sites[b]
         for v in range(demand.shape[1]):
             demand[_DEMAND, v] += sites[SITE_ROW.demand_average, v]
             demand[_BLOCKED, v] += sites[SITE_ROW.blocked_average, v]
-    if time_passed or accounts[ACCOUNT.switches] > 0:
-        _note_faults(t, s, b, now_s, work)
+    if passed_s > 0.0 or accounts[ACCOUNT.switches] > 0:
+        _note_faults(t, s, bank, b, now_s, passed_s, work)
 
 
 def totals_of(
@@ -206,8 +242,9 @@ def totals_of(
 
     Returns:
         The accounts of `qkd_gym.network.accounts` that add up, those of faults where the scenario
-        has any; ``qber_weighted_bits``, ``reward`` and ``elapsed_s``; how many ``faults`` sites had
-        and how long these took, ``fault_s``, and ``fairness``, all NaN if nobody looked at sites.
+        has any; ``qber_weighted_bits``, ``reward`` and ``elapsed_s``; how many ``faults`` sites
+        had, how long these took, ``fault_s``, what they cost, ``fault_lost_bits``, and
+        ``fairness``, all NaN if nobody looked at sites.
         Where there are service classes, also the value of offered and delivered key, and what waits
         at the end; without them values are bits and nothing waits.
     """
@@ -240,6 +277,7 @@ def totals_of(
         "elapsed_s": sums["elapsed_s"],
         "faults": sums["faults"] + unknown,
         "fault_s": sums["fault_s"] + open_s + unknown,
+        "fault_lost_bits": sums["fault_lost_bits"] + unknown,
         "fairness": _fairness(demand) + unknown,
     }
 

@@ -100,7 +100,7 @@ def step_range(  # type: ignore[no-untyped-def]
         step_one(s, bank, p, b, paths[b], links[b], work)
         observe_one(observations, s, bank, p, b, work)
         _report(results, s, p, b)
-        add_step(sums, s, p, b, results, source, target, watches_sites, work)
+        add_step(sums, s, bank, p, b, results, source, target, watches_sites, work)
 
 
 @compiled
@@ -115,4 +115,4 @@ def start_some(  # type: ignore[no-untyped-def]
         reset_one(s, bank, p, b, networks[i], keys[i], work)
         observe_one(observations, s, bank, p, b, work)
         _report(results, s, p, b)
-        begin_sums(sums, s, b, work)
+        begin_sums(sums, s, bank, b, work)

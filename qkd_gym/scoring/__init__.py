@@ -6,11 +6,11 @@ from qkd_gym.scoring.agents import (
     load_schedule,
     load_scored,
     save_scored,
+    shipped_card,
     shipped_names,
     shipped_schedule,
     shipped_schedules,
     shipped_scored,
-    shipped_summary,
 )
 from qkd_gym.scoring.kinds import ScoredPolicy
 from qkd_gym.scoring.paths.policy import ScoredPaths
@@ -26,9 +26,9 @@ __all__ = [
     "load_schedule",
     "load_scored",
     "save_scored",
+    "shipped_card",
     "shipped_names",
     "shipped_schedule",
     "shipped_schedules",
     "shipped_scored",
-    "shipped_summary",
 ]

@@ -29,10 +29,18 @@ _RULE_RANGES = {
 }
 
 
-class _Card(msgspec.Struct):
-    """What the package reads of a card; all else there is for people."""
+class Card(msgspec.Struct):
+    """What the package reads of a card; all else there is for people.
+
+    Attributes:
+        summary: What the agent came of, in one line.
+        command: What makes it again.
+        decisions: Decisions that its training took.
+    """
 
     summary: Annotated[str, msgspec.Meta(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*\Z")] = ""
+    command: str = ""
+    decisions: int = 0
 
 
 class _Head(msgspec.Struct):
@@ -56,7 +64,7 @@ def _schema(kind: Kind) -> Any:
         if named:
             content = msgspec.defstruct(f"_{field}", named, forbid_unknown_fields=True)
         fields.append((field, list[content] if field.startswith("hidden") else content))
-    return msgspec.defstruct("_File", [*fields, ("card", _Card)], forbid_unknown_fields=True)
+    return msgspec.defstruct("_File", [*fields, ("card", Card)], forbid_unknown_fields=True)
 
 
 _SCHEMAS = {name: _schema(kind) for name, kind in KINDS.items()}
@@ -167,14 +175,14 @@ def shipped_names() -> tuple[str, ...]:
     return tuple(sorted(name.removesuffix(".json") for name in names))
 
 
-def shipped_summary(name: str) -> str:
-    """What an agent that the package ships came of, in one line.
+def shipped_card(name: str) -> Card:
+    """The card of an agent that the package ships.
 
     Raises:
         InvalidInput: If there is none of that name.
     """
-    summary: str = _read(_shipped(name)).card.summary
-    return summary
+    card: Card = _read(_shipped(name)).card
+    return card
 
 
 def shipped_scored(name: str) -> ScoredPolicy:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 
@@ -183,6 +184,24 @@ def test_environments_of_the_same_events_share_a_table():
     assert "| max-weight+widest-path | Network | 2 |" in tables[1]
     offered = [episode.totals["offered_bits"] for episode in episodes]
     assert offered[:2] == offered[2:]
+
+
+def test_the_leaderboard_says_what_faults_cost_and_what_training_took():
+    struck, calm, agent = recorded(episodes=2), recorded("static-plan", episodes=2), recorded()
+    for k, (each, other) in enumerate(zip(struck, calm, strict=True)):
+        each.totals.update(faults=2.0, fault_s=2.0 * (600 + 60 * k), fault_lost_bits=4e6 * (k + 1))
+        other.totals.update(faults=0.0, fault_s=0.0, fault_lost_bits=0.0)
+    named = [dataclasses.replace(each, policy="agent:metro") for each in agent]
+    text = leaderboard([*struck, *calm, *named])
+    lines = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("|")]
+    columns = [lines[0].index(name) for name in ("recovery (s)", "lost per fault (Mbit)")]
+    found = {line[0]: [line[column] for column in columns] for line in lines[2:5]}
+    assert found["max-weight"] == ["630", "3.0"]
+    assert found["static-plan"] == ["-", "-"]
+    section = text.split("## What policies cost")[1]
+    assert "| agent:metro | 57.6 million |" in section
+    assert "max-weight" not in section
+    assert "What policies cost" not in leaderboard(struck)
 
 
 def test_leaderboard_of_episodes_without_demand_or_split():

@@ -53,7 +53,8 @@ def played(policy, scenario, share, seeds=(7, 8), **changes):
     offered = {"offered_bits": 1000.0, "fairness": 1.0, "delivered_bits": 1000.0 * share}
     others = dict.fromkeys(
         ("blocked_bits", "qber_weighted_bits", "elapsed_s", "overflow_bits", "generated_bits",
-         "expired_bits", "switches", "fault_s", "faults", "illegal_actions", "reward"), 1.0,
+         "expired_bits", "switches", "fault_s", "faults", "fault_lost_bits", "illegal_actions",
+         "reward"), 1.0,
     )  # fmt: skip
     env_id = "qkd_gym/LinkActivation-v0"
     totals = {**others, **offered}

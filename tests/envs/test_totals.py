@@ -15,6 +15,7 @@ from qkd_gym.envs.tasks import TASKS
 from qkd_gym.evaluation import evaluate
 from qkd_gym.evaluation.episodes import play
 from qkd_gym.features import LINK
+from qkd_gym.network.state import LINK_ROW
 
 SMALL = {"n_sites": 10, "bank_size": 2, "episode_s": 3600.0, "split": "test"}
 
@@ -142,53 +143,90 @@ def test_fairness_of_activation_agrees_with_playing_the_same_by_request():
 
 
 def slow_recovery(env, policy, seed):
-    """Mean fault duration of an episode by its definition, one site at a time."""
+    """Mean duration of an episode's faults and mean key lost to one, one site at a time."""
     obs, _ = env.reset(seed=seed)
-    n = len(obs["nodes"])
+    n, simulator = len(obs["nodes"]), env.unwrapped.core.simulator
 
-    def counts(obs):
+    def look(obs):
         on = (obs["links"][:, LINK.active] > 0.5) & (obs["links"][:, LINK.calibration_left] == 0.0)
         dead = on & (obs["links"][:, LINK.no_key] > 0.5)
-        good = on & ~dead
-        ends = obs["link_endpoints"]
-        return [np.array([(ends[kind] == v).sum() for v in range(n)]) for kind in (good, dead)]
+        seen = simulator.arrays.links[0, LINK_ROW.observed_rate].astype(float)
+        facts = simulator.bank.links[simulator.arrays.episodes["network"][0]]
+        rate = on * seen[: len(on)] * facts["nominal_rate_bps"][: len(on)]
+        ends = [(obs["link_endpoints"] == v).any(axis=1) for v in range(n)]
+        return [np.array([x[at].sum() for at in ends]) for x in (on & ~dead, dead, rate)]
 
-    good, dead = counts(obs)
-    open_since, goals, durations, over = {}, {}, [], False
+    good, dead, rate = look(obs)
+    open_since, before, durations, lost, now, over = {}, {}, [], 0.0, 0.0, False
     while not over:
         obs, _, _, over, info = env.step(policy.predict(obs)[0])
-        now = info["elapsed_s"]
+        passed, now = info["elapsed_s"] - now, info["elapsed_s"]
         if over:
             break
-        next_good, next_dead = counts(obs)
+        next_good, next_dead, next_rate = look(obs)
         for v in range(n):
-            if v in goals:
-                if next_good[v] >= goals[v]:
+            if v in before:
+                if next_good[v] >= before[v][0]:
                     durations.append(now - open_since.pop(v))
-                    del goals[v]
+                    del before[v]
             elif next_dead[v] > dead[v] and next_good[v] < good[v]:
-                goals[v], open_since[v] = good[v], now
-        good, dead = next_good, next_dead
+                before[v], open_since[v] = (good[v], rate[v]), now
+            if v in before:
+                lost += max(before[v][1] - next_rate[v], 0.0) * passed
+        good, dead, rate = next_good, next_dead, next_rate
     durations += [now - since for since in open_since.values()]
-    return np.mean(durations) if durations else np.nan
+    return (np.mean(durations), lost / len(durations)) if durations else (np.nan, np.nan)
 
 
-def test_recovery_is_the_mean_duration_of_faults():
+@pytest.mark.parametrize(
+    ("env_id", "rule"),
+    [
+        ("qkd_gym/LinkActivation-v0", "demand-deficit"),
+        ("qkd_gym/Network-v0", "demand-deficit+shortest-path"),  # steps in which no time passes
+    ],
+)
+def test_recovery_is_the_mean_duration_and_loss_of_faults(env_id, rule):
     settings = SMALL | {"outages_per_link_minute": 1 / 60, "outage_min_s": 120.0}
-    policy = make_policy("demand-deficit")
-    result = evaluate(policy, episodes=4, seed=2, **settings)
-    env = gym.make("qkd_gym/LinkActivation-v0", **settings)
-    slow = [slow_recovery(env, policy, row["seed"]) for row in result.rows()]
-    assert np.isfinite(slow).sum() >= 3
-    np.testing.assert_allclose(result.metrics["recovery_s"], slow)
+    policy = make_policy(rule)
+    result = evaluate(policy, env_id, episodes=4, seed=2, **settings)
+    env = gym.make(env_id, **settings)
+    slow = np.array([slow_recovery(env, policy, row["seed"]) for row in result.rows()])
+    assert np.isfinite(slow).all(axis=1).sum() >= 3
+    np.testing.assert_allclose(result.metrics["recovery_s"], slow[:, 0])
+    # Less than a bit of every interval is cut off.
+    cut = SMALL["episode_s"] / 60.0
+    np.testing.assert_allclose(result.metrics["lost_per_fault_bits"], slow[:, 1], rtol=0, atol=cut)
+    assert np.nanmin(slow[:, 1]) > 1e3 * cut
+
+
+def test_both_sites_of_a_link_lose_the_key_that_it_would_have_made():
+    # Nobody switches and nothing drifts: what is lost is made in the same episode without outages.
+    steady = {"attacks_per_link_minute": 0.0, "drift_std": 0.0, "fog_loss_db": 0.0}
+    calm, struck = (
+        evaluate(
+            "static-plan",
+            episodes=16,
+            seed=1,
+            **(SMALL | steady | {"outages_per_link_minute": rate, "outage_min_s": 240.0}),
+        ).totals
+        for rate in (0.0, 1 / 1200)
+    )
+    lost = calm["generated_bits"] - struck["generated_bits"]
+    found = struck["fault_lost_bits"] / 2
+    # Nothing is lost to a fault where links are out from the start, and less than all where one
+    # is still out at the end; what is left is shot noise.
+    assert (found <= 1.002 * lost).all()
+    assert (found[found > 0] >= 0.998 * lost[found > 0]).sum() >= 4
 
 
 def test_nothing_breaks_where_nothing_can_break():
     quiet = {"outages_per_link_minute": 0.0, "attacks_per_link_minute": 0.0, "fog_loss_db": 0.0}
     quiet |= {"drift_std": 0.0, "site_misalignment": 0.0, "link_excess_loss_db": 0.0}
     result = evaluate("static-plan", episodes=2, **(SMALL | quiet))
-    assert np.isnan(result.metrics["recovery_s"]).all()
-    assert np.isnan(result.mean("recovery_s"))
+    for name in ("recovery_s", "lost_per_fault_bits"):
+        assert np.isnan(result.metrics[name]).all()
+        assert np.isnan(result.mean(name))
+    assert not result.totals["fault_lost_bits"].any()
 
 
 def test_recorded_actions_play_the_same_episode():

@@ -15,9 +15,9 @@ from qkd_gym.scoring.agents import (
     find_scored,
     load_schedule,
     save_scored,
+    shipped_card,
     shipped_schedule,
     shipped_schedules,
-    shipped_summary,
 )
 from qkd_gym.scoring.weights import Weights
 from tests.scoring.observations import random_weights
@@ -160,11 +160,11 @@ def test_shipped_agents_are_found_by_name():
     metro = shipped_schedule("metro")
     assert metro.name == "metro"
     np.testing.assert_array_equal(metro.weights.on, random_weights(0).on)
-    assert shipped_summary("general") == "For general"
+    assert shipped_card("general").summary == "For general"
     with pytest.raises(InvalidInput, match="Did you mean 'metro'"):
         shipped_schedule("metroo")
     with pytest.raises(InvalidInput, match="Did you mean 'metro'"):
-        shipped_summary("metroo")
+        shipped_card("metroo")
 
 
 @pytest.mark.usefixtures("shipped")
@@ -183,7 +183,7 @@ def test_a_schedule_is_found_by_name_or_folder(tmp_path, monkeypatch, file):
 def test_what_the_package_ships_can_be_loaded():
     for name in shipped_schedules():
         assert shipped_schedule(name).name == name
-        assert shipped_summary(name)
+        assert shipped_card(name).summary
 
 
 def test_agents_are_loaded_without_torch_or_a_search():

@@ -15,8 +15,8 @@ from qkd_gym.scoring import (
     load_schedule,
     load_scored,
     save_scored,
+    shipped_card,
     shipped_schedules,
-    shipped_summary,
 )
 from tests.scoring.observations import random_weights
 from tests.scoring.paths.requests import random_path_weights
@@ -77,7 +77,7 @@ def test_paths_are_found_beside_schedules(tmp_path, monkeypatch, file):
     np.testing.assert_array_equal(
         shipped_agent("paths").weights.price, random_path_weights(1, hidden=2).price
     )
-    assert shipped_summary("paths") == "Searched on classes"
+    assert shipped_card("paths").summary == "Searched on classes"
     # A portfolio of schedules has none.
     assert shipped_schedules() == ("metro",)
     assert [member.name for member in members()][:2] == ["metro", "metro, halved"]
