@@ -20,7 +20,7 @@ METRICS: dict[str, str] = {
     "switches_per_hour": "links switched per hour",
     "fairness": "Jain's index of the sites' served shares, 1 if all are equal",
     "recovery_s": "mean time from a site's loss of a yielding link until as many yield again",
-    "lost_per_fault_bits": "key that a site's links would have made more at the rate before it",
+    "lost_per_fault_bits": "mean key lost to a fault, at the rate that its site had just before",
     "exposed_share": "delivered key that compromised relays learnt / delivered key",
     "attack_radius": "requests that one relay would have learnt, the one of most / all requests",
     "illegal_actions": "illegal actions",
