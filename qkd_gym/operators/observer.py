@@ -22,6 +22,7 @@ from qkd_gym.operators.schema import (
     NetworkExtension,
     Request,
     View,
+    Window,
     is_identity,
     read_view,
 )
@@ -63,7 +64,8 @@ class Observer:
         Raises:
             InvalidInput: If the view is not of this network: it names other sites, lacks one or has
                 two of one name, joins sites that no candidate link joins, runs more links at a
-                site than there are modules, or has a number outside the scenario's range.
+                site than there are modules, has an alarm of a link that it lacks, or has a number
+                outside the scenario's range.
         """
         seen = view if isinstance(view, View) else read_view(view)
         sim, network = self._core.simulator, seen.extension.network_index
@@ -75,7 +77,9 @@ class Observer:
         sites = _sites(seen, sim.networks.topology(network))
         self._write_network(seen.extension, sites)
         self._write_sites(seen, sites)
-        self._write_links(seen, sites)
+        link_of = self._write_links(seen, sites)
+        if len(sim.bank.faults):
+            self._write_alarms(seen, link_of)
         frame = self._core.frame
         _observe(sim.arrays, sim.bank, sim.params, frame.buffer, sim.work)
         return {name: array.copy(order="K") for name, array in frame.only.items()}
@@ -130,14 +134,21 @@ class Observer:
             columns["demand_average"][0, site] = told.demand_bps
             columns["blocked_average"][0, site] = told.blocked_bps
 
-    def _write_links(self, seen: View, sites: dict[str, int]) -> None:
+    def _write_links(self, seen: View, sites: dict[str, int]) -> dict[str, int | None]:
+        """Writes what is told of links.
+
+        Returns:
+            The link of each ``qkdl_id``; None for links that are not read.
+        """
         sim = self._core.simulator
         topology = sim.networks.topology(seen.extension.network_index)
         candidates = {(a, b): e for e, (a, b) in enumerate(topology.link_endpoints.tolist())}
         found: set[int] = set()
+        link_of: dict[str, int | None] = {}
         for tree in seen.nodes:
             for link in tree.node.qkd_links.qkd_link:
                 if is_identity(link.qkdl_type, "VIRT"):
+                    link_of.setdefault(link.qkdl_id, None)
                     continue
                 field = f"view: qkd_link {shown(link.qkdl_id)}"
                 told = (link.qkdl_local.qkdn_id, link.qkdl_remote.qkdn_id)
@@ -155,6 +166,25 @@ class Observer:
                         for site in (first, second):
                             self._take_module(site, index, topology.site_names[site])
                 found.add(index)
+                link_of[link.qkdl_id] = index
+        return link_of
+
+    def _write_alarms(self, seen: View, link_of: dict[str, int | None]) -> None:
+        struck = self._core.simulator.state.struck
+        for told in seen.alarms:
+            alarmed = told.alarm.link
+            if alarmed is None:
+                continue
+            if alarmed.qkdl_id not in link_of:
+                raise InvalidInput(
+                    f"view: alarm has the qkdl_id {shown(alarmed.qkdl_id)}, but must have that of "
+                    "a qkd_link."
+                )
+            link = link_of[alarmed.qkdl_id]
+            if link is not None:
+                # Of several alarms of a link the first that was raised counts.
+                lasted_s = max(struck["alarm_s"][0, link], alarmed.extension.lasted_s)
+                struck["alarm"][0, link], struck["alarm_s"][0, link] = True, lasted_s
 
     def _take_module(self, site: int, link: int, name: str) -> None:
         sim = self._core.simulator
@@ -197,6 +227,16 @@ class Observer:
             sim.state.links[name][0, index] = value
         if len(sim.bank.sifted_per_block):
             sim.state.blocks["filled"][0, index] = told.block_filled
+        if len(sim.bank.faults) and told.window is not None:
+            self._write_window(index, told.window, field)
+
+    def _write_window(self, index: int, window: Window, field: str) -> None:
+        struck = self._core.simulator.state.struck
+        ends_in_s = window.ends_in_s
+        require_between(f"{field}: window: begins_in_s", window.begins_in_s, 0.0, ends_in_s)
+        struck["window"][0, index] = True
+        struck["window_in_s"][0, index] = window.begins_in_s
+        struck["window_left_s"][0, index] = ends_in_s
 
 
 @compiled

@@ -75,6 +75,18 @@ class Performance(msgspec.Struct, omit_defaults=True):
         return None
 
 
+class Window(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """A time for which a link is announced to be out of use, such as for maintenance.
+
+    Attributes:
+        ends_in_s: Time until it ends.
+        begins_in_s: Time until it begins; 0 while it lasts.
+    """
+
+    ends_in_s: Amount
+    begins_in_s: Amount = 0.0
+
+
 class LinkExtension(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     """What the standard has no name for, or rounds, of a link.
 
@@ -91,6 +103,7 @@ class LinkExtension(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=Tr
         calibration_left_s: Time until key flows.
         switched: Whether the link was switched and no time has passed since.
         block_filled: Share of the running block of sifted bits that is there.
+        window: The first of the announced times out of use; None for none.
     """
 
     stored_bits: Bits = 0
@@ -104,6 +117,7 @@ class LinkExtension(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=Tr
     calibration_left_s: Amount = 0.0
     switched: bool = False
     block_filled: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.0
+    window: Window | None = None
 
 
 class Link(msgspec.Struct, omit_defaults=True):
@@ -157,6 +171,36 @@ class Tree(msgspec.Struct):
     node: QKDNode = msgspec.field(name="etsi-qkd-sdn-node:qkd_node")
 
 
+class AlarmExtension(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """What the standard has no name for of an alarm.
+
+    Attributes:
+        lasted_s: Time since it was raised.
+    """
+
+    lasted_s: Amount = 0.0
+
+
+class AlarmedLink(msgspec.Struct, omit_defaults=True):
+    """The link that an alarm is of."""
+
+    qkdl_id: str
+    qkdl_status: str | None = None
+    extension: AlarmExtension = msgspec.field(name="qkd-gym:alarm", default_factory=AlarmExtension)
+
+
+class Alarm(msgspec.Struct, omit_defaults=True):
+    """The content of an alarm; those of interfaces and applications are not read."""
+
+    link: AlarmedLink | None = None
+
+
+class Notification(msgspec.Struct):
+    """An alarm as a node tells of it."""
+
+    alarm: Alarm = msgspec.field(name="etsi-qkd-sdn-node:alarm")
+
+
 class Request(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     """A request for key between two sites.
 
@@ -197,10 +241,12 @@ class NetworkExtension(msgspec.Struct, forbid_unknown_fields=True, omit_defaults
     waiting_request: Request | None = None
 
 
-class View(msgspec.Struct):
-    """A network as its controller sees it: the tree of every node, and the network as a whole."""
+class View(msgspec.Struct, omit_defaults=True):
+    """A network as its controller sees it: the tree of every node, the alarms that have been raised
+    and not ended, and the network as a whole."""
 
     nodes: list[Tree]
+    alarms: list[Notification] = []
     extension: NetworkExtension = msgspec.field(
         name="qkd-gym:network", default_factory=NetworkExtension
     )

@@ -16,6 +16,9 @@ from qkd_gym.envs.starting import not_ready
 from qkd_gym.errors import InvalidInput, require_integer, shown
 from qkd_gym.features import FRESHNESS_SCALE_S
 from qkd_gym.operators.schema import (
+    Alarm,
+    AlarmedLink,
+    AlarmExtension,
     End,
     Interface,
     Interfaces,
@@ -23,12 +26,14 @@ from qkd_gym.operators.schema import (
     LinkExtension,
     Links,
     NetworkExtension,
+    Notification,
     Performance,
     QKDNode,
     Request,
     SiteExtension,
     Tree,
     View,
+    Window,
     identity,
 )
 from qkd_gym.physics import CVQKD, preset
@@ -64,7 +69,7 @@ def view(env: Any, member: int = 0) -> dict[str, Any]:
         raise not_ready(False)
     seen = _Seen(core, member)
     nodes = [seen.tree(site) for site in range(seen.topology.n_sites)]
-    plain: dict[str, Any] = msgspec.to_builtins(View(nodes, seen.network()))
+    plain: dict[str, Any] = msgspec.to_builtins(View(nodes, seen.alarms(), seen.network()))
     return plain
 
 
@@ -91,7 +96,7 @@ class _Seen:
         require_distinct_names(self.topology)
         self.facts = sim.bank.links[network]
         self.links, self.sites = sim.state.links[member], sim.state.sites[member]
-        self.blocks = sim.state.blocks[member]
+        self.blocks, self.struck = sim.state.blocks[member], sim.state.struck[member]
         self.interval_s = float(sim.params["interval_s"][0])
         self.site_ids = [self._id("site", name) for name in self.topology.site_names]
         self.technology = self._technology()
@@ -126,13 +131,32 @@ class _Seen:
         )
         return Tree(node)
 
+    def alarms(self) -> list[Notification]:
+        """The alarms that have been raised and not ended."""
+        told = np.flatnonzero(self.struck["alarm"])
+        return [
+            Notification(
+                Alarm(
+                    AlarmedLink(
+                        qkdl_id=self._link_id(link),
+                        qkdl_status=identity(self._status(link)),
+                        extension=AlarmExtension(float(self.struck["alarm_s"][link])),
+                    )
+                )
+            )
+            for link in told.tolist()
+        ]
+
+    def _link_id(self, link: int) -> str:
+        names = self.topology.site_names
+        return self._id("link", *(names[site] for site in self.topology.link_endpoints[link]))
+
     def _link(self, link: int, site: int) -> Link:
         state = self.links[link]
         first, second = self.topology.link_endpoints[link].tolist()
-        names = self.topology.site_names
         performance, extension = self._measured(link)
         return Link(
-            qkdl_id=self._id("link", names[first], names[second]),
+            qkdl_id=self._link_id(link),
             qkdl_local=self._end(link, site),
             qkdl_remote=self._end(link, first + second - site),
             qkdl_enable=bool(state["active"]),
@@ -173,6 +197,11 @@ class _Seen:
         )
         if self.blocks.shape[0]:
             extension.block_filled = float(self.blocks["filled"][link])
+        if self.struck.shape[0] and self.struck["window"][link]:
+            extension.window = Window(
+                ends_in_s=float(self.struck["window_left_s"][link]),
+                begins_in_s=float(self.struck["window_in_s"][link]),
+            )
         freshness = float(state["freshness"])
         if freshness > 0.0 or state["observed_qber"] > 0.0:
             # Products of two single-precision numbers, which double precision holds exactly.

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 INK, MUTED, FAINT = "#1f2328", "#656d76", "#ccd3da"
 PAPER, PANEL = "#ffffff", "#f4f6f8"
 CALIBRATING, FAILED, PATH = "#a463d6", "#d1242f", "#8cc8ff"
+ALARM, WINDOW = INK, MUTED
 DELIVERED, BLOCKED = "#1f7a6d", "#d1242f"
 
 # From what is bad, an empty pool or a QBER at its limit, to what is good.

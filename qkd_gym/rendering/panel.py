@@ -11,7 +11,9 @@ from qkd_gym.rendering.options import RenderOptions
 from qkd_gym.rendering.pen import Pen, Text, letters, text_size
 from qkd_gym.rendering.scene import LinkState, Scene
 from qkd_gym.rendering.words import (
+    ALARM,
     STATE_NAMES,
+    WINDOW,
     fitted,
     literal,
     moment,
@@ -62,7 +64,7 @@ class Panel:
         for row, sign in enumerate(self._signs(scene)):
             found.append(self._text(sign, _SIGNS + row * _LINE, indent=_SYMBOL))
         if scene.decides_paths:
-            found.append(self._text("last request", _REQUEST, indent=_SYMBOL))
+            found.append(self._text("last request", self._request_top(scene), indent=_SYMBOL))
         return found
 
     def live_texts(self, scene: Scene) -> list[Text]:
@@ -76,9 +78,15 @@ class Panel:
         for row, state in enumerate(_SHOWN):
             count = str(scene.count(state))
             found.append(self._text(count, _LEGEND + row * _LINE, to_right=True))
+        if scene.faults:
+            signs = self._signs(scene)
+            for sign, links in ((ALARM, scene.faults.alarmed), (WINDOW, scene.faults.announced)):
+                top = _SIGNS + signs.index(sign) * _LINE
+                found.append(self._text(str(links.sum()), top, to_right=True))
         if scene.request:
             for row, line in enumerate(request_words(scene, scene.request), 1):
-                found.append(self._text(line, _REQUEST + row * 14, colour=colours.MUTED))
+                top = self._request_top(scene) + row * 14
+                found.append(self._text(line, top, colour=colours.MUTED))
         return found
 
     def draw_legend(self, pen: Pen, scene: Scene) -> None:
@@ -98,7 +106,7 @@ class Panel:
         for row, sign in enumerate(self._signs(scene)):
             self._draw_sign(pen, sign, _SIGNS + row * _LINE)
         if scene.decides_paths:
-            self._symbol_line(pen, _REQUEST, colours.PATH, 9.0)
+            self._symbol_line(pen, self._request_top(scene), colours.PATH, 9.0)
 
     def draw_bars(self, pen: Pen, scene: Scene) -> None:
         """Draws the time that has passed and the shares."""
@@ -112,7 +120,12 @@ class Panel:
 
     def _signs(self, scene: Scene) -> list[str]:
         air = ["free space"] if scene.topology.free_space.any() else []
-        return ["stored, inactive", "modules in use", *air]
+        faults = [ALARM, WINDOW] if scene.faults else []
+        return ["stored, inactive", "modules in use", *air, *faults]
+
+    def _request_top(self, scene: Scene) -> int:
+        """Top of the last request, below the signs."""
+        return max(_REQUEST, _SIGNS + len(self._signs(scene)) * _LINE + 4)
 
     def _draw_sign(self, pen: Pen, sign: str, top: float) -> None:
         middle = self._symbol(top)[1]
@@ -121,9 +134,12 @@ class Panel:
             pen.dot(middle, 3.0 * self._unit, _SAMPLE)
         elif sign == "modules in use":
             draw_site(pen, middle, 5.0 * self._unit, 0.5)
-        else:
+        elif sign == "free space":
             self._symbol_line(pen, top, _SAMPLE, 4.0)
             self._symbol_line(pen, top, "white", 1.2)
+        else:
+            self._symbol_line(pen, top, colours.FAINT, 1.2)
+            (draw_alarm if sign == ALARM else draw_window)(pen, self._symbol(top)[::2])
 
     def _bar(
         self, pen: Pen, top: float, height: float, first: float, last: float, colour: str
@@ -174,6 +190,16 @@ class Panel:
         left = self._to - wide if to_right else left
         box = Box(left, top * self._unit, left + wide, top * self._unit + high)
         return Text(kept, box, pixels, colour, bold)
+
+
+def draw_alarm(pen: Pen, ends: NDArray[np.float64]) -> None:
+    """That a link has an alarm: a line on both sides of it."""
+    pen.rails(ends, colours.ALARM, 4.0)
+
+
+def draw_window(pen: Pen, ends: NDArray[np.float64]) -> None:
+    """That a link has an announced window: ties across it."""
+    pen.ties(ends, colours.WINDOW, 5.0)
 
 
 def draw_site(pen: Pen, middle: NDArray[np.float64], radius: float, used: float) -> None:

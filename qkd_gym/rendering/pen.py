@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Colour = str | tuple[int, ...]
 _DASH, _GAP = 6.0, 4.0
+_TIE, _THIN = 8.0, 1.2  # between ties; width of ties and rails
 
 
 class Text(NamedTuple):
@@ -69,6 +70,21 @@ class Pen:
             cut = np.array([[start], [start + share]])
             self.line(ends[0] + cut * (ends[1] - ends[0]), colour, width)
 
+    def rails(self, ends: NDArray[np.float64], colour: Colour, reach: float) -> None:
+        """Thin lines on both sides of that between the rows of (2, 2)."""
+        aside = self._aside(ends, reach)
+        for moved in (ends - aside, ends + aside):
+            self.line(moved, colour, _THIN)
+
+    def ties(self, ends: NDArray[np.float64], colour: Colour, reach: float) -> None:
+        """Thin lines across that between the rows of (2, 2), at equal distances."""
+        aside = self._aside(ends, reach)
+        length = float(np.linalg.norm(ends[1] - ends[0])) / self._unit
+        count = max(1, round(length / _TIE))
+        for share in (np.arange(count) + 0.5) / count:
+            middle = ends[0] + share * (ends[1] - ends[0])
+            self.line(np.stack([middle - aside, middle + aside]), colour, _THIN)
+
     def dot(
         self,
         middle: Sequence[float] | NDArray[np.float64],
@@ -102,6 +118,12 @@ class Pen:
         left, top, right, bottom = (round(self._scale * side) for side in box)
         if right > left and bottom > top:
             self._draw.rectangle((left, top, right - 1, bottom - 1), colour)
+
+    def _aside(self, ends: NDArray[np.float64], reach: float) -> NDArray[np.float64]:
+        """The way from a line to what lies so far beside it, (2,)."""
+        x, y = ends[1] - ends[0]
+        aside: NDArray[np.float64] = np.array([-y, x]) / max(np.hypot(x, y), 1e-9)
+        return reach * self._unit * aside
 
     def _around(
         self, middle: Sequence[float] | NDArray[np.float64], radius: float

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from qkd_gym.extras import require_extra
 from qkd_gym.rendering import colours
 from qkd_gym.rendering.options import RenderOptions
-from qkd_gym.rendering.panel import Panel, draw_site
+from qkd_gym.rendering.panel import Panel, draw_alarm, draw_site, draw_window
 from qkd_gym.rendering.pen import Pen, Text, write
 from qkd_gym.rendering.places import HALO, Places, lay_out
 from qkd_gym.rendering.scene import LinkState, Scene
@@ -123,6 +123,11 @@ class Picture:
                 pen.line(ends[link], colours.PATH, 9.0)
             for site in scene.request.ends:
                 pen.dot(places.pixels[site], places.radius + 4.0 * self._unit, colours.PATH)
+        if scene.faults:
+            for link in np.flatnonzero(scene.faults.alarmed).tolist():
+                draw_alarm(pen, ends[link])
+            for link in np.flatnonzero(scene.faults.announced).tolist():
+                draw_window(pen, ends[link])
         stored = (scene.state == LinkState.INACTIVE) & (scene.pool_bits > 0)
         for link in np.flatnonzero(stored).tolist():
             pen.dot(ends[link].mean(axis=0), 2.6 * self._unit, shades[link], "white", 0.6)

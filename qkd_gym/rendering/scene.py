@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,30 @@ class LinkState(IntEnum):
     ACTIVE = 1
     CALIBRATING = 2
     FAILED = 3  # active and calibrated, but it makes no key
+
+
+class KnownFaults(NamedTuple):
+    """What the operator knows of the faults of e links; NaN where there is nothing to know.
+
+    Attributes:
+        alarm_s: (e,) time since the first alarm that lasts.
+        window_in_s: (e,) time until the first announced window begins, 0 while it lasts.
+        window_left_s: (e,) time until that one ends.
+    """
+
+    alarm_s: NDArray[np.float64]
+    window_in_s: NDArray[np.float64]
+    window_left_s: NDArray[np.float64]
+
+    @property
+    def alarmed(self) -> NDArray[np.bool_]:
+        """Whether a link has an alarm, (e,)."""
+        return ~np.isnan(self.alarm_s)
+
+    @property
+    def announced(self) -> NDArray[np.bool_]:
+        """Whether a link has an announced window, (e,)."""
+        return ~np.isnan(self.window_left_s)
 
 
 @dataclass(frozen=True)
@@ -42,6 +66,7 @@ class Scene:
         sums: Offered, delivered and blocked key so far.
         decides_paths: Whether a step decides a request.
         request: The request of the last step, if it decided one.
+        faults: What the operator knows of faults; None where the scenario has none.
     """
 
     topology: Topology
@@ -58,6 +83,7 @@ class Scene:
     sums: Sums
     decides_paths: bool
     request: Request | None = None
+    faults: KnownFaults | None = None
 
     @property
     def pool_fill(self) -> NDArray[np.float64]:
@@ -102,4 +128,15 @@ def scene_of(simulator: Simulator, member: int = 0, past: Past | None = None) ->
         sums=past.sums(member) if past else Sums(),
         decides_paths=bool(simulator.params["decides_paths"][0]),
         request=past.requests[member] if past else None,
+        faults=_known_faults(state.struck[member, : topology.n_links]),
+    )
+
+
+def _known_faults(struck: Any) -> KnownFaults | None:
+    """What the operator knows of the faults of some links, if the scenario has any."""
+    if not struck.shape[0]:
+        return None
+    alarm, window = (np.where(struck[name] > 0.0, 1.0, np.nan) for name in ("alarm", "window"))
+    return KnownFaults(
+        alarm * struck["alarm_s"], window * struck["window_in_s"], window * struck["window_left_s"]
     )

@@ -6,7 +6,10 @@ import numpy as np
 
 from qkd_gym.rendering.scene import LinkState, Scene
 from qkd_gym.rendering.words import (
+    ALARM,
     STATE_NAMES,
+    WINDOW,
+    fault_words,
     literal,
     moment,
     percent,
@@ -15,10 +18,13 @@ from qkd_gym.rendering.words import (
 )
 
 _MOST_ROWS = 60
+_HEADER = ("link", "state", "pool", "QBER", "rate", "faults")
+_WORDS = ("link", "state", "faults")  # columns that are no numbers
 
 
 def text_of(scene: Scene) -> str:
-    """A line of shares, the last request where steps decide them, and a table of active links."""
+    """A line of shares, the last request where steps decide them, and a table of links: of those
+    that are active, or of which the operator has an alarm or knows a window."""
     sums, topology = scene.sums, scene.topology
     counts = ", ".join(f"{scene.count(state)} {name}" for state, name in STATE_NAMES.items())
     lines = [
@@ -28,9 +34,14 @@ def text_of(scene: Scene) -> str:
     ]
     if scene.request:
         lines.append("request " + ", ".join(request_words(scene, scene.request)))
-    rows = [("link", "state", "pool", "QBER", "rate")]
-    active = np.flatnonzero(scene.state != LinkState.INACTIVE).tolist()
-    for link in active[:_MOST_ROWS]:
+    shown, faults = scene.state != LinkState.INACTIVE, scene.faults
+    if faults:
+        alarmed, announced = faults.alarmed.sum(), faults.announced.sum()
+        lines[1] += f"; {alarmed} with an {ALARM}, {announced} with a {WINDOW}"
+        shown = shown | faults.alarmed | faults.announced
+    rows: list[tuple[str, ...]] = [_HEADER if faults else _HEADER[:-1]]
+    links = np.flatnonzero(shown).tolist()
+    for link in links[:_MOST_ROWS]:
         ends = (literal(topology.site_names[site]) for site in topology.link_endpoints[link])
         rows.append(
             (
@@ -39,15 +50,16 @@ def text_of(scene: Scene) -> str:
                 percent(scene.pool_fill[link], 0),
                 percent(scene.qber[link]),
                 quantity(scene.rate_bps[link], "bit/s"),
+                *([fault_words(faults, link)] if faults else []),
             )
         )
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = [
-            cell.ljust(width) if column < 2 else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+            cell.ljust(width) if column in _WORDS else cell.rjust(width)
+            for column, cell, width in zip(rows[0], row, widths, strict=True)
         ]
         lines.append("  ".join(cells).rstrip())
-    if len(active) > _MOST_ROWS:
-        lines.append(f"... and {len(active) - _MOST_ROWS} more")
+    if len(links) > _MOST_ROWS:
+        lines.append(f"... and {len(links) - _MOST_ROWS} more")
     return "\n".join(lines)

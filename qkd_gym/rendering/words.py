@@ -6,8 +6,9 @@ import math
 from collections.abc import Callable
 
 from qkd_gym.rendering.past import Request
-from qkd_gym.rendering.scene import LinkState, Scene
+from qkd_gym.rendering.scene import KnownFaults, LinkState, Scene
 
+ALARM, WINDOW = "alarm", "planned window"
 LONGEST_NAME = 24  # characters
 _PREFIXES = ("", "k", "M", "G", "T")
 
@@ -67,3 +68,19 @@ def request_words(scene: Scene, request: Request) -> tuple[str, str, str]:
     hops = len(request.path)
     way = f"over {hops} hop{'' if hops == 1 else 's'}" if hops else "refused"
     return f"{first} – {second}", f"{quantity(request.bits, 'bit')} {way}", request.outcome
+
+
+def fault_words(faults: KnownFaults, link: int) -> str:
+    """What the operator knows of the faults of a link; empty if there is nothing."""
+    found = []
+    if faults.alarmed[link]:
+        found.append(f"{ALARM} for {_minutes(faults.alarm_s[link])}")
+    if faults.window_in_s[link] > 0.0:
+        found.append(f"{WINDOW} in {_minutes(faults.window_in_s[link])}")
+    elif faults.announced[link]:
+        found.append(f"{WINDOW}, {_minutes(faults.window_left_s[link])} left")
+    return ", ".join(found)
+
+
+def _minutes(time_s: float) -> str:
+    return f"{time_s / 60.0:.0f} min"

@@ -79,5 +79,10 @@ function legend() {
   sign("inactive, with stored key", line("var(--faint)", 1.3), shape("circle", { cx: 17, cy: 7, r: 3.2, fill: "var(--ramp-3)" }));
   sign("modules in use", shape("circle", { cx: 17, cy: 7, r: 5.5, class: "site" }), shape("path", { d: "M17 7V1.5A5.5 5.5 0 0 1 17 12.5Z", class: "used" }));
   if (network.free_space.some(Boolean)) sign("free space", line("var(--ramp-3)", 5), line("var(--paper)", 1.5));
+  if (content.episodes[0].alarm_s) {
+    const ends = { x1: 0, x2: 34, y1: 7, y2: 7 };
+    sign("alarm", line("var(--faint)", 1.3), rails(ends));
+    sign("planned window", line("var(--faint)", 1.3), ties(ends));
+  }
   if (content.episodes[0].requests.length) sign("path of the last request", line("var(--path)", 10));
 }

@@ -43,6 +43,7 @@ function quantity(value, unit) {
   return `${Number(value.toPrecision(3))} ${prefixes[size]}${unit}`;
 }
 
+const inMinutes = (time_s) => `${Math.round(time_s / 60)} min`;
 const percent = (share, digits = 1) => (share === null ? "–" : `${(100 * share).toFixed(digits)} %`);
 const linkName = (link) => network.links[link].map((site) => network.sites[site]).join(" – ");
 
@@ -66,12 +67,43 @@ function shade(goodness) {
   return `rgb(${mixed.join(",")})`;
 }
 
+// --- What lies beside a line from [x1, y1] to [x2, y2]: rails where a link has an alarm, ties where a
+// window is planned
+
+function aside({ x1, y1, x2, y2 }, reach) {
+  const length = Math.hypot(x2 - x1, y2 - y1) || 1;
+  return [(-(y2 - y1) / length) * reach, ((x2 - x1) / length) * reach];
+}
+
+function rails(ends) {
+  const { x1, y1, x2, y2 } = ends;
+  const [dx, dy] = aside(ends, 4.8);
+  const one = (side) => `M${x1 + side * dx} ${y1 + side * dy}L${x2 + side * dx} ${y2 + side * dy}`;
+  return shape("path", { d: one(1) + one(-1), class: "alarm" });
+}
+
+function ties(ends) {
+  const { x1, y1, x2, y2 } = ends;
+  const [dx, dy] = aside(ends, 6);
+  const count = Math.max(1, Math.round(Math.hypot(x2 - x1, y2 - y1) / 9.6));
+  const shares = Array.from({ length: count }, (_, i) => (i + 0.5) / count);
+  const one = (share) => {
+    const [x, y] = [x1 + share * (x2 - x1), y1 + share * (y2 - y1)];
+    return `M${x - dx} ${y - dy}L${x + dx} ${y + dy}`;
+  };
+  return shape("path", { d: shares.map(one).join(""), class: "window" });
+}
+
 // --- An episode: its figure, and how it is drawn at a step
 
 class Episode {
   constructor(facts) {
     this.facts = facts;
     for (const name of ["state", "pool", "qber", "rate"]) this[name] = unpacked(facts[name]);
+    // Only scenarios with faults have these.
+    for (const name of ["alarm_s", "window_in_s", "window_left_s"]) {
+      this[name] = facts[name] ? unpacked(facts[name]) : () => null;
+    }
     this.figure = element("figure");
     const caption = element("figcaption");
     this.share = element("span", { class: "share" });
@@ -142,6 +174,8 @@ class Episode {
       const state = Math.round(this.state(step, link));
       states[state] += 1;
       if (state) for (const site of network.links[link]) used[site] += 1;
+      if (this.alarm_s(step, link) !== null) under.push(rails(this.ends(link)));
+      if (this.window_in_s(step, link) !== null) under.push(ties(this.ends(link)));
       const colour = shade(this.goodness(step, link));
       if (state) lines.push(...this.active(link, state, colour));
       else under.push(...this.inactive(link, this.pool(step, link) ? colour : ""));
@@ -203,7 +237,7 @@ class Episode {
     this.blocked.style.width = `${100 * (blocked ?? 0)}%`;
     const order = [ACTIVE, CALIBRATING, FAILED, 0];
     const counts = order.map((state) => `${states[state]} ${network.states[state]}`).join(", ");
-    this.counts.textContent = `${percent(blocked)} blocked; links: ${counts}`;
+    this.counts.textContent = `${percent(blocked)} blocked; links: ${counts}${this.faultCounts(step)}`;
     if (request) {
       const names = request.slice(0, 2).map((site) => network.sites[site]).join(" – ");
       const hops = request.length - 4;
@@ -215,6 +249,21 @@ class Episode {
     this.about.textContent = chosen < 0 ? "Point at a link for its pool, QBER and rate." : this.linkFacts(step, chosen);
   }
 
+  faultCounts(step) {
+    if (!this.facts.alarm_s) return "";
+    const known = (field) => network.links.filter((_, link) => field(step, link) !== null).length;
+    return `; ${known(this.alarm_s)} with an alarm, ${known(this.window_in_s)} with a planned window`;
+  }
+
+  faultFacts(step, link) {
+    const [alarm, begins, ends] = [this.alarm_s, this.window_in_s, this.window_left_s].map((field) => field(step, link));
+    const known = [];
+    if (alarm !== null) known.push(`alarm for ${inMinutes(alarm)}`);
+    if (begins) known.push(`planned window in ${inMinutes(begins)}`);
+    else if (begins === 0) known.push(`planned window, ${inMinutes(ends)} left`);
+    return known.length ? ` Faults: ${known.join(", ")}.` : "";
+  }
+
   linkFacts(step, link) {
     const fill = this.pool(step, link);
     const rate = this.rate(step, link);
@@ -222,7 +271,7 @@ class Episode {
     return (
       `${linkName(link)}, ${network.length_km[link]} km of ${medium}, ${network.states[Math.round(this.state(step, link))]}. ` +
       `Pool ${quantity(fill * network.pool_bits, "bit")} (${percent(fill, 0)}), ` +
-      `QBER ${percent(this.qber(step, link), 2)}, rate ${rate === null ? "–" : quantity(rate, "bit/s")} as last measured.`
+      `QBER ${percent(this.qber(step, link), 2)}, rate ${rate === null ? "–" : quantity(rate, "bit/s")} as last measured.${this.faultFacts(step, link)}`
     );
   }
 }

@@ -20,7 +20,7 @@ from qkd_gym.evaluation.player import Player
 from qkd_gym.evaluation.plots import LearningCurve
 from qkd_gym.evaluation.report import comparison_cells
 from qkd_gym.extras import require_extra
-from qkd_gym.rendering import LinkState, Scene, colours
+from qkd_gym.rendering import KnownFaults, LinkState, Scene, colours
 from qkd_gym.rendering.pen import Text
 from qkd_gym.rendering.places import HALO, lay_out
 from qkd_gym.rendering.words import STATE_NAMES, literal
@@ -161,6 +161,11 @@ def episode_content(name: str, scenes: list[Scene]) -> dict[str, Any]:
         [share if math.isfinite(share) else None for share in column]
         for column in np.round(np.transpose(shares), 4).tolist()
     )
+    known = [scene.faults for scene in scenes if scene.faults]
+    faults = {
+        field: _packed([getattr(each, field) for each in known])
+        for field in (KnownFaults._fields if known else ())
+    }
     return {
         "name": name,
         "state": _packed([scene.state for scene in scenes], float(max(LinkState))),
@@ -170,6 +175,7 @@ def episode_content(name: str, scenes: list[Scene]) -> dict[str, Any]:
         "delivered": delivered,
         "blocked": blocked,
         "requests": requests if any(requests) else [],
+        **faults,
     }
 
 

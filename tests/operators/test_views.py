@@ -15,13 +15,17 @@ import qkd_gym
 from qkd_gym.baselines import make_policy
 from qkd_gym.envs.tasks import LINK_SCHEDULING, TASKS
 from qkd_gym.errors import InvalidInput
-from qkd_gym.features import CONTEXT, LINK
+from qkd_gym.features import ALARM, CONTEXT, LINK
 from qkd_gym.operators import Observer, read_view, view
 from qkd_gym.scoring import shipped_schedule
 from qkd_gym.topology import load
 
 SMALL = {"n_sites": 10, "bank_size": 3}
-NODE = "etsi-qkd-sdn-node:qkd_node"
+NODE, ALARM_NAME = "etsi-qkd-sdn-node:qkd_node", "etsi-qkd-sdn-node:alarm"
+# Faults of every kind at once, of which many are announced.
+UPKEEP = {"name": "upkeep", "strikes": "district", "duration_min_s": 900.0, "announced_s": 1200.0}
+FAULTY = {"scenario": "bad-days", "n_sites": 10, "bank_size": 1}
+ANNOUNCED = {**FAULTY, "faults": [{**UPKEEP, "per_hour": 3.0, "detection_s": 0.0}]}
 # Everything that a tree may hold, by the YANG modules of the standard.
 STANDARD = {
     *("qkdn_id", "qkdn_status", "qkdn_version", "qkdn_location_id", "qkd_interfaces"),
@@ -86,6 +90,9 @@ CASES = [
     ("LinkScheduling", {"scenario": "metro-finite", **SMALL}),
     ("Network", {"scenario": "classes", **SMALL}),
     ("Routing", {"scenario": "classes-busy", **SMALL}),
+    ("LinkActivation", FAULTY),
+    ("LinkScheduling", ANNOUNCED),
+    ("Routing", ANNOUNCED),
 ]
 
 
@@ -112,6 +119,33 @@ def test_policies_decide_the_same_from_a_view():
             chosen.add(int(action))
             observation, *_ = env.step(action)
         assert len(chosen) > 5  # so that something was decided
+
+
+class Wary:
+    """Switches off what has an alarm or is announced to go, the longest and nearest first."""
+
+    def predict(self, observation):
+        alarms, active = observation["alarms"], observation["links"][:, LINK.active] == 1.0
+        known = (alarms[:, ALARM.alarm] == 1.0) | (alarms[:, ALARM.window] == 1.0)
+        urgent = 1.0 + alarms[:, ALARM.alarm_age] - 0.1 * alarms[:, ALARM.window_in]
+        urgent -= 0.01 * alarms[:, ALARM.window_left]
+        chosen = np.where(known & active, urgent, -np.inf)
+        return int(chosen.argmax()) if np.isfinite(chosen).any() else len(chosen)
+
+
+@pytest.mark.parametrize("options", [FAULTY, ANNOUNCED])
+def test_a_policy_that_reads_alarms_decides_the_same_from_a_view(options):
+    env = gym.make("qkd_gym/LinkActivation-v0", **options)
+    observer, policy = Observer("qkd_gym/LinkActivation-v0", **options), Wary()
+    observation, _ = env.reset(seed=1)
+    chosen = set()
+    for step in range(60):
+        action = policy.predict(observation)
+        assert policy.predict(observer.observe(through_json(env))) == action
+        chosen.add(action)
+        # Between its decisions links are switched on, so that there is something to decide.
+        observation, *_ = env.step(action if step % 2 else step % (env.action_space.n - 1))
+    assert len(chosen) > 5
 
 
 def test_a_member_of_a_vector_environment_has_its_own_view(tmp_path):
@@ -176,6 +210,56 @@ def test_names_and_types_are_those_of_the_standard(scenario):
         assert all(re.fullmatch(r"\d+\.\d{3}", value) for value in seen[name])
     for name in ("qkdn_id", "qkdl_id"):
         assert all(str(uuid.UUID(value)) == value for value in seen[name])
+
+
+def test_alarms_are_what_nodes_would_tell():
+    env, observation = played("qkd_gym/LinkActivation-v0", 30, **FAULTY)
+    plain = through_json(env)
+    listed = {link["qkdl_id"]: link for link in link_entries(plain)}
+    alarmed = [each[ALARM_NAME]["link"] for each in plain["alarms"]]
+    assert len({each["qkdl_id"] for each in alarmed}) == len(alarmed) > 2
+    assert len(alarmed) == observation["alarms"][:, ALARM.alarm].sum()
+    for each in plain["alarms"]:
+        assert list(each) == [ALARM_NAME]
+        assert {name for name, _ in names_and_values(each)} == {
+            *(ALARM_NAME, "link", "qkdl_id", "qkdl_status")
+        }
+    for each in alarmed:
+        assert each["qkdl_status"] == listed[each["qkdl_id"]]["qkdl_status"]
+    ages = sorted(each["qkd-gym:alarm"]["lasted_s"] for each in alarmed)
+    seen = observation["alarms"][observation["alarms"][:, ALARM.alarm] == 1.0, ALARM.alarm_age]
+    np.testing.assert_allclose(np.log1p(np.array(ages) / 60.0), np.sort(seen), rtol=1e-6)
+
+
+def test_windows_are_those_that_are_announced():
+    env, observation = played("qkd_gym/LinkActivation-v0", 10, **ANNOUNCED)
+    windows = [link["qkd-gym:link"].get("window") for link in link_entries(view(env))]
+    ahead = observation["alarms"][:, ALARM.window_in] > 0.0
+    lasting = (observation["alarms"][:, ALARM.window] == 1.0) & ~ahead
+    assert ahead.any()
+    assert lasting.any()
+    told = [window for window in windows if window]
+    # Both nodes of a link list it.
+    assert sum(window["begins_in_s"] > 0.0 for window in told) == 2 * ahead.sum()
+    assert len(told) == 2 * (ahead | lasting).sum()
+    assert all(window["ends_in_s"] > window["begins_in_s"] for window in told)
+
+
+def test_a_view_without_faults_has_neither():
+    plain = view(played("qkd_gym/LinkActivation-v0", 5, scenario="metro", **SMALL)[0])
+    assert list(plain) == ["nodes", "qkd-gym:network"]
+    assert "window" not in json.dumps(plain)
+
+
+def test_what_faults_do_is_hidden():
+    env, _ = played("qkd_gym/LinkActivation-v0", 30, **FAULTY)
+    before, state = view(env), env.unwrapped.core.simulator.state
+    for name in ("dark", "scrambled", "tables", "excess_loss_db", "exposed"):
+        state.struck[name][:] = 0.123
+    state.events["place"][:] = 0
+    assert view(env) == before
+    state.struck["window"][0, 0] = 1.0 - state.struck["window"][0, 0]
+    assert view(env) != before
 
 
 def test_statuses_say_what_the_standard_means_by_them():
@@ -255,6 +339,36 @@ def test_a_controllers_own_view_is_read_up_to_its_rounding():
     assert not links[~running, LINK.freshness].any()
     assert not links[:, LINK.pool_fill].any()
     assert found["context"][CONTEXT.elapsed] == 0.0
+
+
+def test_a_controllers_own_alarms_are_read():
+    env, own = played("qkd_gym/LinkActivation-v0", 30, **FAULTY)
+    plain = standard_only(through_json(env))
+    first = plain["nodes"][0][NODE]["qkd_links"]["qkd_link"]
+    first.append({**first[0], "qkdl_id": "relayed", "qkdl_type": "etsi-qkdn-types:VIRT"})
+    severity = {"severity": "etsi-qkd-node-types:MAJOR", "message": "no light"}
+    plain["alarms"][0][ALARM_NAME]["link"].update(severity)
+    plain["alarms"] += [
+        {ALARM_NAME: {"link": {"qkdl_id": "relayed", **severity}}},
+        {ALARM_NAME: {"interface": {"qkdi_id": 1, **severity}}},
+    ]
+    observer = Observer("qkd_gym/LinkActivation-v0", **FAULTY)
+    found = observer.observe(plain)["alarms"]
+    assert np.array_equal(found[:, ALARM.alarm], own["alarms"][:, ALARM.alarm])
+    # Without its age an alarm has just been raised.
+    assert not found[:, ALARM.alarm_age].any()
+    link = int(np.flatnonzero(found[:, ALARM.alarm])[0])
+    for lasted_s in (600.0, 120.0):
+        alarmed = {
+            **plain["alarms"][0][ALARM_NAME]["link"],
+            "qkd-gym:alarm": {"lasted_s": lasted_s},
+        }
+        plain["alarms"].append({ALARM_NAME: {"link": alarmed}})
+    found = observer.observe(plain)["alarms"]
+    assert found[link, ALARM.alarm_age] == pytest.approx(np.log1p(10.0))
+    # A network without faults has no place for alarms.
+    without = {**FAULTY, "faults": []}
+    assert "alarms" not in Observer("qkd_gym/LinkActivation-v0", **without).observe(plain)
 
 
 def test_a_link_that_no_node_lists_is_off_and_unmeasured():
@@ -355,6 +469,31 @@ def test_what_is_no_view_of_the_network_is_refused(words):
     WRONG[words](plain)
     with pytest.raises(InvalidInput, match=f"(?i){re.escape(words)}"):
         Observer(LINK_SCHEDULING.env_id, "madrid").observe(plain)
+
+
+def alarm_of_nobody(plain):
+    plain["alarms"].append({ALARM_NAME: {"link": {"qkdl_id": "nobody"}}})
+
+
+WRONG_ALARMS = {
+    "alarm has the qkdl_id 'nobody', but must have that of a qkd_link": alarm_of_nobody,
+    "window: begins_in_s is 60, but must be in [0, 30]": lambda p: first_link(p)[
+        "qkd-gym:link"
+    ].update(window={"begins_in_s": 60.0, "ends_in_s": 30.0}),
+    "lacks the field 'ends_in_s'": lambda p: first_link(p)["qkd-gym:link"].update(window={}),
+    "did you mean 'lasted_s'": lambda p: p["alarms"][0][ALARM_NAME]["link"].update(
+        {"qkd-gym:alarm": {"lasts_s": 1.0}}
+    ),
+}
+
+
+@pytest.mark.parametrize("words", WRONG_ALARMS)
+def test_alarms_and_windows_of_nothing_are_refused(words):
+    env, _ = played("qkd_gym/LinkActivation-v0", 30, **FAULTY)
+    plain = through_json(env)
+    WRONG_ALARMS[words](plain)
+    with pytest.raises(InvalidInput, match=f"(?i){re.escape(words)}"):
+        Observer("qkd_gym/LinkActivation-v0", **FAULTY).observe(plain)
 
 
 def test_more_requests_than_there_is_room_for_are_refused():

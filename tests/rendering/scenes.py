@@ -3,8 +3,9 @@
 import dataclasses
 
 import gymnasium as gym
+import numpy as np
 
-from qkd_gym.rendering import scene_of
+from qkd_gym.rendering import KnownFaults, scene_of
 
 
 def scene(scenario="vienna", env_id="LinkActivation", steps=0, **changes):
@@ -30,3 +31,11 @@ def plain_scene():
     env = gym.make("qkd_gym/LinkActivation-v0", scenario="vienna").unwrapped
     env.reset(seed=0)
     return scene_of(env.core.simulator)
+
+
+def faulty(view, alarm=(), window=()):
+    """A scene in which links have an alarm for 3 minutes, or a window planned in 20 for 10."""
+    times = np.full((3, len(view.state)), np.nan)
+    times[0, list(alarm)] = 180.0
+    times[1:, list(window)] = [[1200.0], [1800.0]]
+    return dataclasses.replace(view, faults=KnownFaults(*times))

@@ -1,6 +1,7 @@
 """Pictures change with what they show, and no text on them is cut or lies on another."""
 
 import dataclasses
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from qkd_gym.rendering import LinkState, RenderOptions
 from qkd_gym.rendering import colours as palette
 from qkd_gym.rendering.past import Request, Sums
 from qkd_gym.rendering.picture import Picture
-from tests.rendering.scenes import scene
+from tests.rendering.scenes import faulty, scene
 from tests.rendering.test_layout import overlap
 
 # Letters of DejaVu Sans may reach this far out of their box.
@@ -52,6 +53,7 @@ NAMES = {
         ("vienna", None),
         ("nsfnet-x0.05", None),
         ("metro-30", None),
+        ("bad-days", None),
         ("vienna", "long"),
         ("madrid", "long"),
         ("vienna", "maths"),
@@ -79,7 +81,7 @@ def test_no_text_is_cut_or_lies_on_another(scenario, names, size):
             assert not overlap(text.box, other.box), (text, other)
 
 
-@pytest.mark.parametrize("scenario", ["control-modules", "classes"])
+@pytest.mark.parametrize("scenario", ["control-modules", "classes", "bad-days"])
 def test_the_words_of_a_request_have_their_place(scenario):
     view = scene(scenario, "Routing", steps=5)
     picture = Picture(RenderOptions())
@@ -164,6 +166,47 @@ def test_stored_key_of_an_inactive_link_and_free_space_are_drawn():
     assert changed(draw(view)[:, :430], draw(stored)[:, :430]) > 1e-4
     air = scene("vienna").topology.free_space
     assert air.any()
+
+
+def test_alarms_and_windows_look_different_whatever_a_link_does():
+    view, picture = faulty(scene("vienna")), Picture(RenderOptions())
+    for state in LinkState:
+        states = np.full(len(view.state), state, np.int8)
+        plain = dataclasses.replace(view, state=states)
+        link = [int(view.topology.length_km.argmax())]
+        looks = [{}, {"alarm": link}, {"window": link}, {"alarm": link, "window": link}]
+        # Without colours too.
+        frames = [picture.draw(faulty(plain, **look))[:, :430].mean(axis=2) for look in looks]
+        for number, frame in enumerate(frames):
+            for other in frames[:number]:
+                assert (abs(frame - other) > 60.0).mean() > 1e-3
+
+
+def test_alarms_are_drawn_at_their_links():
+    view = faulty(scene("vienna"))
+    picture = Picture(RenderOptions())
+    plain, ends = picture.draw(view), picture._still(view).places.pixels
+    for link, (first, second) in enumerate(ends[view.topology.link_endpoints]):
+        if np.linalg.norm(second - first) < 30.0:  # the sites lie on it
+            continue
+        for look in ({"alarm": [link]}, {"window": [link]}):
+            differs = (picture.draw(faulty(view, **look)) != plain).any(axis=2)[:, :430]
+            points = np.argwhere(differs)[:, ::-1] + 0.5
+            along = (second - first) / np.linalg.norm(second - first)
+            across = (points - first) @ np.array([-along[1], along[0]])
+            assert len(points) > 10
+            assert abs(across).max() < 8.0
+            assert across.min() < -3.0 < 3.0 < across.max()
+
+
+def test_the_legend_tells_of_alarms_where_there_are_faults():
+    picture, view = Picture(RenderOptions()), scene("vienna")
+    without = [text.words for text in picture.texts(view)]
+    assert not {"alarm", "planned window"} & set(without)
+    picture = Picture(RenderOptions())
+    texts = picture.texts(faulty(view, alarm=[0, 1, 2], window=[1, 2]))
+    more = Counter(text.words for text in texts) - Counter(without)
+    assert more == Counter(["alarm", "planned window", "3", "2"])
 
 
 def test_full_sites_are_filled():

@@ -4,6 +4,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
+from qkd_gym.features import ALARM
 from qkd_gym.rendering import LinkState
 from qkd_gym.rendering.past import Sums
 from tests.rendering.scenes import plain_scene
@@ -123,6 +124,23 @@ def test_an_illegal_path_is_none():
     env.reset(seed=0)
     env.step(-1)
     assert look().request.path == ()
+
+
+def test_what_is_known_of_faults_is_what_is_observed():
+    env, look = made(scenario="bad-days")
+    observation, _ = env.reset(seed=4)
+    seen = dict.fromkeys(ALARM._fields, 0)
+    for _ in range(130):
+        faults, alarms = look().faults, observation["alarms"][: len(look().state)]
+        known = {"alarm": faults.alarmed, "window": faults.announced}
+        known |= zip(("alarm_age", "window_in", "window_left"), faults, strict=True)
+        for name, values in known.items():
+            value = values if values.dtype == bool else np.log1p(np.nan_to_num(values) / 60.0)
+            np.testing.assert_allclose(alarms[:, getattr(ALARM, name)], value, rtol=1e-6)
+            seen[name] += np.count_nonzero(value)
+        observation, *_ = env.step(env.action_space.n - 1)
+    assert min(seen.values()) > 0
+    assert plain_scene().faults is None
 
 
 def test_a_scene_without_a_past_has_no_sums():

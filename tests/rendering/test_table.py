@@ -9,7 +9,7 @@ from qkd_gym.rendering import LinkState, table
 from qkd_gym.rendering.past import Request, Sums
 from qkd_gym.rendering.table import text_of
 from qkd_gym.rendering.words import fitted, quantity
-from tests.rendering.scenes import scene
+from tests.rendering.scenes import faulty, scene
 
 
 def test_the_table_says_what_runs():
@@ -45,6 +45,24 @@ def test_the_table_tells_of_the_last_request():
     view = scene("vienna", "Routing")
     refused = dataclasses.replace(view, request=Request((0, 1), 1_200_000, (), "waits"))
     assert "\nrequest St. Poelten – Breitenfurt…, 1.2 Mbit refused, waits\n" in text_of(refused)
+
+
+def test_the_table_tells_of_alarms_and_windows():
+    view = scene("vienna", state=np.array([1, *[0] * 7], np.int8))
+    assert "faults" not in text_of(view)
+    view = faulty(view, alarm=[0, 2], window=[2, 3])
+    view.faults.window_in_s[3] = 0.0
+    lines = text_of(view).splitlines()
+    assert lines[1].endswith("0 no key; 2 with an alarm, 2 with a planned window")
+    cells = [re.split(r"  +", line) for line in lines[2:]]
+    # Active links, and those that are off of which something is known.
+    assert [row[1] for row in cells] == ["state", "active", "inactive", "inactive"]
+    assert [row[-1] for row in cells] == [
+        "faults",
+        "alarm for 3 min",
+        "alarm for 3 min, planned window in 20 min",
+        "planned window, 30 min left",
+    ]
 
 
 def test_many_links_are_cut_and_names_move_no_cursor(monkeypatch):

@@ -16,7 +16,7 @@ from qkd_gym.report import read_run, report_page
 from qkd_gym.report.page import episode_content, fill
 from qkd_gym.report.recording import moments_s, record
 from qkd_gym.topology import load
-from tests.rendering.scenes import scene
+from tests.rendering.scenes import faulty, scene
 from tests.report.runs import make_run, player_of
 
 CHROMIUM = shutil.which("chromium")
@@ -148,6 +148,7 @@ def test_a_moment_is_shown(run, page, tmp_path):
     rows = re.findall(r"<td>(.*?)</td>", found)
     assert rows[0] in run.results
     assert "rule that it starts from</text>" in found
+    assert "planned window</" not in found
 
 
 def test_steps_outside_the_episode_are_its_ends(page, tmp_path):
@@ -196,6 +197,24 @@ def test_requests_are_numbers_and_an_outcome():
     request = scenes[1].request
     found = episode_content("mine", scenes)["requests"]
     assert found == [None, [*request.ends, request.bits, request.outcome, *request.path]]
+
+
+def test_alarms_and_windows_are_told(run, page, tmp_path):
+    """In the page of another episode, on the same network, in which links have some."""
+    content = content_of(page)
+    scenes = recorded(run, "agent")
+    known = [faulty(each, alarm=[2, 3], window=[2]) for each in scenes]
+    assert not {"alarm_s", "window_in_s"} & set(content["episodes"][0])
+    content["episodes"][0] = episode_content("agent", known)
+    found, console = dom(fill("faults", content), tmp_path / "page.html", f"#step={STEP}&link=2")
+    assert console == []
+    first, second = texts(found, "facts")
+    assert first.endswith("Faults: alarm for 3 min, planned window in 20 min.")
+    assert "Faults" not in second
+    assert texts(found, "counts")[0].endswith("; 2 with an alarm, 1 with a planned window")
+    # Two links and the legend have rails, one and the legend ties.
+    assert [found.count(f'class="{kind}"') for kind in ("alarm", "window")] == [3, 2]
+    assert "planned window</span>" in found
 
 
 def test_a_template_is_filled_once():
