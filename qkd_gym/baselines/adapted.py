@@ -7,7 +7,6 @@ pools. A minute of search on training episodes there finds what they lack.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from functools import lru_cache
 from typing import ClassVar
 
@@ -69,16 +68,19 @@ class Adapted(Portfolio):
     Attributes:
         name: Name for reports.
         summary: What it is, in one line.
-        choose: Gives the schedule for a configuration.
         schedule: The schedule that it plays; None before it has been shown an environment.
     """
 
     name: ClassVar[str] = "adapted"
     summary: ClassVar[str] = "searches on, for a minute, from what the portfolio plays"
-    choose: ClassVar[Callable[[NetworkConfig], ScoredSchedule]] = staticmethod(adapt_schedule)
 
-    @classmethod
-    def digest(cls) -> str:
+    @staticmethod
+    def choose(config: NetworkConfig) -> ScoredSchedule:
+        """The schedule for a configuration, see `adapt_schedule`."""
+        return adapt_schedule(config)
+
+    @staticmethod
+    def digest() -> str:
         """Changes with the members, how one is chosen and the search, as hexadecimal digits."""
         search = (
             _GENERATIONS, _POPULATION, _SPREAD, _SEED, _MOST_EPISODES, _FEWEST_EPISODES,

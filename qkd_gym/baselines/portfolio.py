@@ -10,7 +10,7 @@ shared out is successive halving (Karnin, Koren and Somekh, ICML 2013).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, ClassVar
 
@@ -77,7 +77,6 @@ class Portfolio:
     Attributes:
         name: Name for reports.
         summary: What it is, in one line.
-        choose: Gives the schedule for a configuration.
         schedule: The schedule that it plays; None before it has been shown an environment.
     """
 
@@ -86,10 +85,14 @@ class Portfolio:
     summary: ClassVar[str] = (
         "plays the agent, or the rule, that does best on the networks it is shown"
     )
-    choose: ClassVar[Callable[[NetworkConfig], ScoredSchedule]] = staticmethod(choose_schedule)
 
     def __init__(self) -> None:
         self.schedule: ScoredSchedule | None = None
+
+    @staticmethod
+    def choose(config: NetworkConfig) -> ScoredSchedule:
+        """The schedule for a configuration, see `choose_schedule`."""
+        return choose_schedule(config)
 
     def watch(self, env: QKDVectorEnv) -> None:
         """Takes a schedule for an environment's networks by `choose`.
