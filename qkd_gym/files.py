@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import io
 import json
 import os
@@ -71,6 +72,9 @@ def _reason(path: Path, field: str, wanted: str) -> Iterator[None]:
 def write_bytes(path: Path, content: bytes) -> None:
     """Writes beside the target and renames, so that no reader sees half a file.
 
+    A process that is killed meanwhile leaves ``.NAME.PID`` beside it, which no reader looks for and
+    the next write of the same file removes.
+
     The folder must be there: one that has vanished since the work began is not made again for
     half of the results.
 
@@ -80,10 +84,27 @@ def write_bytes(path: Path, content: bytes) -> None:
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with _writing(path):
+            for left in path.parent.glob(f".{glob.escape(path.name)}.*"):
+                if _has_ended(left.suffix[1:]):
+                    left.unlink(missing_ok=True)
             unfinished.write_bytes(content)
             unfinished.replace(path)
     finally:
-        unfinished.unlink(missing_ok=True)
+        with suppress(OSError):  # where nothing can be written any more, it is not there either
+            unfinished.unlink(missing_ok=True)
+
+
+def _has_ended(pid: str) -> bool:
+    """Whether a process is certain to be gone; the files of others are left alone."""
+    if os.name != "posix" or not pid.isdecimal():  # elsewhere 0 is a signal
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return False
 
 
 @contextmanager

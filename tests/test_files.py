@@ -1,5 +1,8 @@
 """Where results go: checked before the work, whole or not there, and never made again half-way."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -54,6 +57,17 @@ def test_a_folder_that_has_vanished_is_not_made_again(tmp_path):
         write_bytes(tmp_path / "gone" / "table.md", b"half of the results")
     assert "\n" not in str(refused.value)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_killed_processes_left_of_a_file_goes_with_its_next_write(tmp_path):
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    left = f".table[1].md.{ended.pid}"
+    others = [f".table[1].md.{os.getppid()}", f".table1.md.{ended.pid}", ".table[1].md.bak"]
+    for name in (left, *others):
+        (tmp_path / name).write_text("half")
+    write_bytes(tmp_path / "table[1].md", b"whole")
+    assert {path.name for path in tmp_path.iterdir()} == {"table[1].md", *others}
 
 
 class Trial(msgspec.Struct, forbid_unknown_fields=True):

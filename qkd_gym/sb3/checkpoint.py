@@ -32,14 +32,16 @@ class _Facts(msgspec.Struct):
 def save_checkpoint(folder: Path, model: OnPolicyAlgorithm, facts: dict[str, Any]) -> Path:
     """Writes policy, optimizer and plain facts to ``folder/<steps>``, and returns that folder.
 
-    It is renamed into place at the end.
+    It is renamed into place at the end. What a process that was killed has left of another one is
+    removed: a training that goes on need not save after the same steps again.
 
     Raises:
         InvalidInput: If ``folder`` is not there.
     """
     target = folder / f"{model.num_timesteps:010d}"
     temporary = folder / f".{target.name}"
-    shutil.rmtree(temporary, ignore_errors=True)
+    for left in folder.glob(".[0-9]*"):
+        shutil.rmtree(left, ignore_errors=True)
     try:
         temporary.mkdir()
     except FileNotFoundError:

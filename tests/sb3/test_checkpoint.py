@@ -52,6 +52,16 @@ def test_the_best_is_loaded(folder, model):
     assert (best, bias(model).item()) == (1, 1.0)
 
 
+def test_what_a_killed_process_left_of_another_checkpoint_goes_with_the_next(folder, model):
+    left = folder / ".0000000025"
+    left.mkdir()
+    (left / "policy.safetensors").write_bytes(b"half")
+    model.num_timesteps = 30
+    save_checkpoint(folder, model, {"score": 0.5})
+    names = sorted(path.name for path in folder.iterdir())
+    assert names == [f"{number:010d}" for number in (0, 10, 20, 30)]
+
+
 @pytest.mark.parametrize(
     ("text", "words"), [("{", "not valid JSON"), ('{"format": 2}', "has format 2")]
 )
