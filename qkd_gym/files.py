@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import io
 import json
 import os
@@ -21,12 +20,15 @@ from qkd_gym.reading import decode_json, read_bytes
 
 Entry = TypeVar("Entry", bound=msgspec.Struct)
 
+_UNFINISHED = ".unfinished"
 _LARGEST_JOURNAL = 2**28  # bytes
 _LONGEST_LINE = 2**20  # bytes
 
 
 def require_writable_folder(path: Path, field: str) -> None:
     """Makes a folder unless it is there, and tries whether a file can be written into it.
+
+    What processes that were killed have left half-written there is removed, see `write_bytes`.
 
     To be called once all else that a user gave is checked, and before the work whose results are
     to go there.
@@ -42,6 +44,9 @@ def require_writable_folder(path: Path, field: str) -> None:
         path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path) as trial:
             trial.write(b"0")
+        for left in path.glob(f".*{_UNFINISHED}"):
+            if _has_ended(Path(left.stem).suffix[1:]):
+                left.unlink(missing_ok=True)
 
 
 def require_writable_file(path: Path, field: str) -> None:
@@ -72,8 +77,8 @@ def _reason(path: Path, field: str, wanted: str) -> Iterator[None]:
 def write_bytes(path: Path, content: bytes) -> None:
     """Writes beside the target and renames, so that no reader sees half a file.
 
-    A process that is killed meanwhile leaves ``.NAME.PID`` beside it, which no reader looks for and
-    the next write of the same file removes.
+    A process that is killed meanwhile leaves ``.NAME.PID.unfinished`` beside it, which no reader
+    looks for and the next work in the folder removes, see `require_writable_folder`.
 
     The folder must be there: one that has vanished since the work began is not made again for
     half of the results.
@@ -81,12 +86,9 @@ def write_bytes(path: Path, content: bytes) -> None:
     Raises:
         InvalidInput: If the folder is not there.
     """
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}{_UNFINISHED}")
     try:
         with _writing(path):
-            for left in path.parent.glob(f".{glob.escape(path.name)}.*"):
-                if _has_ended(left.suffix[1:]):
-                    left.unlink(missing_ok=True)
             unfinished.write_bytes(content)
             unfinished.replace(path)
     finally:
