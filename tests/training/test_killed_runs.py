@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-for extra in ("stable_baselines3", "torch_geometric", "cmaes", "matplotlib"):
+for extra in ("sb3_contrib", "tensorboard", "torch_geometric", "cmaes", "matplotlib"):
     pytest.importorskip(extra)
 if not sys.platform.startswith("linux"):
     pytest.skip("processes of a session are found in /proc", allow_module_level=True)
