@@ -106,7 +106,7 @@ def _lines(path: Path) -> int:
 
 
 def _newest_checkpoint(folder: Path) -> int:
-    return max((int(path.name) for path in checkpoints_in(folder / "checkpoints")), default=-1)
+    return max((int(path.name) for path in checkpoints_in(folder / "checkpoints")), default=0)
 
 
 def _pretrained(folder: Path) -> int:
