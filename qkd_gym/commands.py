@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -40,7 +41,9 @@ def exit_status(interrupted: str) -> Iterator[None]:
         if error.filename is None:  # no file is to blame, so this is a fault of the program
             raise
         reason = error.strerror or type(error).__name__
-        print(f"error: {shown(str(error.filename))} cannot be used: {reason}.", file=sys.stderr)
+        name = error.filename  # bytes if TensorBoard was to write it
+        name = os.fsdecode(name) if isinstance(name, bytes) else str(name)
+        print(f"error: {shown(name)} cannot be used: {reason}.", file=sys.stderr)
         sys.exit(2)
     except BrokenProcessPool:
         print(

@@ -239,7 +239,7 @@ def stop_often(
         if over:
             finish(command, run)
         elif _stopped(command, run, number, rng, tally):
-            now = _check(command, run)
+            now = check(command, run)
             assert now >= latest, (now, latest)
             latest = now
             continue
@@ -293,7 +293,7 @@ def _files(folder: Path) -> list[Path]:
     return [path for path in sorted(folder.rglob("*")) if path.is_file()]
 
 
-def _check(command: Command, run: Path) -> int:
+def check(command: Command, run: Path) -> int:
     """Reads a copy of what is there, since readers mend what is torn, and says how much it is."""
     with_copy = run.with_name("copy")
     if (run / OUT).exists():

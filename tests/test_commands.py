@@ -92,6 +92,12 @@ def test_a_file_that_fails_is_one_sentence(tmp_path, capsys):
     assert error == f"error: {str(tmp_path / 'no')!r} cannot be used: No such file or directory.\n"
 
 
+def test_a_file_whose_name_is_bytes_is_named_like_others(capsys):
+    assert status_of(lambda: os.listdir(b"/no/such")) == 2
+    error = capsys.readouterr().err
+    assert error == "error: '/no/such' cannot be used: No such file or directory.\n"
+
+
 def test_a_full_disk_is_one_sentence(tmp_path):
     """Stood for by a limit on the size of files."""
     code = """

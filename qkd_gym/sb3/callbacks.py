@@ -86,6 +86,7 @@ class Progress(BaseCallback):
     def __init__(self, timesteps: int) -> None:
         super().__init__()
         self.timesteps = timesteps
+        self._bar: Any = None
 
     def _on_training_start(self) -> None:
         self._bar = tqdm(
@@ -100,5 +101,7 @@ class Progress(BaseCallback):
         self._bar.update(self.num_timesteps - self._bar.n)
         return True
 
-    def _on_training_end(self) -> None:
-        self._bar.close()
+    def close(self) -> None:
+        """Ends the line, also of a training that breaks off, after which other words may follow."""
+        if self._bar is not None:
+            self._bar.close()

@@ -141,7 +141,11 @@ class Training:
             every = max(1, self.timesteps // self.saves)
             callbacks = [metrics, Periodically(every, validate_and_save)]
             progress = [Progress(self.timesteps)] if group.leads else []
-            model.learn(left, CallbackList([*callbacks, *progress]), reset_num_timesteps=False)
+            try:
+                model.learn(left, CallbackList([*callbacks, *progress]), reset_num_timesteps=False)
+            finally:
+                for bar in progress:
+                    bar.close()
             validate_and_save(model.num_timesteps)
         return model
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import torch
 from PIL import Image
 from safetensors.torch import load_file
@@ -17,6 +18,7 @@ import qkd_gym
 from qkd_gym.benchmark import runner, tuning
 from qkd_gym.benchmark.replay import read_episode
 from qkd_gym.cli import main
+from qkd_gym.commands import exit_status
 from qkd_gym.files import read_journal
 from qkd_gym.gnn import LinkViabilityGNN, load_weights, pretrain
 from qkd_gym.gnn import training as gnn_training
@@ -60,7 +62,7 @@ def _train(env: str, workers: int) -> None:
     (recipes / f"{env}.toml").write_text(_RECIPES[env])
     training_run.RECIPES = recipes
     run.GradientRun.episodes = 4
-    training.fit_critic = functools.partial(_few_steps)
+    training.fit_critic = _few_steps
     begun = (Path(OUT) / search_run._JOURNAL).exists() or checkpoints_in(Path(OUT) / "checkpoints")
     words = ["train", "--env", env, *_VIENNA, "--workers", str(workers), "--out", OUT]
     main([*words, "--resume"] if begun else words)
@@ -95,8 +97,6 @@ def pretraining(workers: int) -> None:
     pretrain.TEST_SITES = pretrain.SPREAD_SITES = (10,)
     gnn_training._SAVE_EVERY = 4
     gnn_training.BATCH = 4
-    from qkd_gym.commands import exit_status
-
     with exit_status("The same command goes on."):
         pretrain.pretrain(Path(OUT) / _WEIGHTS, **_SMALL, workers=workers)
 
@@ -106,7 +106,7 @@ def _lines(path: Path) -> int:
 
 
 def _newest_checkpoint(folder: Path) -> int:
-    return max((int(path.name) for path in checkpoints_in(folder / "checkpoints")), default=-1)
+    return max((int(path.name) for path in checkpoints_in(folder / "checkpoints")), default=0)
 
 
 def _pretrained(folder: Path) -> int:
@@ -190,7 +190,7 @@ def _read_pretraining(folder: Path) -> None:
     run = {"version": qkd_gym.__version__, **_SMALL}
     generator = torch.get_rng_state()  # which a checkpoint replaces
     for path in (folder / "a.checkpoints").glob("*.safetensors"):
-        mixture = TrainingMixture([], [], pretrain.np.random.default_rng())
+        mixture = TrainingMixture([], [], np.random.default_rng())
         gnn_training.Training(LinkViabilityGNN(), mixture, run).load(path)
     torch.set_rng_state(generator)
     if (folder / "a.json").exists():
