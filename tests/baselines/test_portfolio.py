@@ -98,11 +98,13 @@ def test_members_are_all_agents_and_rules_that_differ():
 def test_a_member_that_is_a_rule_decides_nearly_always_as_the_rule_does():
     member = next(each for each in members() if each.name == "demand-deficit, metro")
     rule = make_policy("LinkScheduling:demand-deficit", scenario="metro")
-    env = gym.make_vec(LINK_SCHEDULING.env_id, 8, **SMALL)
+    # Without faults, on which the rule's gate of rates bears, that the member does without.
+    calm = {"outages_per_link_minute": 0.0, "attacks_per_link_minute": 0.0}
+    env = gym.make_vec(LINK_SCHEDULING.env_id, 8, **SMALL, **calm)
     obs, _ = env.reset(seed=7)
     same = []
     for _ in range(100):
         of_rule, own = rule.predict(obs)[0], member.predict(obs)[0]
         same.append(own == of_rule)
         obs, *_ = env.step(of_rule)
-    assert np.mean(same) > 0.95  # 0.97; the rest is the gate of rates that the rule does without
+    assert np.mean(same) > 0.99

@@ -23,7 +23,7 @@ BATCH = 24
 SETTINGS = {
     "scenario": "metro-attacked",
     "bank_size": 4,
-    "outages_per_link_minute": 1 / 60,
+    "outages_per_link_minute": 1 / 300,
     "load": 1.5,
     "clear_s": 1200.0,
     "site_misalignment": 0.02,
@@ -250,7 +250,7 @@ COLUMNS = [
 @pytest.fixture(scope="module")
 def moments():
     """The request is part of the observation only where paths are decided."""
-    return [Moment(NETWORK.env_id, seed) for seed in range(2)]
+    return [Moment(NETWORK.env_id, seed) for seed in (1, 2)]
 
 
 @pytest.mark.parametrize(("field", "column"), COLUMNS)
