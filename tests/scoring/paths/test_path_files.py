@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from qkd_gym.baselines.agents import available_agents, shipped_agent
+from qkd_gym.baselines.agents import REHEARSING, available_agents, shipped_agent
 from qkd_gym.baselines.portfolio import members
 from qkd_gym.errors import InvalidInput
 from qkd_gym.scoring import (
@@ -73,7 +73,7 @@ def test_paths_are_found_beside_schedules(tmp_path, monkeypatch, file):
     assert type(find_scored(tmp_path)) is ScoredPaths
     save_scored(tmp_path / "metro.json", random_weights(0), {})
     monkeypatch.setattr(agents, "SHIPPED", tmp_path)
-    assert available_agents() == ("metro", "paths", "portfolio")
+    assert available_agents() == ("metro", "paths", *REHEARSING)
     np.testing.assert_array_equal(
         shipped_agent("paths").weights.price, random_path_weights(1, hidden=2).price
     )
