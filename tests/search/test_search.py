@@ -109,14 +109,15 @@ def test_candidates_come_with_their_mirror_images_on_new_episodes(tmp_path, monk
 
 
 def test_the_result_is_a_running_mean_of_the_means(tmp_path, monkeypatch):
+    cmaes = pytest.importorskip("cmaes")
     means = []
 
-    class Noted(module.cmaes.SepCMA):
+    class Noted(cmaes.SepCMA):
         def tell(self, solutions):
             super().tell(solutions)
             means.append(self.mean.copy())
 
-    monkeypatch.setattr(module.cmaes, "SepCMA", Noted)
+    monkeypatch.setattr(cmaes, "SepCMA", Noted)
     weights, _ = tiny().run(ALONE, tmp_path / "search.jsonl")
     running = means[0]
     for mean in means[1:]:
