@@ -10,6 +10,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("sb3_contrib")
 
+from qkd_gym.baselines.agents import REHEARSING  # noqa: E402
 from qkd_gym.errors import InvalidInput  # noqa: E402
 from qkd_gym.evaluation import evaluate  # noqa: E402
 from qkd_gym.sb3 import QKDVecEnv, available_agents, load_agent, save_agent  # noqa: E402
@@ -70,7 +71,7 @@ def _shipped(tmp_path, monkeypatch):
 
 @pytest.mark.usefixtures("_shipped")
 def test_shipped_agents_are_loaded_by_name_and_play_any_size():
-    assert available_agents() == ("metro", "portfolio")
+    assert available_agents() == ("metro", *REHEARSING)
     agent = load_agent("metro")
     assert (agent.env_id, agent.name) == ("qkd_gym/LinkScheduling-v0", "metro")
     for sites in (8, 12):

@@ -24,7 +24,7 @@ def test_whoever_plays_as_the_control_policy_earns_nothing(env_id, seed):
     for _ in range(2):
         env.seed(seed)
         observation = env.reset()
-        for _ in range(60):
+        for _ in range(100):
             actions, _ = control_policy.predict(observation)
             observation, rewards, dones, _ = env.step(actions)
             np.testing.assert_array_equal(rewards, 0.0)
