@@ -16,10 +16,11 @@ TITLES = {
 }
 _TEXT = """## Expert iteration
 
-`{command}`: the weights of a scored schedule learn from lookahead over it. The schedule plays
-{label_episodes} training episodes, and {share:.0%} of its decisions are labelled: its choice, to
-hold, and the {candidates} links of the largest gains are each followed by the schedule for
-{minutes:.0f} minutes on the same {futures} futures. These start from the true hidden state, over
+`{command}`, measured with version {version}: the weights of a scored schedule learn from
+lookahead over it. The schedule plays {label_episodes} training episodes, and {share:.0%} of its
+decisions are labelled: its choice, to hold, and the {candidates} links of the largest gains are
+each followed by the schedule for {minutes:.0f} minutes on the same {futures} futures. These start
+from the true hidden state, over
 which the fit averages. What a choice at random in proportion to exp(gain / {temperature:g})
 leads by is maximised; every lead is weighted by the share of its variance that is no error, and
 a penalty holds the weights near the present ones. Fits differ in the penalty and in the standard
@@ -70,6 +71,7 @@ def _text(facts: Mapping[str, Any]) -> str:
     effort = "" if facts["effort"] == 1.0 else f" --effort {facts['effort']:g}"
     text = _TEXT.format(
         command=f"python -m studies.expert{effort}",
+        version=facts["version"],
         label_episodes=labelling["episodes"],
         minutes=labelling["horizon_s"] / 60.0,
         fits=", ".join(f"{one:g} with {errors:g} errors" for errors, one in told["fits"]),

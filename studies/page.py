@@ -82,7 +82,8 @@ def page(results: Mapping[str, Any]) -> str:
             tuning = " ".join(f"--{key.replace('_', '-')} {n}" for key, n in options.items())
             text = TEXTS[name].format(episodes=facts["episodes"], tuning=tuning)
             table = training_table if name in STUDIES else comparison_table
-            parts += [f"## {study.title}", f"`{command}`", text, table(name, facts)]
+            told = f"`{command}`, measured with version {facts['version']}"
+            parts += [f"## {study.title}", told, text, table(name, facts)]
     if expert_page.NAME in results:
         parts.append(expert_page.section(results))
     return "\n\n".join(parts) + "\n"
