@@ -138,6 +138,7 @@ pretrain.pretrain(Path({str(out)!r}), **{settings!r})
         assert (out.parent / name).read_bytes() == (whole.parent / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_ctrl_c_is_one_sentence_and_leaves_a_checkpoint(tmp_path):
     code = """
 import functools
