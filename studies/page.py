@@ -53,7 +53,7 @@ with other weights of QBER (`qber_weight`, .1 by default).
 
 ![Delivered share against mean QBER](studies-front.png)""",
     "transfer": f"""{COMPARISON}
-`agent:general` has practised on both sizes; the real networks were kept aside from the searches of
+`agent:general` has practised on these sizes; the real networks were kept aside from the searches of
 all agents.
 
 ![Points to the rule that was tuned there, by network](studies-transfer.png)""",
