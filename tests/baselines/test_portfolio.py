@@ -74,7 +74,7 @@ def test_a_portfolio_must_be_shown_its_environment():
 
 
 def test_lookahead_follows_what_a_portfolio_chooses(few):
-    never = {"candidates": 3, "futures": 2, "most_futures": 2, "significance": 100.0}
+    never = {"candidates": 3, "futures": 8, "most_futures": 8, "significance": 100.0}
     looking = make_policy("lookahead", schedule="portfolio", **never)
     for own, of_best in zip(actions(looking), actions(few[1]), strict=True):
         np.testing.assert_array_equal(own, of_best)
