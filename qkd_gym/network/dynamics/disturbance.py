@@ -30,7 +30,7 @@ from qkd_gym.network.state import LINK_ROW, SITE_ROW, State
 from qkd_gym.network.tables import interpolate
 
 _ZERO, _HALF = np.float32(0.0), np.float32(0.5)
-_MOST_LASTING = 64.0  # faults of one kind per link that last at a time; of more, all are struck
+_MOST_AT_ONCE = 64.0  # faults of one kind per link, of as many all links are struck
 
 
 @inlined
@@ -60,31 +60,6 @@ def advance_weather(s: State, bank: Bank, p: np.record, b: int) -> None:
 
 
 @inlined
-def advance_faults(s: State, bank: Bank, p: np.record, b: int) -> None:
-    """New outages and attacks strike links in Poisson numbers."""
-    g = s.episodes[b].network
-    n_links = bank.networks[g].n_links
-    now_s = s.episodes[b].interval * p.interval_s
-    state = stream(s.episodes[b].key, s.episodes[b].interval, FAULTS)
-    state, count = poisson(state, p.outages_per_link * n_links)
-    until = s.links[b, LINK_ROW.outage_until_s]
-    for _ in range(count):
-        state, draw = uniform(state)
-        struck = int(draw * n_links)
-        state, extra = exponential(state, p.outage_mean_s)
-        until[struck] = max(until[struck], now_s + p.outage_min_s + extra)
-    state, count = poisson(state, p.attacks_per_link * n_links)
-    until, fraction = s.links[b, LINK_ROW.attack_until_s], s.links[b, LINK_ROW.attack_fraction]
-    for _ in range(count):
-        state, draw = uniform(state)
-        struck = search(bank.attack_cumulative[g, :n_links], draw)
-        state, extra = exponential(state, p.attack_mean_s)
-        state, draw = uniform(state)
-        until[struck] = max(until[struck], now_s + p.attack_min_s + extra)
-        fraction[struck] = p.attack_fraction + (1.0 - p.attack_fraction) * draw
-
-
-@inlined
 def draw_lasting(state: np.uint64, least_s: float, mean_s: float) -> tuple[np.uint64, float, float]:
     """Next state, duration and age (s) of a fault that is met at a moment like any other.
 
@@ -100,42 +75,58 @@ def draw_lasting(state: np.uint64, least_s: float, mean_s: float) -> tuple[np.ui
 
 
 @inlined
-def _lasting_s(
-    p: np.record, least_s: float, mean_s: float, state: np.uint64
+def _until_s(
+    p: np.record, least_s: float, mean_s: float, now_s: float, lasts: bool, state: np.uint64
 ) -> tuple[np.uint64, float]:
-    """Next state and how long a fault goes on that lasts at the start; 0 if it is over by then.
+    """Next state and when a fault ends: one that begins now, or lasts at the start of an episode.
 
-    Later ones begin with an interval, so this one began with the interval that its age lies in.
+    What lasts at the start began with an interval, as all do: with the one that its age lies in. It
+    may be over by then.
     """
-    state, duration_s, age_s = draw_lasting(state, least_s, mean_s)
-    return state, max(duration_s - math.ceil(age_s / p.interval_s) * p.interval_s, 0.0)
+    if lasts:
+        state, duration_s, age_s = draw_lasting(state, least_s, mean_s)
+        return state, max(duration_s - math.ceil(age_s / p.interval_s) * p.interval_s, 0.0)
+    state, extra_s = exponential(state, mean_s)
+    return state, now_s + least_s + extra_s
 
 
 @inlined
-def start_faults(s: State, bank: Bank, p: np.record, b: int) -> None:
-    """Outages and attacks that last at the start of an episode: as many as at any later time."""
+def strike(s: State, bank: Bank, p: np.record, b: int, lasts: bool) -> None:
+    """Outages and attacks strike links in Poisson numbers.
+
+    Args:
+        s: State.
+        bank: Networks.
+        p: Parameters.
+        b: Number of the episode.
+        lasts: Whether those strike that last at the start of the episode, as many as at any later
+            time, instead of those that begin with this interval.
+    """
     g = s.episodes[b].network
     n_links = bank.networks[g].n_links
-    state = stream(s.episodes[b].key, 0, LASTING)
-    length = (p.outage_min_s + p.outage_mean_s) / p.interval_s
-    state, count = poisson(state, min(p.outages_per_link * length, _MOST_LASTING) * n_links)
+    now_s = s.episodes[b].interval * p.interval_s
+    state = stream(s.episodes[b].key, s.episodes[b].interval, LASTING if lasts else FAULTS)
+    # At a time there are as many as begin in the time that one takes.
+    intervals = (p.outage_min_s + p.outage_mean_s) / p.interval_s if lasts else 1.0
+    state, count = poisson(state, min(p.outages_per_link * intervals, _MOST_AT_ONCE) * n_links)
     until = s.links[b, LINK_ROW.outage_until_s]
     for _ in range(count):
         state, draw = uniform(state)
         struck = int(draw * n_links)
-        state, left_s = _lasting_s(p, p.outage_min_s, p.outage_mean_s, state)
-        until[struck] = max(until[struck], left_s)
-    length = (p.attack_min_s + p.attack_mean_s) / p.interval_s
-    state, count = poisson(state, min(p.attacks_per_link * length, _MOST_LASTING) * n_links)
+        state, until_s = _until_s(p, p.outage_min_s, p.outage_mean_s, now_s, lasts, state)
+        until[struck] = max(until[struck], until_s)
+    intervals = (p.attack_min_s + p.attack_mean_s) / p.interval_s if lasts else 1.0
+    state, count = poisson(state, min(p.attacks_per_link * intervals, _MOST_AT_ONCE) * n_links)
     until, fraction = s.links[b, LINK_ROW.attack_until_s], s.links[b, LINK_ROW.attack_fraction]
     for _ in range(count):
         state, draw = uniform(state)
         struck = search(bank.attack_cumulative[g, :n_links], draw)
-        state, left_s = _lasting_s(p, p.attack_min_s, p.attack_mean_s, state)
+        state, until_s = _until_s(p, p.attack_min_s, p.attack_mean_s, now_s, lasts, state)
         state, draw = uniform(state)
-        if left_s > until[struck]:
-            until[struck] = left_s
+        # A new attacker takes the place of another; at the start, whoever stays longest is there.
+        if not lasts or until_s > until[struck]:
             fraction[struck] = p.attack_fraction + (1.0 - p.attack_fraction) * draw
+        until[struck] = max(until[struck], until_s)
 
 
 @inlined

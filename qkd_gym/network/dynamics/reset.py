@@ -13,7 +13,7 @@ from qkd_gym.network.compiled.rng import RESET, exponential, normal_pair, stream
 from qkd_gym.network.compiled.workspace import Workspace
 from qkd_gym.network.dynamics.blocks import start_block
 from qkd_gym.network.dynamics.demand import draw_peer, draw_site
-from qkd_gym.network.dynamics.disturbance import link_rates, start_faults
+from qkd_gym.network.dynamics.disturbance import link_rates, strike
 from qkd_gym.network.dynamics.events import start_events
 from qkd_gym.network.dynamics.generation import observe_link
 from qkd_gym.network.dynamics.step import account, wait_for_request
@@ -143,7 +143,7 @@ def reset_one(
     state = _hidden_quality(s, bank, p, b, state)
     state = _demand_start(s, bank, p, b, state)
     _start_links(s, bank, p, b, state)
-    start_faults(s, bank, p, b)
+    strike(s, bank, p, b, lasts=True)
     if len(bank.faults) > 0:
         start_events(s, bank, p, b, work)
     _observe_active(s, bank, p, b)

@@ -10,7 +10,7 @@ from qkd_gym.network.bank import Bank
 from qkd_gym.network.compiled.vectors import fill, use_widest_vectors, whole
 from qkd_gym.network.compiled.workspace import Workspace
 from qkd_gym.network.dynamics.demand import draw_requests
-from qkd_gym.network.dynamics.disturbance import advance_drift, advance_faults, advance_weather
+from qkd_gym.network.dynamics.disturbance import advance_drift, advance_weather, strike
 from qkd_gym.network.dynamics.events import advance_events
 from qkd_gym.network.dynamics.exposure import widest_relay
 from qkd_gym.network.dynamics.generation import expire, generate
@@ -58,7 +58,7 @@ def advance(s: State, bank: Bank, p: np.record, b: int, work: Workspace) -> None
     fill(s.links[b, LINK_ROW.blocked_now], 0, s.links.shape[2], 0.0)
     advance_drift(s, bank, p, b, work)
     advance_weather(s, bank, p, b)
-    advance_faults(s, bank, p, b)
+    strike(s, bank, p, b, lasts=False)
     generate(s, bank, p, b, work)
     if p.decides_releases:
         fill(s.links[b, LINK_ROW.switched], 0, s.links.shape[2], 0.0)
