@@ -18,11 +18,11 @@ import gymnasium as gym
 import numpy as np
 
 import qkd_gym  # noqa: F401  registers the environments
-from qkd_gym.envs.observation import _write_context, _write_links, _write_nodes
+from qkd_gym.envs.observe import _write_context, _write_links, _write_nodes
 from qkd_gym.jit import TypedOnce, compiled_without_references
 from qkd_gym.network.compiled.vectors import fill
 from qkd_gym.network.dynamics.demand import draw_requests
-from qkd_gym.network.dynamics.disturbance import advance_drift, advance_faults, advance_weather
+from qkd_gym.network.dynamics.disturbance import advance_drift, advance_weather, strike
 from qkd_gym.network.dynamics.generation import generate
 from qkd_gym.network.dynamics.relay import BUILT_IN_ROUTER, price_links, serve_request
 from qkd_gym.network.dynamics.step import account, average_demand
@@ -68,7 +68,7 @@ def _drift(s, bank, params, work, o, actions):  # type: ignore[no-untyped-def]
 def _faults(s, bank, params, work, o, actions):  # type: ignore[no-untyped-def]
     for b in range(len(s.episodes)):
         advance_weather(s, bank, params[0], b)
-        advance_faults(s, bank, params[0], b)
+        strike(s, bank, params[0], b, lasts=False)
 
 
 @part("key generation")

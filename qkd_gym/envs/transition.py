@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from qkd_gym.envs.observation import observe_one
+from qkd_gym.envs.observe import observe_one
 from qkd_gym.envs.totals import add_step, begin_sums, fetch_sums
 from qkd_gym.jit import TypedOnce, compiled, compiled_without_references, inlined
 from qkd_gym.network.accounts import ACCOUNT_NAMES

@@ -12,7 +12,8 @@ from qkd_gym.errors import require_integer
 from qkd_gym.network.bank import shared_bank
 from qkd_gym.network.config import NetworkConfig
 from qkd_gym.network.dynamics.disturbance import link_truth
-from qkd_gym.network.state import NamedState, allocate, kernel_params, scratch_space
+from qkd_gym.network.parameters import kernel_params
+from qkd_gym.network.state import NamedState, allocate, scratch_space
 
 
 class Simulator:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkd_gym.envs.core import Core, Scenario
-from qkd_gym.envs.observation import observe_one
+from qkd_gym.envs.observe import observe_one
 from qkd_gym.envs.tasks import get_task
 from qkd_gym.errors import InvalidInput, require_between, require_choice, shown
 from qkd_gym.features import FRESHNESS_SCALE_S

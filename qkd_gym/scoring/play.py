@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from qkd_gym.envs.observation import Observation, observe_one
+from qkd_gym.envs.observation import Observation
+from qkd_gym.envs.observe import observe_one
 from qkd_gym.jit import compiled, inlined
 from qkd_gym.network.accounts import ACCOUNT
 from qkd_gym.network.bank import Bank

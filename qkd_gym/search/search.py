@@ -23,8 +23,8 @@ from qkd_gym.features import HOUR_S
 from qkd_gym.files import read_journal
 from qkd_gym.network.bank import shared_bank
 from qkd_gym.network.config import interval_s
+from qkd_gym.network.parameters import kernel_params
 from qkd_gym.network.scenarios import as_mapping
-from qkd_gym.network.state import kernel_params
 from qkd_gym.scoring.evolution import Evolution
 from qkd_gym.scoring.kinds import SCHEDULES, AnyWeights, Kind
 from qkd_gym.search.fitness import Exercise, fitness

@@ -6,7 +6,7 @@ import pytest
 from qkd_gym.belief.quality import draw_sites, error_noise, error_with, quality_with
 from qkd_gym.jit import compiled
 from qkd_gym.network.config import NetworkConfig
-from qkd_gym.network.state import kernel_params
+from qkd_gym.network.parameters import kernel_params
 from qkd_gym.network.tables import rate_table
 
 

@@ -7,7 +7,7 @@ from scipy import stats
 
 from qkd_gym.network import NetworkConfig
 from qkd_gym.network.bank import NetworkBank
-from qkd_gym.network.state import request_capacity
+from qkd_gym.network.parameters import request_capacity
 from qkd_gym.network.traffic import gravity
 
 ALPHA = 1e-4

@@ -12,8 +12,9 @@ from qkd_gym.errors import InvalidInput, shown
 from qkd_gym.network import NetworkConfig, available_scenarios, get_scenario
 from qkd_gym.network.compiled.memory import zeros
 from qkd_gym.network.config import interval_s
+from qkd_gym.network.parameters import kernel_params
 from qkd_gym.network.scenarios import as_mapping, resolve
-from qkd_gym.network.state import allocate, kernel_params
+from qkd_gym.network.state import allocate
 
 
 @pytest.mark.parametrize(

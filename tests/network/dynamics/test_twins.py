@@ -8,7 +8,8 @@ from qkd_gym.network.compiled.workspace import new_workspace
 from qkd_gym.network.config import NetworkConfig
 from qkd_gym.network.dynamics.relay import best_path, link_price, price_links
 from qkd_gym.network.dynamics.switching import least_needed, link_need, pool_fill
-from qkd_gym.network.state import LINK_ROW, kernel_params
+from qkd_gym.network.parameters import kernel_params
+from qkd_gym.network.state import LINK_ROW
 
 LINKS, CAPACITY = 32, 1000
 

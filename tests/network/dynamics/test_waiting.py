@@ -7,7 +7,7 @@ import pytest
 from qkd_gym.envs.core import Core
 from qkd_gym.envs.tasks import LINK_ACTIVATION, NETWORK, ROUTING
 from qkd_gym.network.accounts import ACCOUNT
-from qkd_gym.network.state import MOST_WAITING
+from qkd_gym.network.parameters import MOST_WAITING
 
 CLASSES = (
     {"name": "rekey", "share": 0.5, "size": 0.5, "value": 4.0, "patience_s": 90.0},
