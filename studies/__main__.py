@@ -5,7 +5,6 @@ Finished trainings and tunings are kept, so a study that was stopped goes on whe
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,7 +13,6 @@ from typing import Any
 from tqdm import tqdm
 
 from qkd_gym import __version__
-from qkd_gym.commands import exit_status
 from qkd_gym.errors import (
     InvalidInput,
     require_between,
@@ -23,7 +21,8 @@ from qkd_gym.errors import (
     shown,
 )
 from qkd_gym.files import require_writable_folder, write_bytes, write_json
-from qkd_gym.workers import WorkerCount, Workers, add_workers, start_workers, take_workers
+from qkd_gym.workers import WorkerCount, Workers, add_workers, start_workers
+from studies.command import add_out, command_line, run_command
 from studies.comparison import PlayUnit, play_setting, rule_units, tune_rule
 from studies.comparison import figures as comparison_figures
 from studies.figures import figures
@@ -32,7 +31,6 @@ from studies.page import draw, page
 from studies.settings import COMPARISONS, RULES
 from studies.training import Run, Unit, finished, train
 
-DOCS = Path(__file__).parents[1] / "docs"
 NAME = "studies"  # of the page and its figures
 
 
@@ -176,24 +174,18 @@ def _published(out: Path) -> dict:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The command line; bad input is one sentence and exit status 2."""
-    form = argparse.ArgumentDefaultsHelpFormatter
-    parser = argparse.ArgumentParser(
-        prog="python -m studies", description=__doc__, formatter_class=form
-    )
+    """The command line."""
+    parser = command_line("studies", __doc__)
     parser.add_argument("name", help=", ".join([*STUDIES, *COMPARISONS]))
     parser.add_argument("--forms", nargs="+", default=(), help="what to train; default: all")
     parser.add_argument("--seeds", type=int, default=5, help="training seeds, from 0")
     parser.add_argument(
         "--work", type=Path, default=Path("runs/studies"), help="finished trainings"
     )
-    parser.add_argument("--out", type=Path, default=DOCS, help="folder of the page")
+    add_out(parser)
     parser.add_argument("--effort", type=float, default=1.0, help="multiplies all trainings")
     add_workers(parser)
-    options = vars(parser.parse_args(arguments))
-    with exit_status("The same command goes on from there."):
-        take_workers(options)
-        run(**options)
+    run_command(parser, run, arguments)
 
 
 if __name__ == "__main__":

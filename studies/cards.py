@@ -6,7 +6,6 @@ that say themselves what makes way, as they were tuned for each scenario.
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -19,7 +18,6 @@ from tqdm import tqdm
 
 from qkd_gym.baselines import make_policy
 from qkd_gym.benchmark.suites import get_suite
-from qkd_gym.commands import exit_status
 from qkd_gym.evaluation import evaluate
 from qkd_gym.evaluation.episodes import HELD_OUT_SEED
 from qkd_gym.evaluation.intervals import bootstrap_interval
@@ -27,7 +25,8 @@ from qkd_gym.files import write_json
 from qkd_gym.network.scenarios import resolve
 from qkd_gym.scoring import shipped_schedule, shipped_schedules
 from qkd_gym.scoring.episodes import Episodes
-from qkd_gym.workers import WorkerCount, add_workers, start_workers, take_workers
+from qkd_gym.workers import WorkerCount, add_workers, start_workers
+from studies.command import command_line, run_command
 from studies.settings import RULES
 
 CARDS = Path(__file__).parents[1] / "qkd_gym" / "scoring" / "data"
@@ -100,17 +99,11 @@ def run(episodes: int, workers: WorkerCount) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The command line; bad input is one sentence and exit status 2."""
-    form = argparse.ArgumentDefaultsHelpFormatter
-    parser = argparse.ArgumentParser(
-        prog="python -m studies.cards", description=__doc__, formatter_class=form
-    )
+    """The command line."""
+    parser = command_line("studies.cards", __doc__)
     parser.add_argument("--episodes", type=int, default=100, help="held-out episodes")
     add_workers(parser)
-    options = vars(parser.parse_args(arguments))
-    with exit_status("Nothing has been written."):
-        take_workers(options)
-        run(**options)
+    run_command(parser, run, arguments, "Nothing has been written.")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ schedule if it delivers more on other training episodes. Labels and finished tra
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import hashlib
 import json
@@ -24,7 +23,6 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from qkd_gym import __version__
-from qkd_gym.commands import exit_status
 from qkd_gym.errors import require_between, require_integer
 from qkd_gym.evaluation import bootstrap_interval, evaluate
 from qkd_gym.evaluation.episodes import HELD_OUT_SEED
@@ -35,9 +33,9 @@ from qkd_gym.reading import read_json
 from qkd_gym.scoring import ScoredSchedule, shipped_schedule
 from qkd_gym.scoring.episodes import Episodes
 from qkd_gym.scoring.weights import Weights, starting_weights
-from qkd_gym.workers import WorkerCount, add_workers, start_workers, take_workers
-from studies.__main__ import DOCS
+from qkd_gym.workers import WorkerCount, add_workers, start_workers
 from studies.__main__ import NAME as PAGE
+from studies.command import add_out, command_line, run_command
 from studies.expert_page import NAME
 from studies.figures import REFERENCES
 from studies.fit import fit
@@ -323,22 +321,16 @@ def run(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The command line; bad input is one sentence and exit status 2."""
-    form = argparse.ArgumentDefaultsHelpFormatter
-    parser = argparse.ArgumentParser(
-        prog="python -m studies.expert", description=__doc__, formatter_class=form
-    )
+    """The command line."""
+    parser = command_line("studies.expert", __doc__)
     parser.add_argument("--seeds", type=int, default=5, help="training seeds, from 0")
     parser.add_argument(
         "--work", type=Path, default=Path("runs/studies"), help="labels and finished trainings"
     )
-    parser.add_argument("--out", type=Path, default=DOCS, help="folder of the page")
+    add_out(parser)
     parser.add_argument("--effort", type=float, default=1.0, help="multiplies the labels")
     add_workers(parser)
-    options = vars(parser.parse_args(arguments))
-    with exit_status("The same command goes on from there."):
-        take_workers(options)
-        run(**options)
+    run_command(parser, run, arguments)
 
 
 if __name__ == "__main__":

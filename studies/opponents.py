@@ -6,7 +6,6 @@ The searches go on where they were stopped; the episodes are played anew.
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,7 +17,6 @@ from numpy.typing import NDArray
 from qkd_gym import __version__
 from qkd_gym.baselines import Policy
 from qkd_gym.baselines.agents import shipped_agent
-from qkd_gym.commands import exit_status
 from qkd_gym.errors import require_integer
 from qkd_gym.evaluation import evaluate
 from qkd_gym.evaluation.episodes import HELD_OUT_SEED
@@ -29,8 +27,8 @@ from qkd_gym.scoring import ScoredSchedule
 from qkd_gym.search.recipe import SearchRecipe
 from qkd_gym.search.search import Search
 from qkd_gym.workers import Workers
+from studies.command import add_out, command_line, run_command
 
-DOCS = Path(__file__).parents[1] / "docs"
 NAME = "opponents"  # of the page and its figures
 SCENARIO = "metro"
 OPPONENTS = ("", "random", "betweenness", "busiest")
@@ -262,19 +260,15 @@ def _text(difference: Sequence[float]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The command line; bad input is one sentence and exit status 2."""
-    form = argparse.ArgumentDefaultsHelpFormatter
-    parser = argparse.ArgumentParser(
-        prog="python -m studies.opponents", description=__doc__, formatter_class=form
-    )
+    """The command line."""
+    parser = command_line("studies.opponents", __doc__)
     parser.add_argument("--episodes", type=int, default=96, help="held-out episodes")
     parser.add_argument("--seeds", type=int, default=2, help="seeds of the searches, from 0")
     parser.add_argument(
         "--work", type=Path, default=Path("runs/opponents"), help="journals of the searches"
     )
-    parser.add_argument("--out", type=Path, default=DOCS, help="folder of the page")
-    with exit_status("The same command goes on from there."):
-        run(**vars(parser.parse_args(arguments)))
+    add_out(parser)
+    run_command(parser, run, arguments)
 
 
 if __name__ == "__main__":

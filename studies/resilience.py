@@ -6,7 +6,6 @@ played is kept, so the same command goes on where it was stopped.
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -19,7 +18,6 @@ from tqdm import tqdm
 from qkd_gym import __version__
 from qkd_gym.baselines import Policy, make_policy
 from qkd_gym.baselines.agents import shipped_agent
-from qkd_gym.commands import exit_status
 from qkd_gym.errors import require_integer
 from qkd_gym.evaluation import evaluate
 from qkd_gym.evaluation.episodes import HELD_OUT_SEED
@@ -28,8 +26,8 @@ from qkd_gym.files import require_writable_folder, write_bytes, write_figure, wr
 from qkd_gym.markdown import markdown_table
 from qkd_gym.network import get_scenario
 from qkd_gym.topology import load
+from studies.command import add_out, command_line, run_command
 
-DOCS = Path(__file__).parents[1] / "docs"
 NAME = "resilience"  # of the page, its plot and its figures
 NETWORKS = ("metro", "slovenia", "usnet-x0.05")
 RULES = (
@@ -165,16 +163,18 @@ def settings() -> Iterator[Setting]:
                         yield setting
 
 
+def made(label: str) -> Policy | str:
+    """The policy of a label."""
+    if label == LOOKAHEAD:
+        return make_policy(LOOKAHEAD, **THRIFTY)
+    return shipped_agent(label.partition(":")[2]) if label == AGENT else label
+
+
 def play(setting: Setting, episodes: int) -> dict[str, Any]:
     """Delivered shares of the episodes, and their mean recovery time in seconds."""
-    policy: Policy | str = setting.policy
-    if policy == LOOKAHEAD:
-        policy = make_policy(LOOKAHEAD, **THRIFTY)
-    elif policy == AGENT:
-        policy = shipped_agent(AGENT.partition(":")[2])
     result = evaluate(
-        policy, "qkd_gym/LinkScheduling-v0" if setting.policy == LOOKAHEAD else None, episodes,
-        HELD_OUT_SEED, scenario=setting.network, **setting.changes(),
+        made(setting.policy), None, episodes, HELD_OUT_SEED,
+        scenario=setting.network, **setting.changes(),
     )  # fmt: skip
     return {
         "shares": result.metrics["delivered_share"].tolist(),
@@ -190,8 +190,8 @@ def play_relays(policy: str, paths: int, episodes: int) -> dict[str, list[float]
         "duration_min_s": LEAST_S, "duration_mean_s": FURTHER_S,
     }  # fmt: skip
     result = evaluate(
-        shipped_agent(policy.partition(":")[2]) if policy == AGENT else policy, None, episodes,
-        HELD_OUT_SEED, scenario=NETWORKS[0], disjoint_paths=paths, faults=[spies],
+        made(policy), None, episodes, HELD_OUT_SEED,
+        scenario=NETWORKS[0], disjoint_paths=paths, faults=[spies],
     )  # fmt: skip
     return {
         metric: list(bootstrap_interval(result.metrics[metric]))
@@ -317,16 +317,12 @@ def run(episodes: int, lookahead_episodes: int, out: Path) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The command line; bad input is one sentence and exit status 2."""
-    form = argparse.ArgumentDefaultsHelpFormatter
-    parser = argparse.ArgumentParser(
-        prog="python -m studies.resilience", description=__doc__, formatter_class=form
-    )
+    """The command line."""
+    parser = command_line("studies.resilience", __doc__)
     parser.add_argument("--episodes", type=int, default=32, help="held-out episodes")
     parser.add_argument("--lookahead-episodes", type=int, default=4, help="those of lookahead")
-    parser.add_argument("--out", type=Path, default=DOCS, help="folder of the page")
-    with exit_status("The same command goes on from there."):
-        run(**vars(parser.parse_args(arguments)))
+    add_out(parser)
+    run_command(parser, run, arguments)
 
 
 if __name__ == "__main__":

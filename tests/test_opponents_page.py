@@ -9,13 +9,14 @@ pytest.importorskip("cmaes")
 
 from qkd_gym.search.recipe import SearchRecipe
 from studies import opponents as study
+from studies.command import DOCS
 
-FIGURES = study.DOCS / "opponents.json"
+FIGURES = DOCS / "opponents.json"
 
 
 def test_the_page_says_what_its_figures_say():
     figures = json.loads(FIGURES.read_text())
-    assert (study.DOCS / "opponents.md").read_text(encoding="utf-8") == study.page(figures)
+    assert (DOCS / "opponents.md").read_text(encoding="utf-8") == study.page(figures)
     assert figures["episodes"] >= 60
     assert set(figures["policies"]) == {*study.RULES, *(f"agent:{name}" for name in study.AGENTS)}
 

@@ -9,14 +9,15 @@ pytest.importorskip("cmaes")
 
 from qkd_gym.network import NetworkConfig
 from studies import resilience as study
+from studies.command import DOCS
 from studies.resilience import Setting
 
-FIGURES = study.DOCS / "resilience.json"
+FIGURES = DOCS / "resilience.json"
 
 
 def test_the_page_says_what_its_figures_say():
     figures = json.loads(FIGURES.read_text(encoding="utf-8"))
-    assert (study.DOCS / "resilience.md").read_text(encoding="utf-8") == study.page(figures)
+    assert (DOCS / "resilience.md").read_text(encoding="utf-8") == study.page(figures)
     assert set(figures["played"]) == {setting.key for setting in study.settings()}
 
 

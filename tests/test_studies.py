@@ -21,6 +21,7 @@ from qkd_gym.scoring import save_scored, shipped_schedule
 from qkd_gym.search.recipe import SearchRecipe
 from studies import __main__ as command
 from studies import comparison, expert_page, figures, training
+from studies.command import DOCS
 from studies.comparison import (
     FIXED,
     SEARCHED,
@@ -51,14 +52,14 @@ TINY = Study(
 )
 
 
-FIGURES = command.DOCS / "studies.json"
+FIGURES = DOCS / "studies.json"
 
 
 @pytest.mark.skipif(not FIGURES.exists(), reason="no study has been published")
 def test_the_page_says_what_its_figures_say():
     results = json.loads(FIGURES.read_text())
     assert set(results) <= {*STUDIES, *COMPARISONS, expert_page.NAME}
-    assert (command.DOCS / "studies.md").read_text(encoding="utf-8") == page(results)
+    assert (DOCS / "studies.md").read_text(encoding="utf-8") == page(results)
     for name, facts in results.items():
         if name in STUDIES:
             assert list(facts["forms"]) == [f for f in STUDIES[name].forms if f in facts["forms"]]
