@@ -12,6 +12,7 @@ from qkd_gym.errors import InvalidInput
 from qkd_gym.features import LINK
 from qkd_gym.gnn import HiddenQuality, draw
 from qkd_gym.gnn.hidden import REFERENCE
+from qkd_gym.gnn.settings import DRIFT_STD, LINK_EXCESS_LOSS_DB, SITE_MISALIGNMENT
 from qkd_gym.gnn.study import exact_posterior, site_posterior
 from qkd_gym.gnn.study.inference import measurements, nominal_loss_db
 from qkd_gym.network.tables import rate_table
@@ -109,22 +110,28 @@ def test_unmeasured_networks_have_the_prior():
     np.testing.assert_allclose(spread, np.sqrt(2 * 4e-4 * (1 - 2 / np.pi) + 0.008**2))
 
 
+@pytest.mark.parametrize("told", [True, False])
 @pytest.mark.parametrize("share", [0.0, 1.0])
-def test_exact_posterior_agrees_with_importance_sampling(share):
+def test_exact_posterior_agrees_with_importance_sampling(share, told):
     """Two sites, one link: every hidden part drawn from its prior and weighted by the fit."""
     setting = dataclasses.replace(REFERENCE, measured_share=share)
     graph = draw(pair(), np.random.default_rng(4), setting)
     seen, age_s, error, _, excess_db = measurements(graph, setting)
     rng, draws = np.random.default_rng(0), 100_000
-    level = 0.01 + 0.02 * np.abs(rng.standard_normal((2, draws))).sum(axis=0)
+    site, loss_db, spread = 0.02, 1.0, 0.008
+    if not told:
+        ranges = (SITE_MISALIGNMENT, LINK_EXCESS_LOSS_DB)
+        site, loss_db = (np.exp(rng.uniform(*np.log(ends), draws)) for ends in ranges)
+        spread = rng.uniform(*DRIFT_STD, draws)
+    level = 0.01 + site * np.abs(rng.standard_normal((2, draws))).sum(axis=0)
     weight = np.ones(draws)
-    drift = 0.008 * rng.standard_normal(draws)
+    drift = spread * rng.standard_normal(draws)
     if seen[0]:
-        weight = np.exp(-0.5 * ((error[0] - level) / 0.008) ** 2)
+        weight = np.exp(-0.5 * ((error[0] - level) / spread) ** 2) / spread
         kept = np.exp(-age_s[0] / 3600)
         drift = kept * (error[0] - level) + np.sqrt(1 - kept**2) * drift
     known = np.isfinite(excess_db[0])
-    excess = np.full(draws, excess_db[0]) if known else rng.exponential(1.0, draws)
+    excess = np.full(draws, excess_db[0]) if known else rng.exponential(loss_db, draws)
     table = rate_table(setting.preset)
     rates, qbers = [], []
     for _ in range(7):
@@ -132,10 +139,10 @@ def test_exact_posterior_agrees_with_importance_sampling(share):
         rates.append(rate)
         qbers.append(qber)
         kept = np.exp(-300 / 3600)
-        drift = kept * drift + np.sqrt(1 - kept**2) * 0.008 * rng.standard_normal(draws)
+        drift = kept * drift + np.sqrt(1 - kept**2) * spread * rng.standard_normal(draws)
     rate, qber = np.mean(rates, axis=0), np.mean(qbers, axis=0)
     viable = (qber < table.qber_threshold) & (rate > 0.4 * graph.nominal_rate_bps[0])
-    chance, expected = exact_posterior(graph, setting, samples=8000)
+    chance, expected = exact_posterior(graph, setting, samples=8000, told=told)
     # Standard errors are below 0.006 and 1 %.
     assert abs(chance[0] - np.average(viable, weights=weight)) < 0.03
     assert abs(expected[0] / np.average(rate, weights=weight) - 1) < 0.05
@@ -149,8 +156,33 @@ def test_exact_posterior_is_calibrated_and_repeats():
         some = (chance >= low) & (chance < high)
         # Links of a network are not independent: a wide margin, about four standard errors.
         assert abs(chance[some].mean() - viable[some].mean()) < 0.12
+    untold = exact_posterior(graphs[0], samples=300, told=False)[0]
+    other = dataclasses.replace(REFERENCE, site_misalignment=0.05, link_excess_loss_db=3.0)
+    np.testing.assert_array_equal(
+        untold, exact_posterior(graphs[0], other, samples=300, told=False)[0]
+    )
     again = exact_posterior(graphs[0], samples=300)[0]
     np.testing.assert_array_equal(again, exact_posterior(graphs[0], samples=300)[0])
+
+
+def test_the_untold_posterior_is_calibrated_over_settings():
+    rng = np.random.default_rng(6)
+    graphs = []
+    for _ in range(60):
+        site, loss_db = (
+            float(np.exp(rng.uniform(*np.log(ends))))
+            for ends in (SITE_MISALIGNMENT, LINK_EXCESS_LOSS_DB)
+        )
+        setting = HiddenQuality(
+            site_misalignment=site, link_excess_loss_db=loss_db, drift_std=rng.uniform(*DRIFT_STD)
+        )
+        graphs.append(draw(clustered(20, rng), rng, setting))
+    chance = np.concatenate([exact_posterior(each, samples=300, told=False)[0] for each in graphs])
+    viable = np.concatenate([graph.viable for graph in graphs])
+    for low, high in ((0.0, 0.2), (0.2, 0.5), (0.5, 0.8), (0.8, 1.01)):
+        some = (chance >= low) & (chance < high)
+        # About four standard errors, as above.
+        assert abs(chance[some].mean() - viable[some].mean()) < 0.1
 
 
 def test_bad_settings():

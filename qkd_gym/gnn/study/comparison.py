@@ -21,6 +21,7 @@ F64 = NDArray[np.float64]
 
 GNN = "graph network"
 BOUND = "exact posterior"
+UNTOLD_BOUND = "exact posterior, not told"
 
 
 def compare(
@@ -36,8 +37,9 @@ def compare(
         model: The graph network.
         predictors: The classical predictors, fitted.
         graphs: Networks that none of them was trained on.
-        setting: What the networks were drawn with; only the exact posterior is told it here.
-        samples: Samples of the exact posterior per network; 0 leaves it out.
+        setting: What the networks were drawn with; only the exact posterior is told it here,
+            which is there once more without being told the spreads.
+        samples: Samples of the exact posteriors per network; 0 leaves them out.
 
     Returns:
         ``networks``, ``links``, ``viable`` (share of the links); ``scores`` by predictor;
@@ -50,7 +52,11 @@ def compare(
     chances: dict[str, list[F64]] = {GNN: [predict(model, graph) for graph in graphs]}
     chances |= predictors.predict_many(graphs)
     if samples:
-        chances[BOUND] = [exact_posterior(graph, setting, samples)[0] for graph in graphs]
+        for name in (BOUND, UNTOLD_BOUND):
+            told = name == BOUND
+            chances[name] = [
+                exact_posterior(graph, setting, samples, told=told)[0] for graph in graphs
+            ]
     labels = [graph.viable.astype(np.float64) for graph in graphs]
     label = np.concatenate(labels)
     rows = {name: scores(np.concatenate(chance), label) for name, chance in chances.items()}

@@ -6,6 +6,8 @@ compare it with: a linear mixed model, and the exact posterior, which nothing ca
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,6 +15,7 @@ from qkd_gym.errors import InvalidInput, require_integer
 from qkd_gym.features import FRESHNESS_SCALE_S, HOUR_S, LINK
 from qkd_gym.gnn.data import HORIZON_S, VIABLE_SHARE, ViabilityGraph
 from qkd_gym.gnn.hidden import CAPACITY_BITS, LOOKS, REFERENCE, HiddenQuality
+from qkd_gym.gnn.settings import DRIFT_STD, LINK_EXCESS_LOSS_DB, SITE_MISALIGNMENT
 from qkd_gym.jit import compiled
 from qkd_gym.network.tables import interpolate, rate_table
 
@@ -23,6 +26,8 @@ F64 = NDArray[np.float64]
 _MOST_EXCESS_DB = 30.0
 # Shot noise is small beside drift; this keeps a setting without drift solvable.
 _LEAST_VARIANCE = 1e-8
+# Values of every spread, among which whoever is not told it looks for the one behind what is seen.
+_SPREADS = 24
 
 
 def nominal_loss_db(graph: ViabilityGraph, setting: HiddenQuality = REFERENCE) -> F64:
@@ -109,28 +114,48 @@ def site_posterior(graph: ViabilityGraph, setting: HiddenQuality = REFERENCE) ->
 
 
 def exact_posterior(
-    graph: ViabilityGraph, setting: HiddenQuality = REFERENCE, samples: int = 1000, seed: int = 0
+    graph: ViabilityGraph,
+    setting: HiddenQuality = REFERENCE,
+    samples: int = 1000,
+    seed: int = 0,
+    told: bool = True,
 ) -> tuple[F64, F64]:
     """Probability of viability given everything seen, for a graph made by `hidden.draw`.
 
     Gibbs sampling of the sites' half-normal misalignments given all measurements, then of each
     link's future. It knows the distribution that the network was drawn from, so its scores bound
-    from above what any predictor can reach on average, up to sampling error.
+    from above what any predictor can reach on average, up to sampling error. Whoever is not told
+    how far quality spreads cannot reach that: then the spreads are sampled too, from the
+    distribution that training networks have theirs from (`qkd_gym.gnn.settings`).
 
     Args:
         graph: The network as the operator sees it.
         setting: What it was drawn with.
         samples: Posterior samples; every third sweep over the sites is one.
         seed: Seed of the sampler.
+        told: Whether the setting's ``site_misalignment``, ``link_excess_loss_db`` and
+            ``drift_std`` are known; if not, they are not read.
 
     Returns:
         Probability that each link is viable, and its expected key rate (bit/s); both (E,).
     """
     require_integer("samples", samples, 1)
-    if setting.site_misalignment <= 0.0 or setting.drift_std <= 0.0:
+    if told and (setting.site_misalignment <= 0.0 or setting.drift_std <= 0.0):
         raise InvalidInput(
             f"site_misalignment is {setting.site_misalignment:g} and drift_std is "
             f"{setting.drift_std:g}, but the exact posterior needs both above 0."
+        )
+    if told:
+        spreads = tuple(
+            np.array([value])
+            for value in (setting.site_misalignment, setting.link_excess_loss_db, setting.drift_std)
+        )
+    else:
+        setting = replace(setting, link_excess_loss_db=REFERENCE.link_excess_loss_db)
+        spreads = (
+            np.geomspace(*SITE_MISALIGNMENT, _SPREADS),
+            np.geomspace(*LINK_EXCESS_LOSS_DB, _SPREADS),
+            np.linspace(*DRIFT_STD, _SPREADS),
         )
     table = rate_table(setting.preset)
     seen, age_s, error, unsure, excess_db = measurements(graph, setting)
@@ -139,8 +164,7 @@ def exact_posterior(
         excess_db,
         nominal_loss_db(graph, setting), graph.nominal_rate_bps,
         table.grid, table.qber_threshold,
-        setting.misalignment, setting.site_misalignment, setting.link_excess_loss_db,
-        setting.drift_std, setting.drift_memory_s, samples,
+        setting.misalignment, *spreads, setting.drift_memory_s, samples,
     )  # fmt: skip
 
 
@@ -161,12 +185,22 @@ def _positive_normal(rng: np.random.Generator, mean: float, std: float) -> float
 
 
 @compiled
+def _one_of(rng: np.random.Generator, values: F64, log_weight: F64) -> float:
+    """One of some values, drawn by their weights; of one there is nothing to draw."""
+    if len(values) == 1:
+        return float(values[0])
+    sums = np.cumsum(np.exp(log_weight - log_weight.max()))
+    return float(values[np.searchsorted(sums, rng.random() * sums[-1])])
+
+
+@compiled
 def _sample(
     rng: np.random.Generator, n: int, ends: NDArray[np.int64], seen: NDArray[np.bool_],
     age_s: F64, error: F64, unsure: F64, excess_db: F64, loss_db: F64, nominal_bps: F64,
-    grid: F32, threshold: float, base: float, site_std: float,
-    mean_excess_db: float, drift_std: float, memory_s: float, samples: int,
+    grid: F32, threshold: float, base: float, site_stds: F64,
+    mean_excesses_db: F64, drift_stds: F64, memory_s: float, samples: int,
 ) -> tuple[F64, F64]:  # fmt: skip
+    """Of each spread there are one or several values, of which it may have any alike."""
     links = len(ends)
     degree = np.zeros(n, np.int64)
     at_site = np.zeros((n, links), np.int64)
@@ -174,12 +208,15 @@ def _sample(
         for v in ends[e]:
             at_site[v, degree[v]] = e
             degree[v] += 1
+    site_std, drift_std = site_stds[len(site_stds) // 2], drift_stds[len(drift_stds) // 2]
     parts = np.full(n, 0.8 * site_std)
-    precision = 1.0 / (drift_std**2 + _LEAST_VARIANCE + unsure**2)
+    lost_db = excess_db[np.isfinite(excess_db)]
+    of_excess = -len(lost_db) * np.log(mean_excesses_db) - lost_db.sum() / mean_excesses_db
     wait = np.exp(-HORIZON_S / (LOOKS - 1) / memory_s)
     viable, expected = np.zeros(links), np.zeros(links)
     burn_in = 100
     for sweep in range(burn_in + 3 * samples):
+        precision = 1.0 / (drift_std**2 + _LEAST_VARIANCE + unsure**2)
         for v in range(n):
             total, known = 0.0, 1.0 / site_std**2
             for e in at_site[v, : degree[v]]:
@@ -187,8 +224,18 @@ def _sample(
                 total += precision[e] * rest
                 known += precision[e]
             parts[v] = _positive_normal(rng, total / known, 1.0 / np.sqrt(known))
+        of_site = -n * np.log(site_stds) - 0.5 * (parts**2).sum() / site_stds**2
+        site_std = _one_of(rng, site_stds, of_site)
+        of_drift = np.zeros(len(drift_stds))
+        for e in np.flatnonzero(seen):
+            apart = error[e] - base - parts[ends[e, 0]] - parts[ends[e, 1]]
+            variance = drift_stds**2 + _LEAST_VARIANCE + unsure[e] ** 2
+            of_drift -= 0.5 * (np.log(variance) + apart**2 / variance)
+        drift_std = _one_of(rng, drift_stds, of_drift)
+        mean_excess_db = _one_of(rng, mean_excesses_db, of_excess)
         if sweep < burn_in or sweep % 3:
             continue
+        precision = 1.0 / (drift_std**2 + _LEAST_VARIANCE + unsure**2)
         for link in range(links):
             e = np.int64(link)
             level = base + parts[ends[e, 0]] + parts[ends[e, 1]]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from qkd_gym.gnn.study.classical_predictors import SITE_POSTERIOR
-from qkd_gym.gnn.study.comparison import BOUND, GNN
+from qkd_gym.gnn.study.comparison import BOUND, GNN, UNTOLD_BOUND
 from qkd_gym.markdown import markdown_table
 
 
@@ -35,8 +35,10 @@ _DIFFERENCES = {
     "networks": "{networks:,}",
     "links": "{links:,}",
     "AUC difference to best per link": _interval("to_best[auc]", "+.3f"),
+    "AUC difference to exact posterior": _interval(f"difference[{BOUND}][auc]", "+.4f"),
+    "the same, not told": _interval(f"difference[{UNTOLD_BOUND}][auc]", "+.4f"),
     **_TO_OTHERS,
-    "the same, exact posterior": _interval("bound[brier]", "+.1%"),
+    "Brier change, exact posterior": _interval("bound[brier]", "+.1%"),
 }
 _REAL = {
     "sites": "{sites}",
@@ -46,7 +48,9 @@ _REAL = {
     "ECE": f"{{scores[{GNN}][calibration_error]:.3f}}",
     "AUC, best per link": "{best[auc]:.3f}",
     "AUC, exact posterior": f"{{scores[{BOUND}][auc]:.3f}}",
+    "AUC, not told": f"{{scores[{UNTOLD_BOUND}][auc]:.3f}}",
     "ECE, exact posterior": f"{{scores[{BOUND}][calibration_error]:.3f}}",
+    "ECE, not told": f"{{scores[{UNTOLD_BOUND}][calibration_error]:.3f}}",
     **_TO_OTHERS,
 }
 _QUALITY = {"QBER": "{qber:.2%}", "km": "{length_km:.1f}"}
