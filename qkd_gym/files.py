@@ -104,8 +104,8 @@ def _has_ended(pid: str) -> bool:
         os.kill(int(pid), 0)
     except ProcessLookupError:
         return True
-    except (OSError, OverflowError):
-        return False
+    except (OSError, OverflowError):  # that of another user, or no number of a process
+        pass
     return False
 
 

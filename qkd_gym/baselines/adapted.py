@@ -54,12 +54,12 @@ def adapt_schedule(config: NetworkConfig) -> ScoredSchedule:
         episodes.start(seed)
         seed += count
         evolution.tell([float(episodes.shares(each).mean()) for each in evolution.ask()])
-    trials = Episodes(rehearsed, _TRIALS)
+    found, trials = evolution.found, Episodes(rehearsed, _TRIALS)
     trials.start(seed)
-    lead = trials.shares(evolution.found) - trials.shares(chosen.weights)
+    lead = trials.shares(found) - trials.shares(chosen.weights)
     if lead.mean() <= lead.std() / np.sqrt(_TRIALS):
         return chosen
-    return ScoredSchedule(evolution.found, f"{chosen.name}, adapted")
+    return ScoredSchedule(found, f"{chosen.name}, adapted")
 
 
 class Adapted(Portfolio):
