@@ -1,4 +1,4 @@
-"""What both kinds of checks need: sentences, actions and comparisons."""
+"""What all checks need: sentences, actions and comparisons."""
 
 from __future__ import annotations
 
@@ -8,13 +8,31 @@ from typing import Any, cast
 import numpy as np
 from gymnasium import spaces
 
-from qkd_gym.errors import shown
+from qkd_gym.errors import require_integer, shown
+
+MEMBERS = 3  # of a vector environment
 
 
 def require(kept: bool, promise: str) -> None:
     """Raises `AssertionError` with a sentence unless a promise is kept."""
     if not kept:
         raise AssertionError(f"{promise[0].upper()}{promise[1:]}.")
+
+
+def require_played(steps: int, seed: int) -> None:
+    """Checks how much a check shall play, and from which seed.
+
+    Raises:
+        InvalidInput: If either is out of range.
+    """
+    require_integer("steps", steps, 1)
+    require_integer("seed", seed, 0)
+
+
+def require_predict(decider: object, what: str) -> None:
+    """Raises `AssertionError` if a policy or an opponent has no method ``predict``."""
+    has = callable(getattr(decider, "predict", None))
+    require(has, f"{what} must have a method predict, but {shown(decider)} has none")
 
 
 def choices(space: spaces.Space[Any]) -> list[int]:

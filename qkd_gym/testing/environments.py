@@ -12,12 +12,18 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 import qkd_gym  # noqa: F401  registers the environments
-from qkd_gym.errors import InvalidInput, require_integer, shown
-from qkd_gym.testing.common import choices, equal, legal_action, require
+from qkd_gym.errors import InvalidInput, shown
+from qkd_gym.testing.common import (
+    MEMBERS,
+    choices,
+    equal,
+    legal_action,
+    require,
+    require_played,
+)
 
 _TOLERANCE = 1e-9  # of a sum of reward terms, beside the largest of them
 _FLOWS = ("generated_bits", "consumed_bits", "overflow_bits", "expired_bits")
-_MEMBERS = 3  # of the vector environment
 
 
 def check_env(
@@ -42,8 +48,7 @@ def check_env(
         AssertionError: If a promise is broken.
         InvalidInput: If an argument is out of range, or the environment cannot be made.
     """
-    require_integer("steps", steps, 1)
-    require_integer("seed", seed, 0)
+    require_played(steps, seed)
     if not isinstance(env, str):
         if env_kwargs:
             raise InvalidInput(
@@ -189,13 +194,13 @@ def _check_vector(
     env_id: str, single: gym.Env[Any, Any], steps: int, seed: int, env_kwargs: Mapping[str, Any]
 ) -> None:
     """Plays the first episode of each member beside the single environment."""
-    vector = gym.make_vec(env_id, num_envs=_MEMBERS, **env_kwargs)
+    vector = gym.make_vec(env_id, num_envs=MEMBERS, **env_kwargs)
     try:
-        for member in range(_MEMBERS):
+        for member in range(MEMBERS):
             seen, infos = vector.reset(seed=seed)
             alone, info = single.reset(seed=seed + member)
             rng, over = np.random.default_rng(seed), False
-            for step in range(steps // _MEMBERS + 1):
+            for step in range(steps // MEMBERS + 1):
                 where = f"step {step} of member {member} of the vector environment"
                 seen = cast("dict[str, NDArray[Any]]", seen)
                 for name, array in alone.items():
@@ -204,7 +209,7 @@ def _check_vector(
                         f"{where} must be that of the single one, but {name} is another",
                     )
                 action = legal_action(single.action_space, info["action_mask"], rng)
-                actions = np.repeat(np.asarray(action)[None], _MEMBERS, axis=0)
+                actions = np.repeat(np.asarray(action)[None], MEMBERS, axis=0)
                 alone, reward, _, over, info = single.step(action)
                 seen, rewards, _, _, infos = vector.step(actions)
                 require(

@@ -11,11 +11,9 @@ from numpy.typing import NDArray
 import qkd_gym  # noqa: F401  registers the environments
 from qkd_gym.envs import QKDVectorEnv
 from qkd_gym.envs.tasks import LINK_ACTIVATION
-from qkd_gym.errors import require_integer, shown
+from qkd_gym.errors import shown
 from qkd_gym.opponents import Opponent, View
-from qkd_gym.testing.common import legal_action, require
-
-_MEMBERS = 3  # of a vector environment
+from qkd_gym.testing.common import MEMBERS, legal_action, require, require_played, require_predict
 
 
 def check_opponent(
@@ -36,14 +34,10 @@ def check_opponent(
         AssertionError: If a promise is broken.
         InvalidInput: If an argument is out of range, or the environment cannot be made.
     """
-    require_integer("steps", steps, 1)
-    require_integer("seed", seed, 0)
-    require(
-        callable(getattr(opponent, "predict", None)),
-        f"an opponent must have a method predict, but {shown(opponent)} has none",
-    )
+    require_played(steps, seed)
+    require_predict(opponent, "an opponent")
     settings = {"opponent": "random", **env_kwargs}
-    made = gym.make_vec(LINK_ACTIVATION.env_id, num_envs=_MEMBERS, **settings)
+    made = gym.make_vec(LINK_ACTIVATION.env_id, num_envs=MEMBERS, **settings)
     env, rng = cast("QKDVectorEnv", made.unwrapped), np.random.default_rng(seed)
     opposition = env.core.opposition
     assert opposition is not None
@@ -51,7 +45,7 @@ def check_opponent(
     opposition.opponent = opponent
     try:
         for _ in range(steps):
-            _check(opponent, opposition.view(np.arange(_MEMBERS)))
+            _check(opponent, opposition.view(np.arange(MEMBERS)))
             masks = env.action_masks()
             env.step(np.array([legal_action(env.single_action_space, m, rng) for m in masks]))
     finally:
@@ -64,7 +58,7 @@ def _check(opponent: Opponent, view: View) -> None:
         np.array_equal(_answer(opponent, view), answer, equal_nan=True),
         "the same view must be answered alike, but was not: draws are in view.random",
     )
-    for member in range(_MEMBERS):
+    for member in range(MEMBERS):
         alone = View._make(array[member : member + 1] for array in view)
         require(
             np.array_equal(_answer(opponent, alone)[0], answer[member], equal_nan=True),

@@ -14,10 +14,8 @@ import qkd_gym  # noqa: F401  registers the environments
 from qkd_gym.baselines.policy import Policy
 from qkd_gym.envs import QKDVectorEnv
 from qkd_gym.envs.tasks import LINK_ACTIVATION
-from qkd_gym.errors import require_integer, shown
-from qkd_gym.testing.common import choices, equal, require
-
-_MEMBERS = 3  # of a vector environment
+from qkd_gym.errors import shown
+from qkd_gym.testing.common import MEMBERS, choices, equal, require, require_played, require_predict
 
 
 def check_policy(
@@ -46,16 +44,12 @@ def check_policy(
         AssertionError: If a promise is broken.
         InvalidInput: If an argument is out of range, or the environment cannot be made.
     """
-    require_integer("steps", steps, 1)
-    require_integer("seed", seed, 0)
-    require(
-        callable(getattr(policy, "predict", None)),
-        f"a policy must have a method predict, but {shown(policy)} has none",
-    )
-    together = _played(policy, env_id, _MEMBERS, steps, seed, env_kwargs)
-    again = _played(policy, env_id, _MEMBERS, steps, seed, env_kwargs)
+    require_played(steps, seed)
+    require_predict(policy, "a policy")
+    together = _played(policy, env_id, MEMBERS, steps, seed, env_kwargs)
+    again = _played(policy, env_id, MEMBERS, steps, seed, env_kwargs)
     _require_same("must decide the same once more", together, again)
-    for member in range(_MEMBERS):
+    for member in range(MEMBERS):
         alone = _played(policy, env_id, 1, steps, seed + member, env_kwargs, check_start=True)
         words = f"must decide for episode {member} alone what it decides for it beside others"
         _require_same(words, together[:, member : member + 1], alone)
