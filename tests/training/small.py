@@ -96,7 +96,6 @@ def pretraining(workers: int) -> None:
     """Checkpoints come every second, and where there are several workers every fifty steps."""
     pretrain.TEST_SITES = pretrain.SPREAD_SITES = (10,)
     gnn_training._SAVE_EVERY = 4
-    gnn_training.BATCH = 4
     with exit_status("The same command goes on."):
         pretrain.pretrain(Path(OUT) / _WEIGHTS, **_SMALL, workers=workers)
 
