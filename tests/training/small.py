@@ -197,8 +197,12 @@ def _read_pretraining(folder: Path) -> None:
 
 
 COMMANDS = {
+    # The configuration says how many workers went on last.
     "search": Command(
-        search, lambda folder: _lines(folder / search_run._JOURNAL), _read_search, lambda _: True
+        search,
+        lambda folder: _lines(folder / search_run._JOURNAL),
+        _read_search,
+        lambda name: name != "config.json",
     ),
     # What a training learns after a kill is another thing, but no worse: other episodes follow.
     "ppo": Command(
