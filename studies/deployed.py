@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import json
 from importlib import resources
-from pathlib import Path
 from typing import NamedTuple
 
 from qkd_gym.files import write_bytes
 from qkd_gym.markdown import markdown_table
 from qkd_gym.physics import Fiber, LinkBudget, preset
 from qkd_gym.topology import DEPLOYED, Topology, deployed, load
+from studies.command import DOCS
 
-FILE = Path(__file__).parents[1] / "docs" / "deployed.md"
+FILE = DOCS / "deployed.md"
 DEFAULT = "reference"
 
 PAGE = """# Predicted beside published rates

@@ -25,11 +25,11 @@ from qkd_gym.files import write_bytes, write_figure, write_json
 from qkd_gym.markdown import markdown_table
 from qkd_gym.network import NetworkConfig
 from qkd_gym.sb3 import load_agent
+from studies.command import DOCS
 from studies.sources import SOURCES
 
 F64 = NDArray[np.float64]
 
-FOLDER = Path(__file__).parents[1] / "docs"
 NAME = "sensitivity"
 SCENARIO = "metro"
 EPISODES = 24
@@ -182,7 +182,7 @@ def draw(results: Mapping[str, Any], file: Path) -> None:
 
 def run() -> dict[str, Any]:
     """All figures; what is in the file of this version already is not measured again."""
-    file = FOLDER / f"{NAME}.json"
+    file = DOCS / f"{NAME}.json"
     results: dict[str, Any] = {"version": __version__, "episodes": EPISODES, "parameters": {}}
     if file.exists():
         before = json.loads(file.read_text(encoding="utf-8"))
@@ -202,9 +202,9 @@ def run() -> dict[str, Any]:
 def main() -> None:
     """Writes page, figures and plot."""
     results = run()
-    draw(results, FOLDER / f"{NAME}.png")
-    write_bytes(FOLDER / f"{NAME}.md", page(results).encode())
-    print(f"Wrote {FOLDER / NAME}.md, .json and .png")
+    draw(results, DOCS / f"{NAME}.png")
+    write_bytes(DOCS / f"{NAME}.md", page(results).encode())
+    print(f"Wrote {DOCS / NAME}.md, .json and .png")
 
 
 if __name__ == "__main__":

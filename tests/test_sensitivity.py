@@ -9,9 +9,10 @@ pytest.importorskip("sb3_contrib")
 
 from qkd_gym.network.config import FIELDS
 from studies import sensitivity
+from studies.command import DOCS
 from studies.sources import SOURCES
 
-FIGURES = sensitivity.FOLDER / f"{sensitivity.NAME}.json"
+FIGURES = DOCS / f"{sensitivity.NAME}.json"
 # Of drift, hidden quality, weather, faults and demand.
 KINDS = ("misalignment", "drift", "site_", "link_", "measured", "clear", "fog", "outage", "attack")
 KINDS += ("load", "request", "gravity", "diurnal", "hot_spot", "burst")

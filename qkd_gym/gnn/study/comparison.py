@@ -52,8 +52,7 @@ def compare(
     chances: dict[str, list[F64]] = {GNN: [predict(model, graph) for graph in graphs]}
     chances |= predictors.predict_many(graphs)
     if samples:
-        for name in (BOUND, UNTOLD_BOUND):
-            told = name == BOUND
+        for name, told in ((BOUND, True), (UNTOLD_BOUND, False)):
             chances[name] = [
                 exact_posterior(graph, setting, samples, told=told)[0] for graph in graphs
             ]

@@ -215,8 +215,8 @@ def _sample(
     wait = np.exp(-HORIZON_S / (LOOKS - 1) / memory_s)
     viable, expected = np.zeros(links), np.zeros(links)
     burn_in = 100
+    precision = 1.0 / (drift_std**2 + _LEAST_VARIANCE + unsure**2)
     for sweep in range(burn_in + 3 * samples):
-        precision = 1.0 / (drift_std**2 + _LEAST_VARIANCE + unsure**2)
         for v in range(n):
             total, known = 0.0, 1.0 / site_std**2
             for e in at_site[v, : degree[v]]:
@@ -232,10 +232,10 @@ def _sample(
             variance = drift_stds**2 + _LEAST_VARIANCE + unsure[e] ** 2
             of_drift -= 0.5 * (np.log(variance) + apart**2 / variance)
         drift_std = _one_of(rng, drift_stds, of_drift)
+        precision = 1.0 / (drift_std**2 + _LEAST_VARIANCE + unsure**2)
         mean_excess_db = _one_of(rng, mean_excesses_db, of_excess)
         if sweep < burn_in or sweep % 3:
             continue
-        precision = 1.0 / (drift_std**2 + _LEAST_VARIANCE + unsure**2)
         for link in range(links):
             e = np.int64(link)
             level = base + parts[ends[e, 0]] + parts[ends[e, 1]]
