@@ -29,14 +29,24 @@ from qkd_gym.scoring.weights import halved, rule_weights
 _RULE = "demand-deficit"
 # Scenarios that the rule was tuned for, as far as its parameters differ.
 _TUNED_FOR = ("metro", "hidden", "metro-slow", "metro-instant", "slovenia")
+# Max-weight with the first power of the deficit: the best rule where demand is far above what links
+# can make, so that rate is all that counts.
+_MAX_WEIGHT = {
+    "kappa": 0.0,
+    "demand_power": 0.0,
+    "rate_power": 1.0,
+    "cover_weight": 0.0,
+    "least_gain": 0.3,
+}
+_HYSTERESES = (1.0, 4.0)
 # New training episodes that those left play in every round, after which the better half is left.
 _ROUNDS = (16, 16, 32, 64)
 _FIRST_SEED = 400_000  # of training episodes, which end before those of validation
 
 
 def members() -> tuple[ScoredSchedule, ...]:
-    """The schedules that ship, half of what each adds to its rule, and a rule as it was tuned for
-    several scenarios; of equals the first is taken."""
+    """The schedules that ship, half of what each adds to its rule, a rule as it was tuned for several
+    scenarios, and max-weight; of equals the first is taken."""
     agents = tuple(map(shipped_schedule, shipped_schedules()))
     halves = (ScoredSchedule(halved(each.weights), f"{each.name}, halved") for each in agents)
     name = f"{LINK_SCHEDULING.name}:{_RULE}"
@@ -44,7 +54,14 @@ def members() -> tuple[ScoredSchedule, ...]:
         ScoredSchedule(rule_weights(tuned.parameters(name, scenario)), f"{_RULE}, {scenario}")
         for scenario in _TUNED_FOR
     )
-    return (*agents, *halves, *rules)
+    max_weights = (
+        ScoredSchedule(
+            rule_weights({**_MAX_WEIGHT, "hysteresis": hysteresis}),
+            f"max-weight, hysteresis {hysteresis:g}",
+        )
+        for hysteresis in _HYSTERESES
+    )
+    return (*agents, *halves, *rules, *max_weights)
 
 
 @lru_cache(maxsize=64)  # an environment may be shown again and again

@@ -95,9 +95,19 @@ def test_members_are_all_agents_and_rules_that_differ():
     assert len({member.digest() for member in found}) == len(found)
 
 
-def test_a_member_that_is_a_rule_decides_nearly_always_as_the_rule_does():
-    member = next(each for each in members() if each.name == "demand-deficit, metro")
-    rule = make_policy("LinkScheduling:demand-deficit", scenario="metro")
+@pytest.mark.parametrize(
+    ("name", "rule", "parameters"),
+    [
+        ("demand-deficit, metro", "demand-deficit", {"scenario": "metro"}),
+        (
+            "max-weight, hysteresis 4", "max-weight",
+            {"alpha": 1.0, "hysteresis": 4.0, "least_gain": 0.3, "dwell_s": 0.0},
+        ),
+    ],
+)  # fmt: skip
+def test_a_member_that_is_a_rule_decides_nearly_always_as_the_rule_does(name, rule, parameters):
+    member = next(each for each in members() if each.name == name)
+    rule = make_policy(f"LinkScheduling:{rule}", **parameters)
     # Without faults, on which the rule's gate of rates bears, that the member does without.
     calm = {"outages_per_link_minute": 0.0, "attacks_per_link_minute": 0.0}
     env = gym.make_vec(LINK_SCHEDULING.env_id, 8, **SMALL, **calm)
