@@ -41,12 +41,14 @@ class GraphBatch(NamedTuple):
         nodes: (B * N, features) site features.
         links: (L, features) link features.
         ends: (2, L) sites of each link.
+        networks: (B * N,) number of the graph that each site is of.
         slots: (L,) position of each link in the flattened padded array, b * E + e.
     """
 
     nodes: Tensor
     links: Tensor
     ends: Tensor
+    networks: Tensor
     slots: Tensor
 
 
@@ -66,6 +68,7 @@ def batch_graphs(observation: Mapping[str, Tensor]) -> GraphBatch:
         nodes=nodes.flatten(0, 1),
         links=links.flatten(0, 1).index_select(0, slots),
         ends=ends.index_select(0, slots).T,
+        networks=torch.arange(batch, device=nodes.device).repeat_interleave(n_sites),
         slots=slots,
     )
 
@@ -73,10 +76,12 @@ def batch_graphs(observation: Mapping[str, Tensor]) -> GraphBatch:
 def join_graphs(graphs: Sequence[FeatureGraph]) -> GraphBatch:
     """Several graphs as one without links between them."""
     ends = join_pairs([graph.ends for graph in graphs], graphs)
+    sites = torch.tensor([len(graph.nodes) for graph in graphs])
     return GraphBatch(
         nodes=torch.as_tensor(np.concatenate([graph.nodes for graph in graphs])),
         links=torch.as_tensor(np.concatenate([graph.links for graph in graphs])),
         ends=ends,
+        networks=torch.arange(len(graphs)).repeat_interleave(sites),
         slots=torch.arange(ends.shape[1]),
     )
 

@@ -27,6 +27,10 @@ LINK_INPUTS = (
 # What the model sums over the links of a site: softmax attention averages, and so would lose how
 # many measurements there are, on which the precision of an estimate hangs.
 SITE_SUMS = ("measured_links", "measured_share", "measured_qber")
+# What it sums over all links of a network, since attention carries a measurement no more than six
+# links far: how much is hidden shows in what all of them have in common.
+NETWORK_SUMS = ("network_measured", "network_qber", "network_rate")
+_SITE_IN = (*SITE_INPUTS, *SITE_SUMS, *NETWORK_SUMS)
 
 
 class LinkViabilityGNN(nn.Module):
@@ -53,7 +57,7 @@ class LinkViabilityGNN(nn.Module):
         self.hidden, self.heads, self.passes = hidden, heads, passes
         self.site_columns = [getattr(NODE, name) for name in SITE_INPUTS]
         self.link_columns = [getattr(LINK, name) for name in LINK_INPUTS]
-        self.site_in = nn.Linear(len(SITE_INPUTS) + len(SITE_SUMS), hidden)
+        self.site_in = nn.Linear(len(_SITE_IN), hidden)
         self.link_in = nn.Sequential(
             nn.Linear(len(LINK_INPUTS), hidden), nn.ReLU(), nn.Linear(hidden, hidden)
         )
@@ -79,7 +83,7 @@ class LinkViabilityGNN(nn.Module):
             "hidden": self.hidden,
             "heads": self.heads,
             "passes": self.passes,
-            "site_inputs": [*SITE_INPUTS, *SITE_SUMS],
+            "site_inputs": list(_SITE_IN),
             "link_inputs": list(LINK_INPUTS),
         }
 
@@ -90,7 +94,7 @@ class LinkViabilityGNN(nn.Module):
 
     def embed_sites(self, graphs: GraphBatch, links: Tensor) -> Tensor:
         """One embedding per site, (sites, hidden), from encoded links (L, hidden)."""
-        known = [graphs.nodes[:, self.site_columns], site_sums(graphs)]
+        known = [graphs.nodes[:, self.site_columns], site_sums(graphs), network_sums(graphs)]
         sites = self.site_in(torch.cat(known, dim=1))
         # Both directions of every link.
         edges = torch.cat([graphs.ends, graphs.ends.flip(0)], dim=1)
@@ -127,10 +131,30 @@ def site_sums(graphs: GraphBatch) -> Tensor:
     Number of measured links / 4, their share of the site's links, and their summed QBER (in
     thresholds) over their number plus one, an average shrunk towards zero.
     """
-    measured = (graphs.links[:, LINK.freshness] > 0.0).to(graphs.links.dtype)
-    qber = measured * graphs.links[:, LINK.observed_qber]
+    measured, qber, _ = _measurements(graphs)
     rows = torch.stack([torch.ones_like(measured), measured, qber], dim=1)
     total = rows.new_zeros(len(graphs.nodes), 3)
     total = total.index_add(0, graphs.ends[0], rows).index_add(0, graphs.ends[1], rows)
     links, seen, qber = total.unbind(1)
     return torch.stack([seen / 4.0, seen / links.clamp(min=1.0), qber / (seen + 1.0)], dim=1)
+
+
+def network_sums(graphs: GraphBatch) -> Tensor:
+    """What has been measured on all links of each site's network, (sites, 3), see `NETWORK_SUMS`.
+
+    log1p of the number of measured links / 4, and their summed QBER (in thresholds) and key rate
+    (over nominal) over their number plus one.
+    """
+    rows = torch.stack(_measurements(graphs), dim=1)
+    # As many rows as sites: for the number of networks, a GPU would have to be waited for.
+    total = rows.new_zeros(len(graphs.nodes), 3)
+    total = total.index_add(0, graphs.networks[graphs.ends[0]], rows)
+    seen, qber, rate = total[graphs.networks].unbind(1)
+    return torch.stack([seen.log1p() / 4.0, qber / (seen + 1.0), rate / (seen + 1.0)], dim=1)
+
+
+def _measurements(graphs: GraphBatch) -> tuple[Tensor, Tensor, Tensor]:
+    """Of every link whether it was measured, its QBER and key rate then; else zeros, each (L,)."""
+    measured = (graphs.links[:, LINK.freshness] > 0.0).to(graphs.links.dtype)
+    qber = measured * graphs.links[:, LINK.observed_qber]
+    return measured, qber, measured * graphs.links[:, LINK.observed_rate]

@@ -177,7 +177,7 @@ def unseen_networks(
 
 def pretrain(
     out: Path,
-    steps: int = 12000,
+    steps: int = 24000,
     seed: int = 0,
     topologies: int = 2000,
     simulated: int = 100,
@@ -330,7 +330,7 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description="Pretrain the link-viability network.")
     parser.add_argument("--out", type=Path, default=Path("runs/link_viability.safetensors"))
-    parser.add_argument("--steps", type=int, default=12000)
+    parser.add_argument("--steps", type=int, default=24000)
     parser.add_argument("--seed", type=int, default=0)
     add_workers(parser)
     options = vars(parser.parse_args())

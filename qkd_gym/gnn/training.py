@@ -25,7 +25,7 @@ _LEARNING_RATE = 4e-3
 _WARM_UP = 100
 _CHECK_EVERY = 250
 _SAVE_EVERY = 50  # some seconds
-_PATIENCE = 12
+_PATIENCE = 24
 # Weights are averaged over about the last so many steps, which cancels the noise of each.
 _AVERAGED_STEPS = 500
 

@@ -94,12 +94,26 @@ def test_more_measurements_count(model, observed):
     links[:2, LINK.observed_qber] = 0.8
     one = GraphBatch(
         torch.zeros(4, observed["nodes"].shape[2]), links[1:],
-        torch.tensor([[0, 0], [2, 3]]), torch.arange(2),
+        torch.tensor([[0, 0], [2, 3]]), torch.zeros(4, dtype=torch.long), torch.arange(2),
     )  # fmt: skip
     two = one._replace(
         links=links, ends=torch.tensor([[0, 0, 0], [1, 2, 3]]), slots=torch.arange(3)
     )
     assert not torch.allclose(model(one)[-1], model(two)[-1], atol=1e-4)
+
+
+def test_measurements_far_away_tell_how_much_is_hidden(model, observed):
+    """Attention hears of none beyond six links; sums over the network do, and of none beside it."""
+    chain = torch.tensor([range(20), range(1, 21)])
+    links = torch.zeros(20, observed["links"].shape[2])
+    links[:, LINK.nominal_rate] = 1.0
+    nodes = torch.zeros(21, observed["nodes"].shape[2])
+    whole = GraphBatch(nodes, links, chain, torch.zeros(21, dtype=torch.long), torch.arange(20))
+    seen = links.clone()
+    seen[19, LINK.freshness], seen[19, LINK.observed_qber] = 0.9, 0.8
+    assert not torch.allclose(model(whole)[0], model(whole._replace(links=seen))[0], atol=1e-4)
+    apart = whole._replace(networks=(torch.arange(21) > 18).long())
+    torch.testing.assert_close(model(apart)[0], model(apart._replace(links=seen))[0])
 
 
 def test_load_does_not_leak_into_viability(model, observed):

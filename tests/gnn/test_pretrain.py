@@ -160,7 +160,7 @@ pretrain.main()
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 130
     assert "Traceback" not in errors
-    assert errors.startswith("12000 steps of 32 networks")
+    assert errors.startswith("24000 steps of 32 networks")
     assert errors.endswith(
         f"\nInterrupted. What is done is in a folder beside {out}; the same command goes on from "
         "there.\n"

@@ -26,7 +26,7 @@ from qkd_gym.gnn.compiled.layers import (
     set_zero,
     softmax_at_sites,
 )
-from qkd_gym.gnn.model import LinkViabilityGNN
+from qkd_gym.gnn.model import NETWORK_SUMS, SITE_SUMS, LinkViabilityGNN
 from qkd_gym.jit import called, compiled
 from qkd_gym.network.compiled.simd import largest, load, store, total
 from qkd_gym.network.compiled.vectors import LANES
@@ -35,6 +35,7 @@ F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]
 
 _SLOPE = np.float32(0.2)  # of GATv2Conv's leaky ReLU
+_N_SUMS = len(SITE_SUMS) + len(NETWORK_SUMS)
 
 
 class Linear(NamedTuple):
@@ -161,16 +162,22 @@ def _read_links(links: F32, columns: I64, out: F32) -> None:
 
 @called
 def _read_sites(nodes: F32, columns: I64, links: F32, ends: I64, out: F32) -> None:
-    """A site's features, then what has been measured on its links, see `model.site_sums`."""
+    """A site's features, then what has been measured on its links and on all of them, see
+    `model.site_sums` and `model.network_sums`."""
     first = len(columns)
     for site in range(len(out)):
         for i in range(first):
             out[site, i] = nodes[site, columns[i]]
-        for i in range(first, first + 3):
+        for i in range(first, out.shape[1]):
             out[site, i] = 0.0
     seen, around, qber = first, first + 1, first + 2
+    all_seen, all_qber, all_rate = np.float32(0.0), np.float32(0.0), np.float32(0.0)
     for link in range(len(ends)):
         measured = links[link, LINK.freshness] > np.float32(0.0)
+        if measured:
+            all_seen += np.float32(1.0)
+            all_qber += links[link, LINK.observed_qber]
+            all_rate += links[link, LINK.observed_rate]
         for d in range(2):
             site = ends[link, d]
             out[site, around] += np.float32(1.0)
@@ -182,6 +189,9 @@ def _read_sites(nodes: F32, columns: I64, links: F32, ends: I64, out: F32) -> No
         out[site, around] = measurements / max(out[site, around], np.float32(1.0))
         out[site, qber] /= measurements + np.float32(1.0)
         out[site, seen] = measurements / np.float32(4.0)
+        out[site, qber + 1] = np.float32(math.log1p(all_seen)) / np.float32(4.0)
+        out[site, qber + 2] = all_qber / (all_seen + np.float32(1.0))
+        out[site, qber + 3] = all_rate / (all_seen + np.float32(1.0))
 
 
 @called
@@ -285,7 +295,7 @@ def _embed(  # type: ignore[no-untyped-def]
 ):
     width, n_sites, most = embedding.shape[2], nodes.shape[1], links.shape[1]
     # Scratch space for the largest graph, of which smaller ones use the first rows.
-    read_sites = np.empty((n_sites, len(w.site_columns) + 3), np.float32)
+    read_sites = np.empty((n_sites, len(w.site_columns) + _N_SUMS), np.float32)
     all_read = np.empty((most, len(w.link_columns)), np.float32)
     all_hidden = np.empty((most, width), np.float32)
     all_encoded, all_first, all_second = (
