@@ -38,8 +38,8 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--agent",
         default=default.agent,
-        help="recipe: search, general, real, hidden, classes, pointer or ppo; by default the "
-        "environment's first",
+        help="recipe: search, general, real, hidden, small-pools, large-pools, classes, pointer or "
+        "ppo; by default the environment's first",
     )
     parser.add_argument(
         "--total-timesteps",

@@ -24,7 +24,8 @@ def test_agents_that_are_played_have_what_their_cards_say():
 def test_the_portfolio_costs_what_its_members_do():
     (section,) = costs_section(["agent:portfolio"])
     (row,) = cells(section)[2:]
-    members = [card(name)["decisions"] for name in ("general", "hidden", "metro", "real")]
+    names = ("general", "hidden", "large-pools", "metro", "real", "small-pools")
+    members = [card(name)["decisions"] for name in names]
     assert row[:2] == ["agent:portfolio", f"{sum(members) / 1e6:.1f} million"]
     assert "`agent:real`" in row[2]
     assert "agent:routing" not in section

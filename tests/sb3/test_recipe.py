@@ -19,7 +19,9 @@ LEAST = "pointer = true\ntotal_timesteps = 64\n"
 def test_every_environment_has_its_recipes(task):
     path = AGENTS / f"{task}.toml"
     expected = {
-        "LinkScheduling": ["search", "general", "real", "hidden", "pointer", "ppo"],
+        "LinkScheduling": [
+            "search", "general", "real", "hidden", "small-pools", "large-pools", "pointer", "ppo",
+        ],
         "Routing": ["pointer", "search", "classes", "ppo"],
     }
     assert list(read_tables(path, "recipes")) == expected.get(task, ["pointer", "ppo"])
