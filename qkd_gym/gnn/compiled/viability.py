@@ -28,6 +28,7 @@ from qkd_gym.gnn.compiled.layers import (
 )
 from qkd_gym.gnn.model import NETWORK_SUMS, SITE_SUMS, LinkViabilityGNN
 from qkd_gym.jit import called, compiled
+from qkd_gym.network.compiled.elementary import log1p_single
 from qkd_gym.network.compiled.simd import largest, load, store, total
 from qkd_gym.network.compiled.vectors import LANES
 
@@ -171,6 +172,7 @@ def _read_sites(nodes: F32, columns: I64, links: F32, ends: I64, out: F32) -> No
         for i in range(first, out.shape[1]):
             out[site, i] = 0.0
     seen, around, qber = first, first + 1, first + 2
+    network_seen, network_qber, network_rate = first + 3, first + 4, first + 5
     all_seen, all_qber, all_rate = np.float32(0.0), np.float32(0.0), np.float32(0.0)
     for link in range(len(ends)):
         measured = links[link, LINK.freshness] > np.float32(0.0)
@@ -189,9 +191,9 @@ def _read_sites(nodes: F32, columns: I64, links: F32, ends: I64, out: F32) -> No
         out[site, around] = measurements / max(out[site, around], np.float32(1.0))
         out[site, qber] /= measurements + np.float32(1.0)
         out[site, seen] = measurements / np.float32(4.0)
-        out[site, qber + 1] = np.float32(math.log1p(all_seen)) / np.float32(4.0)
-        out[site, qber + 2] = all_qber / (all_seen + np.float32(1.0))
-        out[site, qber + 3] = all_rate / (all_seen + np.float32(1.0))
+        out[site, network_seen] = log1p_single(all_seen) / np.float32(4.0)
+        out[site, network_qber] = all_qber / (all_seen + np.float32(1.0))
+        out[site, network_rate] = all_rate / (all_seen + np.float32(1.0))
 
 
 @called
