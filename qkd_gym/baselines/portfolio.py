@@ -45,8 +45,8 @@ _FIRST_SEED = 400_000  # of training episodes, which end before those of validat
 
 
 def members() -> tuple[ScoredSchedule, ...]:
-    """The schedules that ship, half of what each adds to its rule, a rule as it was tuned for several
-    scenarios, and max-weight; of equals the first is taken."""
+    """The schedules that ship, half of what each adds to its rule, a rule as it was tuned for
+    several scenarios, and max-weight; of equals the first is taken."""
     agents = tuple(map(shipped_schedule, shipped_schedules()))
     halves = (ScoredSchedule(halved(each.weights), f"{each.name}, halved") for each in agents)
     name = f"{LINK_SCHEDULING.name}:{_RULE}"
@@ -68,8 +68,8 @@ def members() -> tuple[ScoredSchedule, ...]:
 def choose_schedule(config: NetworkConfig) -> ScoredSchedule:
     """The member that delivers most on training episodes of a configuration.
 
-    It plays some six hundred episodes: seconds for tens of sites, a minute for a hundred. There is
-    no opponent in them, whom an operator does not know beforehand.
+    It plays some eight hundred episodes: seconds for tens of sites, a minute for a hundred. There
+    is no opponent in them, whom an operator does not know beforehand.
 
     Args:
         config: The configuration; of generated networks, those of the training bank are played.

@@ -38,8 +38,8 @@ def costs_section(policies: Iterable[str]) -> list[str]:
     if rehearsing:
         text += (
             " The portfolio is made of other agents and rules; before it first plays a scenario it "
-            "tries them on some six hundred training episodes there, and `adapted` searches on for "
-            "some twenty thousand more."
+            "tries them on some eight hundred training episodes there, and `adapted` searches on "
+            "for some twenty thousand more."
         )
     return [f"{text}\n\n{markdown_table(('policy', 'training decisions', 'command'), rows)}"]
 
