@@ -20,7 +20,14 @@ def test_every_environment_has_its_recipes(task):
     path = AGENTS / f"{task}.toml"
     expected = {
         "LinkScheduling": [
-            "search", "general", "real", "hidden", "small-pools", "large-pools", "pointer", "ppo",
+            "search",
+            "general",
+            "real",
+            "hidden",
+            "small-pools",
+            "large-pools",
+            "pointer",
+            "ppo",
         ],
         "Routing": ["pointer", "search", "classes", "ppo"],
     }
