@@ -173,11 +173,8 @@ class GraphFeaturesExtractor(BaseFeaturesExtractor):
         flat = (ends + offsets).masked_fill(~present[..., None], nowhere).flatten(0, 1)
         all_nodes = torch.cat([nodes.flatten(0, 1), nodes.new_zeros(1, nodes.shape[2])])
         every = torch.arange(batch * most, device=links.device)
-        networks = torch.arange(batch, device=ends.device).repeat_interleave(n_sites)
-        alone = networks.new_tensor([batch])
-        graphs = GraphBatch(
-            all_nodes, links.flatten(0, 1), flat.T, torch.cat([networks, alone]), every
-        )
+        networks = torch.arange(nowhere + 1, device=links.device) // n_sites
+        graphs = GraphBatch(all_nodes, links.flatten(0, 1), flat.T, networks, every)
         embedding = self.viability.embed(graphs).view(batch, most, -1) * present[..., None]
         around = all_nodes[flat].sum(1).view(batch, most, -1)
         # Features are not negative, so padding's zeros do not disturb the maxima.
