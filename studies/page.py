@@ -59,8 +59,8 @@ all agents.
 ![Points to the rule that was tuned there, by network](studies-transfer.png)""",
     "pools": f"""{COMPARISON}
 Metro's own pools hold 30 Mb; `agent:general` has practised with 10 Mb, 100 Mb and 1 Gb too,
-`agent:small-pools` with 5 to 20 Mb and `agent:large-pools` with 60 to 500 Mb, neither of which with
-any of these capacities on metro.
+`agent:small-pools` with 5 to 20 Mb and `agent:large-pools` with 60 to 500 Mb: neither with any of
+these capacities on metro itself, but the latter with 300 Mb on `metro-slow` and `metro-30`.
 
 ![Points to the rule that was tuned there, by pool capacity](studies-pools.png)""",
 }

@@ -29,8 +29,8 @@ from qkd_gym.scoring.weights import halved, rule_weights
 _RULE = "demand-deficit"
 # Scenarios that the rule was tuned for, as far as its parameters differ.
 _TUNED_FOR = ("metro", "hidden", "metro-slow", "metro-instant", "slovenia")
-# Max-weight with the first power of the deficit: the best rule where demand is far above what links
-# can make, so that rate is all that counts.
+# Max-weight with the first power of the deficit: on some networks of which more is asked than their
+# links can make, the other members value rate too little.
 _MAX_WEIGHT = {
     "kappa": 0.0,
     "demand_power": 0.0,
