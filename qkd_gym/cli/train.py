@@ -38,8 +38,7 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--agent",
         default=default.agent,
-        help="recipe: search, general, real, hidden, small-pools, large-pools, classes, pointer or "
-        "ppo; by default the environment's first",
+        help="recipe, a section of the environment's file in agents/; by default its first",
     )
     parser.add_argument(
         "--total-timesteps",

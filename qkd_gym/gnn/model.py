@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -94,8 +94,9 @@ class LinkViabilityGNN(nn.Module):
 
     def embed_sites(self, graphs: GraphBatch, links: Tensor) -> Tensor:
         """One embedding per site, (sites, hidden), from encoded links (L, hidden)."""
-        known = [graphs.nodes[:, self.site_columns], site_sums(graphs), network_sums(graphs)]
-        sites = self.site_in(torch.cat(known, dim=1))
+        known = _measurements(graphs)
+        sums = [site_sums(graphs, known), network_sums(graphs, known)]
+        sites = self.site_in(torch.cat([graphs.nodes[:, self.site_columns], *sums], dim=1))
         # Both directions of every link.
         edges = torch.cat([graphs.ends, graphs.ends.flip(0)], dim=1)
         features = torch.cat([links, links])
@@ -125,27 +126,40 @@ class LinkViabilityGNN(nn.Module):
         return self.decode(self.embed(graphs))[1].sigmoid()
 
 
-def site_sums(graphs: GraphBatch) -> Tensor:
+class Measurements(NamedTuple):
+    """What is known of every link, each (L,); zeros where nothing was measured.
+
+    Attributes:
+        measured: One if it was measured.
+        qber: QBER that was measured, in thresholds.
+        rate: Key rate that was measured, over nominal.
+    """
+
+    measured: Tensor
+    qber: Tensor
+    rate: Tensor
+
+
+def site_sums(graphs: GraphBatch, known: Measurements) -> Tensor:
     """What has been measured on the links of each site, (sites, 3), see `SITE_SUMS`.
 
     Number of measured links / 4, their share of the site's links, and their summed QBER (in
     thresholds) over their number plus one, an average shrunk towards zero.
     """
-    measured, qber, _ = _measurements(graphs)
-    rows = torch.stack([torch.ones_like(measured), measured, qber], dim=1)
+    rows = torch.stack([torch.ones_like(known.measured), known.measured, known.qber], dim=1)
     total = rows.new_zeros(len(graphs.nodes), 3)
     total = total.index_add(0, graphs.ends[0], rows).index_add(0, graphs.ends[1], rows)
     links, seen, qber = total.unbind(1)
     return torch.stack([seen / 4.0, seen / links.clamp(min=1.0), qber / (seen + 1.0)], dim=1)
 
 
-def network_sums(graphs: GraphBatch) -> Tensor:
+def network_sums(graphs: GraphBatch, known: Measurements) -> Tensor:
     """What has been measured on all links of each site's network, (sites, 3), see `NETWORK_SUMS`.
 
     log1p of the number of measured links / 4, and their summed QBER (in thresholds) and key rate
     (over nominal) over their number plus one.
     """
-    rows = torch.stack(_measurements(graphs), dim=1)
+    rows = torch.stack(known, dim=1)
     # As many rows as sites: for the number of networks, a GPU would have to be waited for.
     total = rows.new_zeros(len(graphs.nodes), 3)
     total = total.index_add(0, graphs.networks[graphs.ends[0]], rows)
@@ -153,8 +167,10 @@ def network_sums(graphs: GraphBatch) -> Tensor:
     return torch.stack([seen.log1p() / 4.0, qber / (seen + 1.0), rate / (seen + 1.0)], dim=1)
 
 
-def _measurements(graphs: GraphBatch) -> tuple[Tensor, Tensor, Tensor]:
-    """Of every link whether it was measured, its QBER and key rate then; else zeros, each (L,)."""
+def _measurements(graphs: GraphBatch) -> Measurements:
     measured = (graphs.links[:, LINK.freshness] > 0.0).to(graphs.links.dtype)
-    qber = measured * graphs.links[:, LINK.observed_qber]
-    return measured, qber, measured * graphs.links[:, LINK.observed_rate]
+    return Measurements(
+        measured=measured,
+        qber=measured * graphs.links[:, LINK.observed_qber],
+        rate=measured * graphs.links[:, LINK.observed_rate],
+    )

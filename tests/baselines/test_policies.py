@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import json
-
 import gymnasium as gym
 import numpy as np
 import pytest
 from observations import links_observation
 
 import qkd_gym  # noqa: F401
-from qkd_gym.baselines import available_policies, make_policy, tuned
+from qkd_gym.baselines import available_policies, make_policy
 from qkd_gym.baselines.occupancy import modules_per_site, released_links
 from qkd_gym.baselines.registry import (
     ACTIVATION_RULES,
     ROUTING_RULES,
     fast_policies,
-    in_environment,
-    is_baseline,
-    parameter_names,
     solves_programs,
-    task_of_rule,
 )
-from qkd_gym.benchmark.tuning import choose, current_parameters, ship, tune
-from qkd_gym.envs.tasks import LINK_ACTIVATION, LINK_SCHEDULING, NETWORK, ROUTING, TASKS
+from qkd_gym.envs.tasks import LINK_SCHEDULING, NETWORK, TASKS
 from qkd_gym.errors import InvalidInput
 from qkd_gym.features import LINK, PATH, PATH_FEATURES
-from qkd_gym.network import available_scenarios
 
 SMALL = {"n_sites": 10, "bank_size": 2, "episode_s": 1800.0}
 
@@ -237,29 +229,6 @@ def test_shortfall_prefers_what_will_be_missing_and_can_be_made():
     assert choice("shortfall", obs, horizon_h=1.0) == 1
 
 
-def test_tuned_parameters_ship_and_given_ones_go_first(monkeypatch):
-    monkeypatch.setattr(
-        "qkd_gym.baselines.tuned.table",
-        lambda: {"hidden": {"max-weight": {"parameters": {"hysteresis": 9.0, "alpha": 2.0}}}},
-    )
-    assert make_policy("max-weight", scenario="hidden").activation.hysteresis == 9.0
-    given = make_policy("max-weight", scenario="hidden", hysteresis=1.0).activation
-    assert (given.hysteresis, given.alpha) == (1.0, 2.0)
-    assert (
-        make_policy("max-weight").activation == make_policy("max-weight", scenario="x").activation
-    )
-
-
-def test_what_ships_is_made_of_known_scenarios_and_parameters():
-    for scenario, policies in tuned.table().items():
-        assert scenario in available_scenarios()
-        for name, facts in policies.items():
-            make_policy(name, **facts["parameters"])
-            assert facts["command"].startswith(f"python -m qkd_gym tune {name} --scenario")
-            # The choice was never worse than the defaults on the episodes that decided it.
-            assert facts["gain"][0] >= 0.0
-
-
 def test_random_covers_the_mask_and_repeats_with_its_seed():
     mask = np.tile(np.array([1, 0, 1, 1], np.int8), (300, 1))
     obs = {name: np.tile(a, (300,) + (1,) * a.ndim) for name, a in links_observation().items()}
@@ -275,36 +244,6 @@ def test_a_policy_without_a_rule_for_the_decision_says_so():
         make_policy("shortest-path").predict(links_observation())
     with pytest.raises(InvalidInput, match="chooses paths"):
         make_policy("max-weight").predict(paths_observation())
-
-
-@pytest.mark.parametrize(
-    ("name", "known"),
-    [
-        ("mpc-belief", True),
-        ("random", True),
-        ("max-weight+widest-path", True),
-        ("widest-path+max-weight", False),
-        ("max-weight+widest-path+random", False),
-        ("max-weight+", False),
-        ("runs/max-weight", False),
-    ],
-)
-def test_a_baseline_is_what_can_be_made_by_name(name, known):
-    assert is_baseline(name) is known
-    if known:
-        assert make_policy(name).name == name
-    else:
-        with pytest.raises(InvalidInput):
-            make_policy(name)
-
-
-def test_lookahead_predictive_controllers_and_bid_prices_alone_are_slow():
-    slow = {name for name in available_policies() if solves_programs(name)}
-    assert slow == {"lookahead", "mpc", "mpc-belief", "bid-price"}
-    assert solves_programs("mpc+widest-path")
-    assert not solves_programs("demand-deficit+widest-path")
-    assert set(fast_policies(LINK_ACTIVATION)) == set(ACTIVATION_RULES) - slow
-    assert set(fast_policies(ROUTING)) == set(ROUTING_RULES) - slow
 
 
 @pytest.mark.parametrize("task", TASKS.values(), ids=lambda task: task.name)
@@ -346,75 +285,3 @@ def test_scored_rules_say_which_links_make_way(name):
         obs, _, _, _, info = env.step(actions)
         assert not info["illegal_actions"].any()
     assert min(seen.values()) > 20, seen
-
-
-def test_names_with_an_environment():
-    assert make_policy("LinkScheduling:demand-deficit").env_id == LINK_SCHEDULING.env_id
-    assert make_policy("demand-deficit").env_id is None
-    assert task_of_rule("LinkScheduling:demand-deficit") is LINK_SCHEDULING
-    assert in_environment("demand-deficit", LINK_SCHEDULING) == "LinkScheduling:demand-deficit"
-    assert in_environment("demand-deficit", LINK_ACTIVATION) == "demand-deficit"
-    with pytest.raises(InvalidInput, match="Did you mean 'LinkScheduling'"):
-        make_policy("LinkSchedulin:demand-deficit")
-
-
-def test_what_a_baseline_is_made_of():
-    assert task_of_rule("demand-deficit") is LINK_ACTIVATION
-    assert task_of_rule("widest-path") is ROUTING
-    assert parameter_names("static-plan") == ()
-    assert parameter_names("random") == parameter_names("random+widest-path") == ("seed",)
-    names = parameter_names("max-weight+exponential-price")
-    assert {"hysteresis", "price_weight"} <= set(names)
-
-
-@pytest.mark.parametrize(
-    ("name", "parameters", "message"),
-    [
-        ("demand-defizit", {}, "Did you mean 'demand-deficit'"),
-        ("max-weight+shortest", {}, "Did you mean 'shortest-path'"),
-        ("demand-deficit", {"hysterisis": 1.0}, "Did you mean 'hysteresis'"),
-        ("demand-deficit", {"kappa": -1.0}, "kappa is -1, but must be at least 0"),
-        ("demand-deficit", {"cover_weight": 2.0}, "cover_weight is 2, but must be in"),
-        ("static-plan", {"kappa": 1.0}, "no field 'kappa'"),
-    ],
-)
-def test_bad_names_and_parameters(name, parameters, message):
-    with pytest.raises(InvalidInput, match=message):
-        make_policy(name, **parameters)
-
-
-def test_tuning_returns_trials_best_first_and_never_worse_than_the_defaults():
-    trials = tune("lowest-pool-first", episodes=2, trials=2, sweeps=0, **SMALL)
-    shares = [trial.value_share for trial in trials]
-    assert shares == sorted(shares, reverse=True)
-    shipped = [current_parameters("lowest-pool-first", name) for name in (None, "metro")]
-    tried = [trial.parameters for trial in trials]
-    assert all(parameters in tried for parameters in shipped)
-    assert len(trials) >= 3
-    with pytest.raises(InvalidInput, match="static-plan"):
-        tune("static-plan")
-
-
-def test_tuning_goes_on_from_its_journal(tmp_path):
-    journal = tmp_path / "journal.jsonl"
-    search = {"episodes": 2, "trials": 3, "sweeps": 0, "journal": journal, **SMALL}
-    told = []
-    whole = tune("max-weight", on_trial=told.append, **search)
-    assert len(told) == len(whole) == 4
-    lines = journal.read_bytes().splitlines(keepends=True)
-    # As a killed process leaves it: two whole trials and a half.
-    journal.write_bytes(b"".join(lines[:3]) + lines[3][:20])
-    told.clear()
-    assert tune("max-weight", on_trial=told.append, **search) == whole
-    assert len(told) == 2
-    with pytest.raises(InvalidInput, match="another run"):
-        tune("max-weight", **{**search, "episodes": 3})
-
-
-def test_the_choice_is_made_on_other_episodes_and_ships(tmp_path):
-    trials = tune("threshold", episodes=2, trials=2, sweeps=0, **SMALL)
-    choice = choose("threshold", "metro", trials, episodes=4, **SMALL)
-    assert choice.gain.mean >= 0.0
-    ship(tmp_path / "tuned.json", "threshold", "metro", choice, "python -m qkd_gym tune")
-    table = json.loads((tmp_path / "tuned.json").read_text())
-    assert table["metro"]["threshold"]["parameters"] == choice.parameters

@@ -1,0 +1,22 @@
+"""The training command with recipes in small: seconds of training instead of minutes."""
+
+import pytest
+
+from qkd_gym.cli import main
+
+# Episodes of 60 decisions.
+NETWORK = {"scenario": "vienna", "episode_s": 3600.0}
+VIENNA = ["--scenario", "vienna", "--network", "episode_s=3600", "--episodes", "2"]
+SHORT = ["--env", "LinkActivation", *VIENNA, "--total-timesteps", "128"]
+TINY = [*SHORT, "--workers", "1"]
+SEARCH = [*VIENNA, "--workers", "1"]
+
+
+def call(*arguments):
+    main(["train", *arguments])
+
+
+def stopped_call(*arguments):
+    with pytest.raises(SystemExit) as stopped:
+        call(*arguments)
+    assert stopped.value.code == 130
