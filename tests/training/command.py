@@ -1,6 +1,4 @@
-"""The training command with recipes in small: seconds of training instead of minutes."""
-
-import pytest
+"""The training command as several tests call it."""
 
 from qkd_gym.cli import main
 
@@ -14,9 +12,3 @@ SEARCH = [*VIENNA, "--workers", "1"]
 
 def call(*arguments):
     main(["train", *arguments])
-
-
-def stopped_call(*arguments):
-    with pytest.raises(SystemExit) as stopped:
-        call(*arguments)
-    assert stopped.value.code == 130

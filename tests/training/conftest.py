@@ -1,7 +1,6 @@
-"""Small recipes, and what trainings by them leave."""
+"""Small recipes for the training command."""
 
 import pytest
-from command import SEARCH, TINY, call
 
 
 @pytest.fixture(scope="module")
@@ -37,21 +36,3 @@ ppo = { n_steps = 8, batch_size = 32, n_epochs = 1, gamma = 0.97 }
         patch.setattr(run.GradientRun, "saves", 2)
         patch.setattr(training, "fit_critic", lambda *a, **more: fit(*a, **{**more, "steps": 30}))
         yield
-
-
-def finished(tmp_path_factory, arguments):
-    folder = tmp_path_factory.mktemp("finished") / "run"
-    call(*arguments, "--out", str(folder))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def finished_training(tmp_path_factory, small_recipes):
-    """The folder of a training by gradients."""
-    return finished(tmp_path_factory, TINY)
-
-
-@pytest.fixture(scope="module")
-def finished_search(tmp_path_factory, small_recipes):
-    """The folder of a search."""
-    return finished(tmp_path_factory, SEARCH)

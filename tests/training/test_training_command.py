@@ -1,4 +1,4 @@
-"""The training command: results, repetition and resumption."""
+"""The training command: results, repetition, resumption, and that a finished folder is kept."""
 
 import json
 
@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("stable_baselines3")
 
-from command import NETWORK, SEARCH, SHORT, TINY, call, stopped_call
+from command import NETWORK, SEARCH, SHORT, TINY, call
 
 from qkd_gym.baselines import make_policy
 from qkd_gym.envs.tasks import TASKS
@@ -24,9 +24,33 @@ from qkd_gym.training.recipes import RECIPES
 pytestmark = pytest.mark.usefixtures("small_recipes")
 
 
+def finished(tmp_path_factory, arguments):
+    folder = tmp_path_factory.mktemp("finished") / "run"
+    call(*arguments, "--out", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def finished_training(tmp_path_factory, small_recipes):
+    """The folder of a training by gradients."""
+    return finished(tmp_path_factory, TINY)
+
+
+@pytest.fixture(scope="module")
+def finished_search(tmp_path_factory, small_recipes):
+    """The folder of a search."""
+    return finished(tmp_path_factory, SEARCH)
+
+
 def stop(*arguments):
     """Stands for what a test does not wait for."""
     raise KeyboardInterrupt
+
+
+def stopped_call(*arguments):
+    with pytest.raises(SystemExit) as stopped:
+        call(*arguments)
+    assert stopped.value.code == 130
 
 
 FOLDER = {"config.json", "metrics.json", "table.md", "network.png"}
@@ -258,3 +282,14 @@ def test_an_environment_is_trained_for_in_its_own_scenario(env, monkeypatch):
         with pytest.raises(InvalidInput, match="enough"):
             training_run.train(options)
     assert asked == [TASKS[env].default_scenario, "madrid"]
+
+
+@pytest.mark.parametrize("kind", [TINY, SEARCH], ids=["gradients", "search"])
+def test_a_finished_folder_is_not_overwritten(capsys, finished_training, finished_search, kind):
+    folder = finished_training if kind is TINY else finished_search
+    before = (folder / "metrics.json").read_bytes()
+    with pytest.raises(SystemExit) as stopped:
+        call(*kind, "--out", str(folder))
+    assert stopped.value.code == 2
+    assert "--resume" in capsys.readouterr().err
+    assert (folder / "metrics.json").read_bytes() == before

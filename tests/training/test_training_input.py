@@ -148,14 +148,3 @@ def test_malformed_topology_file(tmp_path, capsys):
     assert stopped.value.code == 2
     assert "length_km is -3" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
-
-
-@pytest.mark.parametrize("kind", [TINY, SEARCH], ids=["gradients", "search"])
-def test_a_finished_folder_is_not_overwritten(capsys, finished_training, finished_search, kind):
-    folder = finished_training if kind is TINY else finished_search
-    before = (folder / "metrics.json").read_bytes()
-    with pytest.raises(SystemExit) as stopped:
-        call(*kind, "--out", str(folder))
-    assert stopped.value.code == 2
-    assert "--resume" in capsys.readouterr().err
-    assert (folder / "metrics.json").read_bytes() == before
